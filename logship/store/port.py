@@ -1,0 +1,136 @@
+"""The port every store stands behind: one writer, one reader, and the values they exchange.
+
+Not promised: that records added but not committed are visible, or that they survive a crash; that
+`existing` is counted (a store may answer 0); that histogram bars without records are listed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from logship.query.tree import Node
+    from logship.record import Record
+    from logship.timerange import TimeRange
+
+Cursor = tuple[int, str]
+"""`Record.order` of the last record seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that the store can never take, and why."""
+
+    record: Record
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult:
+    """What became of a batch; the three counts add up to its length."""
+
+    accepted: int
+    existing: int = 0
+    """Records whose id was there already: success."""
+    rejected: tuple[Rejected, ...] = ()
+
+
+class StoreWriter(Protocol):
+    """Takes records with create semantics: an id that is already there is left as it is."""
+
+    def add(self, records: Sequence[Record]) -> AddResult:
+        """Takes a batch. What is accepted is safe and visible after the next `commit` only."""
+
+    def commit(self) -> None:
+        """Makes everything added before durable and visible to readers.
+
+        Raises:
+            DiskFullError, StoreError: nothing since the last commit is promised; add it again.
+        """
+
+    def close(self) -> None:
+        """Commits and lets go of the store."""
+
+
+def never() -> bool:
+    """The default answer to "has the caller given up?"."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar of a histogram: the records of [start_us, start_us + interval)."""
+
+    start_us: int
+    count: int
+    by: dict[str, int] = field(default_factory=dict)
+    """Counts by level, if asked; "" is the unknown level."""
+
+
+class StoreReader(Protocol):
+    """Answers queries from one snapshot, which moves only by `refresh`.
+
+    `within` None means the whole store. `stop` is asked now and then by work that may take long; when it
+    answers true the method raises `Cancelled`.
+    """
+
+    def search(
+        self,
+        query: Node,
+        within: TimeRange | None = None,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        newest_first: bool = True,
+        stop: Callable[[], bool] = never,
+    ) -> list[Record]:
+        """The next `limit` records in order of (`@timestamp`, `_id`), behind `after`."""
+
+    def scan(self, query: Node, within: TimeRange | None = None, *, newest_first: bool = False) -> Iterator[Record]:
+        """All matching records in order, in constant memory."""
+
+    def count(self, query: Node, within: TimeRange | None = None, *, stop: Callable[[], bool] = never) -> int:
+        """How many records match, exactly."""
+
+    def histogram(
+        self,
+        query: Node,
+        within: TimeRange,
+        interval_us: int,
+        *,
+        by_severity: bool = False,
+        stop: Callable[[], bool] = never,
+    ) -> list[Bar]:
+        """Counts per interval, oldest first; bars start at multiples of the interval since 1970."""
+
+    def terms(
+        self, query: Node, field_name: str, within: TimeRange | None = None, *, size: int = 10
+    ) -> list[tuple[str, int]]:
+        """The most frequent values of a field (canonical name) with their counts; ties by value."""
+
+    def percentiles(
+        self, query: Node, field_name: str, within: TimeRange | None = None, *, percents: Sequence[float], by: str = ""
+    ) -> dict[str, dict[float, float]]:
+        """Percentiles of a numeric field within 1 %, per value of the field `by` ("" = one group named "")."""
+
+    def extent(self) -> TimeRange | None:
+        """From the oldest to just behind the newest record; None for an empty store."""
+
+    def field_names(self) -> list[str]:
+        """Canonical names of the fields that records of this store have, sorted."""
+
+    def status(self) -> dict[str, Any]:
+        """Facts for people: `records`, `size_bytes`, `location`."""
+
+    def refresh(self) -> bool:
+        """Moves the snapshot to the last commit; true when that changed anything."""
+
+    def close(self) -> None:
+        """Lets go of files and connections."""
+
+
+class Cancelled(Exception):  # noqa: N818 - an outcome, not an error
+    """The caller's `stop` answered true."""
