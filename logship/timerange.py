@@ -110,7 +110,8 @@ def ordered(start_us: int, end_us: int) -> TimeRange:
     """
     if end_us <= start_us:
         raise TimeRangeError(
-            f"the time range ends at {format_time(end_us)}, not after its start {format_time(start_us)}; swap --from and --to"
+            f"the time range ends at {format_time(end_us)}, not after its start {format_time(start_us)}; "
+            "swap --from and --to"
         )
     return TimeRange(start_us, end_us)
 

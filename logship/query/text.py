@@ -55,9 +55,15 @@ def runs(text: str) -> list[str]:
     return _unicode_tokens()(text.encode("utf-8", "replace").decode())
 
 
+def pattern_runs(text: str) -> list[str]:
+    """The token runs of a text in which `*` and `?` count as part of a word."""
+    found: list[str] = compile_re2(r"[\p{L}\p{M}\p{N}_*?]+").findall(text.encode("utf-8", "replace").decode())
+    return found
+
+
 def tokens(text: str) -> list[str]:
-    """The words of a text, in order. A run that is too long leaves a gap, see `indexable`."""
-    return runs(lower(text))
+    """The words of a text, in order; runs that are too long are passed over."""
+    return [run for run in runs(lower(text)) if len(run) <= MAX_TOKEN_CHARS]
 
 
 def indexable(text: str) -> str:

@@ -89,7 +89,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """A field has a value that is not empty text."""
+    """A field has a value; the core fields of a record count empty text as none."""
 
     field: str
 

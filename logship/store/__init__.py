@@ -1,0 +1,1 @@
+"""Where records live: the port, and one folder per engine."""
