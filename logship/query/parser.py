@@ -156,7 +156,7 @@ def _check_quotes(query: str) -> None:
 def _explain(query: str, error: lark.exceptions.UnexpectedInput) -> QuerySyntaxError:
     """The parser's complaint in the words of the language."""
     ended = isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type == "$END"
-    position = len(query.rstrip()) if ended else int(error.pos_in_stream or 0)
+    position = len(query.rstrip()) if ended else int(getattr(error, "pos_in_stream", None) or 0)
     before = query[:position].rstrip()
     char = query[position : position + 1]
     if char == ")" and before.endswith("("):

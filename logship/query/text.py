@@ -17,7 +17,7 @@ MAX_TOKEN_CHARS: Final = 256
 MAX_VALUE_BYTES: Final = 1024
 """Text fields other than the body compare over this many bytes of UTF-8."""
 
-TOKEN_PATTERN: Final = r"[\p{L}\p{M}\p{N}_]+"
+TOKEN_PATTERN: Final = r"[\p{L}\p{M}\p{N}_]+"  # noqa: S105 - no password
 _ASCII_TOKEN: Final = re.compile(r"[A-Za-z0-9_]+")
 _LONG_RUN: Final = re.compile(rf"\w{{{MAX_TOKEN_CHARS + 1},}}")
 

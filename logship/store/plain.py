@@ -32,7 +32,7 @@ def terms(records: Iterable[Record], field_name: str, size: int) -> list[tuple[s
 def percentiles(
     records: Iterable[Record], field_name: str, percents: Sequence[float], by: str
 ) -> dict[str, dict[float, float]]:
-    """Percentiles by linear interpolation per value of `by`; groups without a number are left out."""
+    """Percentiles by lower rank per value of `by`; groups without a number are left out."""
     groups: dict[str, list[float]] = defaultdict(list)
     for record in records:
         numbers = [float(v) for v in values(record, field_name) if _is_number(v)]
@@ -46,10 +46,8 @@ def percentiles(
 
 
 def _percentile(ordered: Sequence[float], percent: float) -> float:
-    rank = (len(ordered) - 1) * percent / 100
-    low = math.floor(rank)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+    """The value at rank floor(p · (n - 1)): a value that was measured, as DDSketch defines its quantiles."""
+    return ordered[math.floor((len(ordered) - 1) * percent / 100)]
 
 
 def _is_number(value: Any) -> bool:

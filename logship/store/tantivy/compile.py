@@ -1,0 +1,275 @@
+"""Syntax tree → tantivy query objects.
+
+No user text reaches the engine's own parser, with one exception: ranges on columns of `attrs` exist only as
+text, so that text is generated here from an encoded name and a number.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+from logship.query import names, text
+from logship.query.match import regex as compiled_regex
+from logship.query.match import value_text, wildcard
+from logship.query.tree import All, And, Exists, Node, Not, Nothing, Or, Pattern, Range, Regex, Term, Wildcard, Words
+from logship.query.values import NUMBER, number
+from logship.record import SEVERITY_NUMBERS
+from logship.store.tantivy import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import tantivy
+
+    from logship.timerange import TimeRange
+
+_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
+_META: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_SMALLEST_PART: Final = 2
+_HAS_VALUES: Final = frozenset({names.TIME, names.ID})
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A query for the engine; when not `exact`, its matches still have to be checked with the tree."""
+
+    query: tantivy.Query
+    exact: bool = True
+
+
+class Compiler:
+    """Compiles trees for one index; `searcher` answers whether any record holds a list under a name."""
+
+    def __init__(self, index: tantivy.Index, searcher: tantivy.Searcher) -> None:
+        import tantivy
+
+        self._index, self._searcher = index, searcher
+        self._schema = index.schema
+        self._make = tantivy.Query
+        self._occur = tantivy.Occur
+        self._types = tantivy.FieldType
+
+    def compile(self, node: Node, within: TimeRange | None = None) -> Compiled:
+        """The tree, and the time range if there is one."""
+        found = self._node(node)
+        if within is None:
+            return found
+        return Compiled(self.narrowed(found.query, "time", within.start_us, within.end_us - 1), found.exact)
+
+    def narrowed(self, query: tantivy.Query, column: str, low: int | None, high: int | None) -> tantivy.Query:
+        """The matches of a query whose whole-number column lies in [low, high]; None is open."""
+        return self._and([query, self._times(column, low, high)])
+
+    def _node(self, node: Node) -> Compiled:  # noqa: C901 - one line a kind of node
+        match node:
+            case All():
+                return Compiled(self._make.all_query())
+            case Nothing():
+                return Compiled(self._make.empty_query())
+            case And(parts):
+                found = [self._node(part) for part in parts]
+                return Compiled(self._and([part.query for part in found]), all(part.exact for part in found))
+            case Or(parts):
+                found = [self._node(part) for part in parts]
+                return Compiled(self._or([part.query for part in found]), all(part.exact for part in found))
+            case Not(part):
+                inner = self._node(part)
+                return (
+                    Compiled(self._not(inner.query)) if inner.exact else Compiled(self._make.all_query(), exact=False)
+                )
+            case Words(tokens):
+                return Compiled(self._words(tokens))
+            case Pattern(tokens):
+                return Compiled(self._pattern(tokens))
+            case Exists(field):
+                return self._exists(field)
+            case Term(field, value):
+                return self._term(field, value)
+            case Range():
+                return self._range(node)
+            case Wildcard(field, pattern):
+                return self._wildcard(field, pattern)
+            case Regex(field, pattern):
+                return self._regex(field, pattern)
+
+    def _and(self, queries: list[tantivy.Query]) -> tantivy.Query:
+        return self._make.boolean_query([(self._occur.Must, query) for query in queries])
+
+    def _or(self, queries: list[tantivy.Query]) -> tantivy.Query:
+        return self._make.boolean_query([(self._occur.Should, query) for query in queries])
+
+    def _not(self, query: tantivy.Query) -> tantivy.Query:
+        # A lone MustNot finds nothing in this engine.
+        return self._make.boolean_query([(self._occur.Must, self._make.all_query()), (self._occur.MustNot, query)])
+
+    def _is(self, field: str, value: str | float) -> tantivy.Query:
+        return self._make.term_query(self._schema, field, value, "basic")
+
+    def _matches(self, field: str, expression: str) -> tantivy.Query:
+        return self._make.regex_query(self._schema, field, expression)
+
+    def _times(self, column: str, low: float | None, high: float | None) -> tantivy.Query:
+        return self._make.range_query(self._schema, column, self._types.Integer, low, high)
+
+    def _words(self, tokens: tuple[str, ...]) -> tantivy.Query:
+        if len(tokens) == 1:
+            return self._is("body", tokens[0])
+        return self._make.phrase_query(self._schema, "body", list(tokens))
+
+    def _pattern(self, tokens: tuple[str, ...]) -> tantivy.Query:
+        expressions = [_expression(token) for token in tokens]
+        if len(tokens) == 1:
+            return self._matches("body", expressions[0])
+        return self._make.regex_phrase_query(self._schema, "body", list(expressions))
+
+    def _exists(self, field: str) -> Compiled:
+        if field in _HAS_VALUES:
+            return Compiled(self._make.all_query())
+        if field == names.BODY:
+            return Compiled(self._make.all_query(), exact=False)
+        if field == names.SEVERITY:
+            return Compiled(self._make.range_query(self._schema, "level", self._types.Integer, 0, None))
+        if field == names.OBSERVED:
+            return Compiled(self._times("observed", 1, None))
+        if field in ("traceId", "spanId", "parentSpanId"):
+            return Compiled(self._matches(schema.TEXT_TERMS[field], "(?s:.)+"))
+        return Compiled(self._is("names", _storable(field)))
+
+    def _term(self, field: str, value: str) -> Compiled:
+        if field == names.SEVERITY:
+            return Compiled(self._is("level", SEVERITY_NUMBERS[value]))
+        if field in schema.UNINDEXED:
+            return self._candidates(field)
+        wanted = text.clip(value)
+        column = schema.TEXT_TERMS.get(field) or schema.TEXT_COLUMNS.get(field)
+        either = [self._is(column, wanted)] if column else []
+        if field in names.TOP_LEVEL:
+            return Compiled(either[0])
+        either.append(self._is("kv", f"{_storable(field)}{schema.TEXT_MARK}{wanted}"))
+        if NUMBER.match(value):
+            exact = number(value)
+            either.append(self._is("kv", f"{_storable(field)}{schema.NUMBER_MARK}{value_text(exact)}"))
+            if field in schema.NUMBER_COLUMNS:
+                either.append(self._floats(schema.NUMBER_COLUMNS[field], exact, exact))
+        return Compiled(self._or(either))
+
+    def _floats(self, column: str, low: float | None, high: float | None) -> tantivy.Query:
+        first, last = (None if limit is None else float(limit) for limit in (low, high))
+        return self._make.range_query(self._schema, column, self._types.Float, first, last)
+
+    def _range(self, node: Range) -> Compiled:
+        low, high = node.low, node.high
+        if isinstance(low, str) or isinstance(high, str) or node.field in schema.UNINDEXED:
+            return self._candidates(node.field)
+        column = {names.SEVERITY: "level", **schema.TIME_COLUMNS}.get(node.field)
+        if column:
+            return Compiled(self._whole_numbers(column, node, low, high))
+        if node.field in names.TOP_LEVEL:
+            return Compiled(self._make.empty_query())
+        found = self._column_range(node, low, high)
+        if node.field in schema.NUMBER_COLUMNS:
+            found = self._or([found, self._float_range(node, low, high)])
+        # Each end is a query of its own, so a list could satisfy them with two different items.
+        lists = (
+            low is not None
+            and high is not None
+            and self._searcher.doc_freq("names", schema.LIST_MARK + _storable(node.field))
+        )
+        return Compiled(found, exact=not lists)
+
+    def _whole_numbers(self, column: str, node: Range, low: float | None, high: float | None) -> tantivy.Query:
+        first = None if low is None else int(low) + (not node.include_low)
+        last = None if high is None else int(high) - (not node.include_high)
+        if first is not None and last is not None and first > last:
+            return self._make.empty_query()
+        return self._times(column, first, last)
+
+    def _float_range(self, node: Range, low: float | None, high: float | None) -> tantivy.Query:
+        return self._make.range_query(
+            self._schema,
+            schema.NUMBER_COLUMNS[node.field],
+            self._types.Float,
+            None if low is None else float(low),
+            None if high is None else float(high),
+            node.include_low,
+            node.include_high,
+        )
+
+    def _column_range(self, node: Range, low: float | None, high: float | None) -> tantivy.Query:
+        path = f"attrs.{schema.column_name(_storable(node.field))}"
+        ends = []
+        if low is not None:
+            ends.append(f"{path}:{'>=' if node.include_low else '>'}{_digits(low)}")
+        if high is not None:
+            ends.append(f"{path}:{'<=' if node.include_high else '<'}{_digits(high)}")
+        # Two one-sided ranges: a two-sided one panics when one bound is whole and the other is not.
+        return self._and([self._index.parse_query(end, ["body"]) for end in ends])
+
+    def _wildcard(self, field: str, pattern: str) -> Compiled:
+        if field == names.SEVERITY:
+            return self._levels(lambda name: bool(wildcard(pattern).fullmatch(name)))
+        if field in schema.UNINDEXED or field in schema.NUMBER_COLUMNS:
+            return self._candidates(field)
+        expression = _expression(pattern)
+        column = schema.TEXT_TERMS.get(field) or schema.TEXT_COLUMNS.get(field)
+        either = [self._matches(column, expression)] if column else []
+        if field not in names.TOP_LEVEL:
+            marks = f"[{schema.TEXT_MARK}{schema.NUMBER_MARK}]"
+            either.append(self._matches("kv", f"{_escape(_storable(field))}{marks}{expression}"))
+        return Compiled(self._or(either))
+
+    def _regex(self, field: str, pattern: str) -> Compiled:
+        if field == names.SEVERITY:
+            return self._levels(lambda name: bool(compiled_regex(pattern, ignore_case=False).search(name)))
+        if field != names.BODY:
+            return self._candidates(field)
+        narrowed = [self._matches("body", f".*{part}.*") for part in _required(pattern)]
+        return Compiled(self._and(narrowed) if narrowed else self._make.all_query(), exact=False)
+
+    def _levels(self, wanted: Callable[[str], bool]) -> Compiled:
+        found = [self._is("level", value) for name, value in SEVERITY_NUMBERS.items() if wanted(name)]
+        return Compiled(self._or(found) if found else self._make.empty_query())
+
+    def _candidates(self, field: str) -> Compiled:
+        """Records that have the field at all; the tree decides."""
+        return Compiled(self._exists(field).query, exact=False)
+
+
+def _storable(name: str) -> str:
+    return name if name.isascii() else name.encode("utf-8", "replace").decode()
+
+
+def _escape(value: str) -> str:
+    return _SPECIAL.sub(lambda match: "\\" + match[0], value)
+
+
+def _expression(pattern: str) -> str:
+    """A wildcard pattern in the engine's regular expressions, which are anchored at both ends."""
+    parts, escaped = [], False
+    for char in pattern:
+        if not escaped and char == "\\":
+            escaped = True
+        else:
+            parts.append({"*": "(?s:.)*", "?": "(?s:.)"}[char] if char in "*?" and not escaped else _escape(char))
+            escaped = False
+    return "".join(parts)
+
+
+def _required(pattern: str) -> list[str]:
+    """Pieces of words that every match of a regular expression must contain, lower-cased; [] when unsure.
+
+    Only patterns of plain characters, `.`, `.*` and `.+` are read; anything else narrows nothing.
+    """
+    plain = re.sub(r"\.[*+?]?", "\x00", pattern)
+    if _META.search(plain):
+        return []
+    runs: list[str] = text.runs(text.lower(plain))
+    return [run for run in runs if len(run) >= _SMALLEST_PART and run.isascii()]
+
+
+def _digits(value: float) -> str:
+    """A number without exponent, as the engine's range syntax takes it."""
+    return format(Decimal(repr(value)) if isinstance(value, float) else Decimal(value), "f")

@@ -1,0 +1,142 @@
+"""Record → tantivy document, and the stored source → record."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from logship.query import text
+from logship.query.match import value_text
+from logship.record import HANDLER_ID, SEVERITY_NUMBERS, Record
+from logship.store.tantivy import schema
+
+if TYPE_CHECKING:
+    import tantivy
+
+_INT64: Final = 2**63
+
+
+def tie_of(record_id: str) -> int:
+    """The leading 60 bits of an id as a number: orders records of one time nearly as their ids do."""
+    return int(record_id[:15], 16)
+
+
+def encode(record: Record) -> bytes:
+    """The record as stored: a JSON array without keys."""
+    parts = [
+        record.id,
+        record.time_us,
+        record.body,
+        record.severity,
+        record.observed_ms,
+        record.trace_id,
+        record.span_id,
+        record.parent_span_id,
+        record.resource,
+        record.attributes,
+    ]
+    try:
+        return orjson.dumps(parts)
+    except (TypeError, orjson.JSONEncodeError):
+        return orjson.dumps(_clean(parts), default=str)
+
+
+def decode(source: Any) -> Record:
+    """The inverse of `encode`."""
+    return Record(*orjson.loads(bytes(source)))
+
+
+def document(record: Record) -> tantivy.Document:
+    """Everything that makes the record findable, and its source."""
+    import tantivy
+
+    made = tantivy.Document()
+    made.add_text("id", record.id)
+    made.add_integer("time", record.time_us)
+    made.add_integer("tie", tie_of(record.id))
+    made.add_text("body", text.indexable(record.body))
+    if record.severity:
+        made.add_integer("level", SEVERITY_NUMBERS[record.severity])
+    if record.observed_ms:
+        made.add_integer("observed", record.observed_ms * 1000)
+    if record.trace_id:
+        made.add_text("trace", text.clip(record.trace_id))
+    if record.span_id:
+        made.add_text("span", text.clip(record.span_id))
+    if record.parent_span_id:
+        made.add_text("parent", text.clip(record.parent_span_id))
+    made.add_bytes("source", encode(record))
+    columns: dict[str, Any] = {}
+    _add_fields(made, record.resource, columns)
+    _add_fields(made, record.attributes, columns)
+    if columns:
+        made.add_json("attrs", orjson.dumps(columns).decode())
+    return made
+
+
+def _add_fields(made: tantivy.Document, fields: dict[str, Any], columns: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if not name.isascii():
+            name = name.encode("utf-8", "replace").decode()  # noqa: PLW2901 - the name that can be stored
+        kind = type(value)
+        if kind is str and (column := schema.TEXT_COLUMNS.get(name) or schema.TEXT_TERMS.get(name)):
+            made.add_text("names", name)
+            made.add_text(column, text.clip(value))
+        elif kind in (int, float) and (column := schema.NUMBER_COLUMNS.get(name)) and math.isfinite(value):
+            made.add_text("names", name)
+            made.add_float(column, value)
+        elif kind is list:
+            _add_list(made, name, value, columns)
+        else:
+            made.add_text("names", name)
+            _add_value(made, name, value, columns)
+
+
+def _add_list(made: tantivy.Document, name: str, items: list[Any], columns: dict[str, Any]) -> None:
+    present = [item for item in items if item is not None]
+    if present:
+        made.add_text("names", name)
+        made.add_text("names", schema.LIST_MARK + name)
+    for item in present:
+        _add_value(made, name, item, columns)
+
+
+def _add_value(made: tantivy.Document, name: str, value: Any, columns: dict[str, Any]) -> None:
+    if name in schema.UNINDEXED:
+        return
+    as_text = text.clip(value_text(value))
+    is_number = _is_number(value)
+    made.add_text("kv", f"{name}{schema.NUMBER_MARK if is_number else schema.TEXT_MARK}{as_text}")
+    if name == HANDLER_ID:
+        return
+    cell = value if is_number else schema.COLUMN_TEXT + as_text
+    column = schema.column_name(name)
+    if column not in columns:
+        columns[column] = cell
+    else:
+        held = columns[column]
+        columns[column] = [*(held if isinstance(held, list) else [held]), cell]
+
+
+def _is_number(value: Any) -> bool:
+    """Whole numbers beyond 64 bits count as text: neither JSON nor a column holds them exactly."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
+
+
+def _clean(value: Any) -> Any:
+    """The value with lone surrogates replaced and keys as text: what JSON can hold."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_clean(str(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not _is_number(value):
+        return str(value)
+    return value

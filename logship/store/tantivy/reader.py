@@ -1,0 +1,296 @@
+"""Reads an embedded store, also while another process writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.query import names
+from logship.query.match import matches
+from logship.query.tree import All
+from logship.store import plain
+from logship.store.port import Bar, Cancelled, Cursor, never
+from logship.store.tantivy import aggregate, folder, schema
+from logship.store.tantivy.compile import Compiled, Compiler
+from logship.store.tantivy.documents import decode, tie_of
+from logship.store.tantivy.writer import open_index
+from logship.timerange import EARLIEST_US, LATEST_US, TimeRange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import tantivy
+
+    from logship.query.tree import Node
+    from logship.record import Record
+
+_FEW_MATCHES: Final = 20_000
+"""Ordering that many costs less than guessing a smaller window first."""
+_SCAN_PAGE: Final = 5_000
+_GUESS: Final = 4
+"""A window is guessed to hold that many times the records wanted; each miss widens it eightfold."""
+
+
+class Reader:
+    """A snapshot of the store; moves only by `refresh`. Every method may be called from any thread."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._folder = Path(path)
+        folder.check(self._folder)
+        with folder.explained(self._folder):
+            self._index = open_index(self._folder)
+            self._take_snapshot()
+
+    def _take_snapshot(self) -> None:
+        self._index.reload()
+        self._searcher = self._index.searcher()
+        self._stamp = self._commit_stamp()
+        self._extent: TimeRange | None = None
+
+    def _commit_stamp(self) -> int:
+        return (self._folder / "index" / "meta.json").stat().st_mtime_ns
+
+    def refresh(self) -> bool:
+        """Moves the snapshot to the last commit."""
+        with folder.explained(self._folder):
+            if self._commit_stamp() == self._stamp:
+                return False
+            self._take_snapshot()
+            return True
+
+    def close(self) -> None:
+        """Nothing is held but memory maps, which go with the object."""
+
+    def search(
+        self,
+        query: Node,
+        within: TimeRange | None = None,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        newest_first: bool = True,
+        stop: Callable[[], bool] = never,
+    ) -> list[Record]:
+        """The next `limit` records in order of (`@timestamp`, `_id`), behind `after`."""
+        with folder.explained(self._folder):
+            compiled = Compiler(self._index, self._searcher).compile(query)
+            walk = _Walk(self._searcher, self._index, compiled.query, newest_first=newest_first, stop=stop)
+            bounds = within or TimeRange(EARLIEST_US, LATEST_US)
+            if compiled.exact:
+                return walk.page(bounds, self._clipped(bounds), limit, after)
+            found: list[Record] = []
+            page_size = max(limit, 500)
+            while len(found) < limit:
+                page = walk.page(bounds, self._clipped(bounds), page_size, after)
+                found += [record for record in page if matches(query, record)]
+                if len(page) < page_size:
+                    break
+                after, page_size = page[-1].order, _SCAN_PAGE
+            return found[:limit]
+
+    def scan(self, query: Node, within: TimeRange | None = None, *, newest_first: bool = False) -> Iterator[Record]:
+        """All matching records in order, in constant memory."""
+        after: Cursor | None = None
+        while True:
+            page = self.search(query, within, limit=_SCAN_PAGE, after=after, newest_first=newest_first)
+            yield from page
+            if len(page) < _SCAN_PAGE:
+                return
+            after = page[-1].order
+
+    def count(self, query: Node, within: TimeRange | None = None, *, stop: Callable[[], bool] = never) -> int:
+        """How many records match, exactly."""
+        with folder.explained(self._folder):
+            compiled = self._compile(query, within)
+            if compiled.exact:
+                return _count(self._searcher, compiled.query)
+        return sum(1 for _ in self._checked(query, within, stop))
+
+    def histogram(
+        self,
+        query: Node,
+        within: TimeRange,
+        interval_us: int,
+        *,
+        by_severity: bool = False,
+        stop: Callable[[], bool] = never,
+    ) -> list[Bar]:
+        """Counts per interval, oldest first, empty ones left out."""
+        with folder.explained(self._folder):
+            compiled = self._compile(query, within)
+            if compiled.exact:
+                return aggregate.histogram(self._searcher, compiled.query, interval_us, by_severity=by_severity)
+        return plain.histogram(self._checked(query, within, stop), interval_us, by_severity=by_severity)
+
+    def terms(
+        self, query: Node, field_name: str, within: TimeRange | None = None, *, size: int = 10
+    ) -> list[tuple[str, int]]:
+        """The most frequent values of a field, exactly counted."""
+        with folder.explained(self._folder):
+            compiled = self._compile(query, within)
+            if compiled.exact and aggregate.has_column(field_name):
+                return aggregate.terms(self._searcher, compiled.query, field_name, size)
+        return plain.terms(self._checked(query, within, never), field_name, size)
+
+    def percentiles(
+        self, query: Node, field_name: str, within: TimeRange | None = None, *, percents: Sequence[float], by: str = ""
+    ) -> dict[str, dict[float, float]]:
+        """Percentiles of a numeric field within 1 %."""
+        with folder.explained(self._folder):
+            compiled = self._compile(query, within)
+            if compiled.exact and field_name in schema.NUMBER_COLUMNS and (not by or by in schema.TEXT_COLUMNS):
+                return aggregate.percentiles(self._searcher, compiled.query, field_name, percents, by)
+        return plain.percentiles(self._checked(query, within, never), field_name, percents, by)
+
+    def extent(self) -> TimeRange | None:
+        """From the oldest to just behind the newest record."""
+        if self._extent is None and self._searcher.num_docs:
+            with folder.explained(self._folder):
+                self._extent = aggregate.extent(
+                    self._searcher, Compiler(self._index, self._searcher).compile(All()).query
+                )
+        return self._extent
+
+    def field_names(self) -> list[str]:
+        """Canonical names of the fields that records have."""
+        with folder.explained(self._folder):
+            known = {name for name, _ in self._searcher.terms_with_prefix("names", "")}
+        return sorted({name for name in known if not name.startswith(schema.LIST_MARK)} | set(names.TOP_LEVEL))
+
+    def status(self) -> dict[str, Any]:
+        """Facts for people."""
+        files = [path for path in (self._folder / "index").iterdir() if path.is_file()]
+        return {
+            "location": str(self._folder),
+            "engine": f"{folder.ENGINE} format {schema.FORMAT}",
+            "records": self._searcher.num_docs,
+            "size_bytes": sum(path.stat().st_size for path in files),
+            "committed_us": self._stamp // 1000,
+        }
+
+    def _compile(self, query: Node, within: TimeRange | None) -> Compiled:
+        return Compiler(self._index, self._searcher).compile(query, within)
+
+    def _checked(self, query: Node, within: TimeRange | None, stop: Callable[[], bool]) -> Iterator[Record]:
+        for number, record in enumerate(self.scan(query, within)):
+            if number % 1000 == 0 and stop():
+                raise Cancelled
+            yield record
+
+    def _clipped(self, bounds: TimeRange) -> TimeRange | None:
+        """The part of a range that holds records at all."""
+        extent = self.extent()
+        if extent is None:
+            return None
+        start, end = max(bounds.start_us, extent.start_us), min(bounds.end_us, extent.end_us)
+        return TimeRange(start, end) if start < end else None
+
+
+class _Walk:
+    """Pages through the matches of an engine query in order of (time, id), from either end.
+
+    The engine orders by one column. Records of one time are therefore read again in order of the `tie`
+    column, which holds the leading bits of the id, whenever a page begins or ends among them.
+    """
+
+    def __init__(
+        self,
+        searcher: tantivy.Searcher,
+        index: tantivy.Index,
+        query: tantivy.Query,
+        *,
+        newest_first: bool,
+        stop: Callable[[], bool],
+    ) -> None:
+        import tantivy
+
+        self._searcher, self._compiler, self._query, self._stop = searcher, Compiler(index, searcher), query, stop
+        self._newest_first = newest_first
+        self._order = tantivy.Order.Desc if newest_first else tantivy.Order.Asc
+
+    def page(self, bounds: TimeRange, held: TimeRange | None, limit: int, after: Cursor | None) -> list[Record]:
+        """Up to `limit` records behind `after`; `held` is the part of the bounds that has records."""
+        if held is None or limit <= 0:
+            return []
+        found: list[Record] = []
+        if after is not None:
+            found = self._ties(after[0], limit, after) if after[0] in bounds else []
+            held = self._behind(held, after[0])
+        if len(found) < limit and held is not None:
+            found += self._newest(held, limit - len(found))
+        return found
+
+    def _behind(self, held: TimeRange, time_us: int) -> TimeRange | None:
+        start, end = held.start_us, held.end_us
+        if self._newest_first:
+            end = min(end, time_us)
+        else:
+            start = max(start, time_us + 1)
+        return TimeRange(start, end) if start < end else None
+
+    def _newest(self, held: TimeRange, limit: int) -> list[Record]:
+        """The first `limit` records of a range, trying the near end of it first when matches are many."""
+        total = _count(self._searcher, self._within(held))
+        if total <= max(_FEW_MATCHES, limit * _GUESS):
+            return self._ordered(held, limit)
+        span = held.span_us * limit * _GUESS // total + 1
+        while span < held.span_us:
+            self._check_stop()
+            near = (
+                TimeRange(held.end_us - span, held.end_us)
+                if self._newest_first
+                else TimeRange(held.start_us, held.start_us + span)
+            )
+            if _count(self._searcher, self._within(near)) >= limit:
+                return self._ordered(near, limit)
+            span *= 8
+        return self._ordered(held, limit)
+
+    def _ordered(self, held: TimeRange, limit: int) -> list[Record]:
+        self._check_stop()
+        hits = self._searcher.search(
+            self._within(held), limit, count=False, order_by_field="time", order=self._order
+        ).hits
+        records = sorted(self._read(hits), key=lambda record: record.order, reverse=self._newest_first)
+        if len(records) < limit:
+            return records
+        # The page may end among records of one time, of which the engine gave any.
+        last = records[-1].time_us
+        whole = [record for record in records if record.time_us != last]
+        return whole + self._ties(last, limit - len(whole), None)
+
+    def _ties(self, time_us: int, limit: int, after: Cursor | None) -> list[Record]:
+        """Records of one time, in order of their ids, behind `after`."""
+        same_time = self._within(TimeRange(time_us, time_us + 1))
+        bound = None if after is None else tie_of(after[1])
+        low, high = (None, bound) if self._newest_first else (bound, None)
+        query = same_time if bound is None else self._compiler.narrowed(same_time, "tie", low, high)
+        # Ids that agree in all bits of the column are few; doubling finds their end.
+        size = limit + 16
+        while True:
+            self._check_stop()
+            hits = self._searcher.search(query, size, count=False, order_by_field="tie", order=self._order).hits
+            records = sorted(self._read(hits), key=lambda record: record.id, reverse=self._newest_first)
+            behind = [record for record in records if after is None or self._is_behind(record.id, after[1])]
+            if len(hits) < size or (len(behind) > limit and tie_of(behind[limit - 1].id) != tie_of(records[-1].id)):
+                return behind[:limit]
+            size *= 2
+
+    def _is_behind(self, record_id: str, last_id: str) -> bool:
+        return record_id < last_id if self._newest_first else record_id > last_id
+
+    def _within(self, held: TimeRange) -> tantivy.Query:
+        return self._compiler.narrowed(self._query, "time", held.start_us, held.end_us - 1)
+
+    def _read(self, hits: Sequence[tuple[Any, tantivy.DocAddress]]) -> list[Record]:
+        read = self._searcher.doc
+        return [decode(read(address).get_first("source")) for _, address in hits]
+
+    def _check_stop(self) -> None:
+        if self._stop():
+            raise Cancelled
+
+
+def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    found: int = searcher.search(query, 1, count=True).count  # type: ignore[attr-defined]
+    return found

@@ -1,0 +1,103 @@
+"""The index's fields, and where each part of a record stands in them.
+
+A value is found through its own column where the record has one (`service`, `level`, `duration`, …), and
+through three general fields otherwise: `names` lists a record's field names, `kv` holds each value as text
+behind its name, `attrs` holds numbers and text as columns for ranges and facets.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from logship import record
+from logship.query import names
+from logship.query.text import MAX_TOKEN_CHARS, TOKEN_PATTERN
+
+if TYPE_CHECKING:
+    import tantivy
+
+FORMAT: Final = 1
+"""Grows when an index of this version could not be read by the version before."""
+
+TEXT_COLUMNS: Final = {
+    record.SERVICE: "service",
+    record.HOST: "host",
+    record.GROUP: "group",
+    record.KIND: "kind",
+    record.PEER: "peer",
+    "http.route": "route",
+    "http.request.method": "method",
+    "exception.type": "error",
+}
+"""Text with a column: facets, terms."""
+TEXT_TERMS: Final = {
+    names.ID: "id",
+    "traceId": "trace",
+    "spanId": "span",
+    "parentSpanId": "parent",
+    record.STREAM: "stream",
+    "url.path": "path",
+}
+"""Text with terms alone: too many values for a facet."""
+NUMBER_COLUMNS: Final = {"http.response.status_code": "status", record.DURATION_MS: "duration"}
+TIME_COLUMNS: Final = {names.TIME: "time", names.OBSERVED: "observed"}
+"""Microseconds since 1970."""
+UNINDEXED: Final = frozenset(
+    {record.ORIGINAL, record.ORIGINAL_BASE64, record.EVENT_TIME, "exception.stacktrace", "exception.message"}
+)
+"""Stored; found by reading candidates."""
+
+TEXT_MARK, NUMBER_MARK = "\x1f", "\x1e"
+"""Between name and value in `kv`: what kind of value follows."""
+COLUMN_TEXT: Final = "="
+"""Before text in `attrs`, so that the engine never takes text for a date."""
+LIST_MARK: Final = "\x1d"
+"""Before a name in `names` whose value is a list."""
+
+_TOKENIZER: Final = "words"
+# The engine's limit is in bytes of UTF-8 and exclusive; documents blank longer runs themselves.
+_TOKEN_BYTES: Final = MAX_TOKEN_CHARS * 4 + 1
+_PLAIN_NAME: Final = re.compile(r"[A-Ya-z0-9_]+\Z")
+
+
+def build() -> tantivy.Schema:
+    """The schema of format `FORMAT`."""
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    for field in (*TEXT_TERMS.values(), "names", "kv"):
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic")
+    for field in TEXT_COLUMNS.values():
+        builder.add_text_field(field, tokenizer_name="raw", index_option="basic", fast=True)
+    builder.add_text_field("body", tokenizer_name=_TOKENIZER, index_option="position")
+    for field in ("time", "observed", "tie"):
+        builder.add_integer_field(field, fast=True)
+    builder.add_integer_field("level", indexed=True, fast=True)
+    builder.add_float_field("status", fast=True)
+    builder.add_float_field("duration", fast=True)
+    builder.add_json_field("attrs", fast=True, tokenizer_name="raw", index_option="basic", expand_dots_enabled=False)
+    builder.add_bytes_field("source", stored=True)
+    return builder.build()
+
+
+def register_tokenizer(index: tantivy.Index) -> None:
+    """Teaches an opened index the one rule of words; without it, writing and reading fail."""
+    from tantivy import Filter, TextAnalyzerBuilder, Tokenizer
+
+    analyzer = TextAnalyzerBuilder(Tokenizer.regex(TOKEN_PATTERN))
+    index.register_tokenizer(
+        _TOKENIZER, analyzer.filter(Filter.lowercase()).filter(Filter.remove_long(_TOKEN_BYTES)).build()
+    )
+
+
+@lru_cache(maxsize=65_536)
+def column_name(name: str) -> str:
+    """A field name as a path segment of `attrs` of letters, digits and `_` alone; different names stay different."""
+    if _PLAIN_NAME.match(name):
+        return name
+    return "".join(
+        char if char.isascii() and (char.isalnum() or char == "_") and char != "Z" else f"Z{ord(char):x}Z"
+        for char in name
+    )
