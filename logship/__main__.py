@@ -1,0 +1,5 @@
+"""`python -m logship`."""
+
+from logship.cli.main import run
+
+run()

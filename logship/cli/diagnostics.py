@@ -1,0 +1,89 @@
+"""What goes to stderr, and what a command's exit status says. No traceback ever reaches a user."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from typing import TYPE_CHECKING
+
+import click
+
+from logship.errors import ExitCode, LogshipError, QuerySyntaxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def say(message: str) -> None:
+    """One line for people."""
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+def interactive() -> bool:
+    """Whether somebody watches stderr, so that progress is worth showing."""
+    return sys.stderr.isatty()
+
+
+class Progress:
+    """A line on stderr that is written over; silent when nobody watches."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        """Replaces the line."""
+        if interactive():
+            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            sys.stderr.write("\r\x1b[2K" + text[: max(width - 1, 20)])
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        """Takes the line away."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._shown = False
+
+
+def guarded(main: Callable[[], int | None]) -> int:
+    """Runs a program and turns every way it can end into a line on stderr and an exit status."""
+    try:
+        return int(main() or 0)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        say(f"logship: {_in_one_line(error)}")
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        say("logship: interrupted")
+        return ExitCode.INTERRUPTED
+    except QuerySyntaxError as error:
+        say(error.pointed())
+        return error.exit_code
+    except LogshipError as error:
+        say(f"logship: {error}")
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has enough; what Python would still flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    except Exception as error:
+        say(f"logship: internal error: {type(error).__name__}: {error}; the report lies in {_report()}")
+        return ExitCode.INTERNAL
+
+
+def _in_one_line(error: click.ClickException) -> str:
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "logship"
+    return message if message.endswith("?") else f"{message.rstrip('.')}; see {command} --help"
+
+
+def _report() -> str:
+    with tempfile.NamedTemporaryFile("w", prefix="logship-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        traceback.print_exc(file=file)
+        return file.name

@@ -1,0 +1,68 @@
+"""The `logship` program: commands are imported when they are run."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from logship import __version__
+from logship.cli import diagnostics
+
+_COMMANDS: Final = {
+    "demo": ("logship.cli.demo", "The whole pipeline on this machine, with a slow incident in it."),
+    "forward": ("logship.cli.forward", "Stream log groups of CloudWatch Logs into the store."),
+    "import": ("logship.cli.importing", "Files into the store: logs, exports, CloudWatch events."),
+    "search": ("logship.cli.search", "Find records across all services."),
+    "incident": ("logship.cli.incident", "What is slow, and which service causes it."),
+    "tui": ("logship.cli.tui", "The same in a terminal screen."),
+    "store": ("logship.cli.store", "What the store holds."),
+}
+
+
+class _Lazy(click.Group):
+    """Lists commands by the table above, so that `--help` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"commands are {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"no such command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", message="logship %(version)s")
+@click.option("--config", metavar="FILE", help="Settings file; ./logship.toml if there is one.")
+@click.pass_context
+def logship(ctx: click.Context, config: str | None) -> None:
+    """One place to dig when users say "it loads slowly"."""
+    ctx.obj = config
+
+
+def run() -> None:
+    """The entry point."""
+    sys.exit(diagnostics.guarded(lambda: logship.main(standalone_mode=False)))
