@@ -1,0 +1,279 @@
+"""JSON application lines in the dialects people have: ours, spans, OTel, ECS, powertools, logback, pino, Spring, zap.
+
+A dialect differs from the next by names alone, so one table of synonyms reads them all; what has rules of its
+own (numeric pino levels, units of durations, kinds of spans) stands below it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import orjson
+
+from logship.parse import times
+from logship.parse.parsed import Parsed
+from logship.record import DURATION_MS, HOST, KIND, PEER, SERVICE, severity
+
+NAME: Final = "json"
+
+_TIME: Final = (
+    "timestamp",
+    "@timestamp",
+    "time",
+    "ts",
+    "msec",
+    "timeUnixNano",
+    "eventTime",
+    "datetime",
+    "asctime",
+    "date",
+    "t",
+)
+_BODY: Final = ("body", "message", "msg", "log", "event.original", "short_message", "text")
+_LEVEL: Final = (
+    "severity_text",
+    "level",
+    "severity",
+    "log.level",
+    "severityText",
+    "loglevel",
+    "levelname",
+    "lvl",
+    "error_severity",
+    "log_level",
+)
+_TRACE: Final = (
+    "trace_id",
+    "traceId",
+    "trace.id",
+    "traceid",
+    "otelTraceID",
+    "dd.trace_id",
+    "xray_trace_id",
+    "mdc.traceId",
+)
+_SPAN: Final = ("span_id", "spanId", "span.id", "spanid", "otelSpanID", "dd.span_id", "mdc.spanId")
+_PARENT: Final = ("parent_span_id", "parentSpanId", "parent.id", "parent_id", "parentId")
+
+_RESOURCE: Final = {
+    SERVICE: SERVICE, "service": SERVICE, "serviceName": SERVICE, "service_name": SERVICE, "app": SERVICE,
+    "application": SERVICE, "otelServiceName": SERVICE, "dd.service": SERVICE,
+    "spring.application.name": SERVICE,
+    HOST: HOST, "host": HOST, "hostname": HOST, "host.hostname": HOST,
+    "service.version": "service.version", "deployment.environment.name": "deployment.environment.name",
+    "deployment.environment": "deployment.environment.name", "service.environment": "deployment.environment.name",
+    "cloud.account.id": "cloud.account.id", "cloud.region": "cloud.region",
+}  # fmt: skip
+_ATTRIBUTE: Final = {
+    "method": "http.request.method", "request_method": "http.request.method", "http.method": "http.request.method",
+    "req.method": "http.request.method", "request.method": "http.request.method",
+    "status": "http.response.status_code", "status_code": "http.response.status_code", "statusCode": "http.response.status_code",
+    "http.status_code": "http.response.status_code", "res.statusCode": "http.response.status_code",
+    "response.status": "http.response.status_code", "http.status": "http.response.status_code",
+    "route": "http.route", "path": "url.path", "uri": "url.path", "request_uri": "url.path", "req.url": "url.path",
+    "http.target": "url.path", "request_path": "url.path", "url": "url.path",
+    "peer_service": PEER, "peer.service": PEER, "upstream": PEER,
+    "logger_name": "logger", "log.logger": "logger", "logger.name": "logger", "name": "logger", "loggerName": "logger",
+    "exception": "exception.stacktrace", "stack_trace": "exception.stacktrace", "stacktrace": "exception.stacktrace",
+    "error.stack_trace": "exception.stacktrace", "err.stack": "exception.stacktrace", "exc_info": "exception.stacktrace",
+    "error.stack": "exception.stacktrace", "exception.stack_trace": "exception.stacktrace",
+    "error.type": "exception.type", "err.type": "exception.type", "exception_name": "exception.type",
+    "error.name": "exception.type", "exception_class": "exception.type",
+    "error.message": "exception.message", "err.message": "exception.message", "exception_message": "exception.message",
+    "thread_name": "thread.name", "process.thread.name": "thread.name",
+    "remote_addr": "client.address", "client_ip": "client.address", "client": "client.address", "req.remoteAddress": "client.address",
+    "user_agent": "user_agent.original", "http_user_agent": "user_agent.original",
+    "operation": "operation",
+}  # fmt: skip
+_DURATIONS: Final = {
+    DURATION_MS: 1.0, "duration": 1.0, "elapsed_ms": 1.0, "latency_ms": 1.0, "responseTime": 1.0, "response_time_ms": 1.0,
+    "took_ms": 1.0, "elapsed": 1.0, "event.duration": 1e-6, "duration_ns": 1e-6, "duration_us": 1e-3,
+    "request_time": 1e3, "duration_s": 1e3, "elapsed_s": 1e3, "duration_seconds": 1e3, "latency": 1.0,
+}  # fmt: skip
+_UNIT_MS: Final = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
+_WITH_UNIT: Final = re.compile(r"(\d+(?:\.\d+)?)\s?(ns|us|µs|ms|s|m)\Z")
+_KINDS: Final = {
+    "request": "request", "server": "request", "span_kind_server": "request", "http_request": "request", "2": "request",
+    "call": "call", "client": "call", "span_kind_client": "call", "3": "call", "producer": "call",
+    "internal": "internal", "span_kind_internal": "internal", "consumer": "internal", "1": "internal",
+    "change": "change", "deploy": "deploy", "log": "log",
+}  # fmt: skip
+_KIND_NAMES: Final = (KIND, "span.kind", "kind", "event")
+_PINO: Final = {10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "FATAL"}
+_MAX_DEPTH: Final = 8
+_INT64: Final = 2**63
+
+SAMPLES: Final = (
+    ('{"timestamp":"2026-11-23T14:21:05.871234Z","severity_text":"ERROR","service.name":"orders","body":"timed out","trace_id":"5b27baf9c1d24a0e8f3b6d7e9a012345","span_id":"d1e0649ed0a041f7","logship.kind":"request","duration_ms":2104.2,"http.response.status_code":502,"logship.id":"7f3c-42"}',
+     {"body": "timed out", "severity": "ERROR", "service.name": "orders", "time": "2026-11-23T14:21:05.871234Z", "trace_id": "5b27baf9c1d24a0e8f3b6d7e9a012345", "duration_ms": 2104.2, "http.response.status_code": 502, "logship.kind": "request"}),
+    ('{"timestamp":"2023-01-30T11:58:53.531Z","level":"INFO","service":"ts-auth","event":"request","operation":"/api/v1/users","duration_ms":3.5,"trace_id":"ec61","span_id":"045f","parent_span_id":null}',
+     {"severity": "INFO", "service.name": "ts-auth", "logship.kind": "request", "http.route": "/api/v1/users", "operation": "/api/v1/users", "duration_ms": 3.5}),
+    ('{"timeUnixNano":"1795443665871234000","severityText":"WARN","severityNumber":13,"body":{"stringValue":"slow"},"traceId":"aa","spanId":"bb","attributes":{"http.route":"/x"},"resource":{"attributes":{"service.name":"cart"}}}',
+     {"body": "slow", "severity": "WARN", "service.name": "cart", "http.route": "/x", "time": "2026-11-23T14:21:05.871234Z"}),
+    ('{"@timestamp":"2026-11-23T14:21:05.871Z","log.level":"error","message":"boom","ecs.version":"1.6.0","service":{"name":"pay"},"event":{"duration":5000000},"error":{"type":"IOError","message":"x","stack_trace":"Trace"},"trace":{"id":"t9"}}',
+     {"body": "boom", "severity": "ERROR", "service.name": "pay", "duration_ms": 5.0, "exception.type": "IOError", "exception.stacktrace": "Trace", "trace_id": "t9"}),
+    ('{"level":"INFO","location":"handler:12","message":"Hello","timestamp":"2026-11-23 14:21:05,871+0000","service":"payment","xray_trace_id":"1-5b27"}',
+     {"body": "Hello", "severity": "INFO", "service.name": "payment", "location": "handler:12", "time": "2026-11-23T14:21:05.871000Z"}),
+    ('{"@timestamp":"2026-11-23T14:21:05.871+01:00","@version":"1","message":"started","logger_name":"a.B","thread_name":"main","level":"WARN","stack_trace":"java.lang.X: y"}',
+     {"body": "started", "severity": "WARN", "logger": "a.B", "thread.name": "main", "exception.stacktrace": "java.lang.X: y", "time": "2026-11-23T13:21:05.871000Z"}),
+    ('{"level":30,"time":1795443665871,"pid":7,"hostname":"h1","req":{"method":"GET","url":"/a"},"res":{"statusCode":200},"responseTime":12,"msg":"request completed"}',
+     {"body": "request completed", "severity": "INFO", "host.name": "h1", "http.request.method": "GET", "url.path": "/a", "http.response.status_code": 200, "duration_ms": 12.0}),
+    ('{"level":"error","ts":1795443665.871,"caller":"a/b.go:7","msg":"failed","error":"EOF","duration":"1.5s"}',
+     {"body": "failed", "severity": "ERROR", "caller": "a/b.go:7", "error": "EOF", "duration_ms": 1500.0, "time": "2026-11-23T14:21:05.871000Z"}),
+    ('{"timestamp":"2026-11-23T12:19:21+00:00","msec":"1795436361.178","service":"edge","request_id":"5b","trace_id":"5b","method":"GET","path":"/orders/97","status":200,"request_time":0.322,"upstream_response_time":"0.322"}',
+     {"service.name": "edge", "http.request.method": "GET", "url.path": "/orders/97", "http.response.status_code": 200, "duration_ms": 322.0, "time": "2026-11-23T12:19:21.178000Z", "logship.kind": "request"}),
+    ('{"timestamp":"2026-11-23 12:19:21.141 UTC","pid":18104,"error_severity":"LOG","message":"duration: 254.981 ms  statement: /* rid=5b */ select 1","application_name":"inventory 5"}',
+     {"severity": "INFO", "duration_ms": 254.981, "pid": 18104, "time": "2026-11-23T12:19:21.141000Z"}),
+)  # fmt: skip
+
+
+def parse(line: str) -> Parsed | None:
+    """The parts of a line that is one JSON object; None when it is anything else."""
+    try:
+        found = orjson.loads(line)
+    except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
+        return None
+    return from_object(found) if isinstance(found, dict) else None
+
+
+def from_object(found: dict[str, Any]) -> Parsed:
+    """The parts of a JSON object."""
+    fields = found if _is_flat(found) else _flatten(found)
+    parsed = Parsed("")
+    parsed.time_us, parsed.zoned = _time(fields) or (None, False)
+    parsed.severity = _level(fields)
+    parsed.body = _text(fields, _BODY)
+    parsed.trace_id = _text(fields, _TRACE)
+    parsed.span_id = _text(fields, _SPAN)
+    parsed.parent_span_id = _text(fields, _PARENT)
+    _sort_out(fields, parsed)
+    _finish(parsed)
+    return parsed
+
+
+def _is_flat(found: dict[str, Any]) -> bool:
+    return not any(type(value) is dict or value is None for value in found.values())
+
+
+def _flatten(found: dict[str, Any]) -> dict[str, Any]:
+    """Nested objects become dotted keys; OTel's containers and value wrappers vanish; null is left out."""
+    flat: dict[str, Any] = {}
+    pending: list[tuple[str, Any, int]] = [("", found, 0)]
+    while pending:
+        prefix, value, depth = pending.pop()
+        if isinstance(value, dict) and value and depth < _MAX_DEPTH:
+            if len(value) == 1 and next(iter(value)) in ("stringValue", "intValue", "doubleValue", "boolValue"):
+                flat[prefix] = next(iter(value.values()))
+                continue
+            inner = (
+                "" if prefix in ("attributes", "resource", "resource.attributes", "mdc", "fields", "extra") else prefix
+            )
+            pending += [(f"{inner}.{key}" if inner else key, item, depth + 1) for key, item in reversed(value.items())]
+        elif value is not None:
+            flat.setdefault(prefix, orjson.dumps(value).decode() if isinstance(value, dict) else value)
+    return flat
+
+
+def _time(fields: dict[str, Any]) -> tuple[int, bool] | None:
+    best: tuple[int, bool] | None = None
+    for name in _TIME:
+        if name in fields and (at := times.of_value(fields[name])):
+            if best is None:
+                best = at
+            elif name == "msec" and abs(at[0] - best[0]) < 1_000_000:  # noqa: PLR2004 - nginx's exact form of the same time
+                return at
+    return best
+
+
+def _level(fields: dict[str, Any]) -> str:
+    for name in _LEVEL:
+        value = fields.get(name)
+        if isinstance(value, str):
+            if found := severity(value):
+                return found
+        elif isinstance(value, int) and value in _PINO:
+            return _PINO[value]
+    return ""
+
+
+def _text(fields: dict[str, Any], wanted: tuple[str, ...]) -> str:
+    for name in wanted:
+        value = fields.get(name)
+        if value is not None:
+            return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return ""
+
+
+_HANDLED: Final = frozenset((*_TIME[:4], "msec", "timeUnixNano", "asctime", *_BODY[:3], "severity_text", "level", "log.level", "severityText", "severityNumber", "levelname", "lvl", "error_severity", *_TRACE[:5], *_SPAN[:5], *_PARENT[:4], "span.kind"))  # fmt: skip
+
+
+def _sort_out(fields: dict[str, Any], parsed: Parsed) -> None:
+    resource, attributes = parsed.resource, parsed.attributes
+    for name, value in fields.items():
+        if name in _HANDLED:
+            continue
+        if name in _RESOURCE:
+            resource.setdefault(_RESOURCE[name], value)
+        elif name in _DURATIONS and (took := _milliseconds(name, value)) is not None:
+            attributes.setdefault(DURATION_MS, took)
+        elif isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
+            attributes[_ATTRIBUTE.get(name, name)] = str(value)
+        else:
+            attributes[_ATTRIBUTE.get(name, name)] = value
+    _set_kind(fields, parsed)
+
+
+def _milliseconds(name: str, value: Any) -> float | None:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return round(float(value) * _DURATIONS[name], 6)
+    if isinstance(value, str):
+        unit = _WITH_UNIT.match(value)
+        if unit:
+            return round(float(unit[1]) * _UNIT_MS[unit[2]], 6)
+        try:
+            return round(float(value) * _DURATIONS[name], 6)
+        except ValueError:
+            return None
+    return None
+
+
+def _set_kind(fields: dict[str, Any], parsed: Parsed) -> None:
+    attributes = parsed.attributes
+    for name in _KIND_NAMES:
+        known = _KINDS.get(str(fields.get(name, "")).lower())
+        if known:
+            attributes[KIND] = known
+            if name != KIND:
+                attributes.pop(name, None)
+            break
+    else:
+        if "http.response.status_code" in attributes and DURATION_MS in attributes:
+            attributes[KIND] = "request"
+    if attributes.get(KIND) == "request" and "operation" in attributes:
+        attributes.setdefault("http.route", attributes["operation"])
+
+
+_STATEMENT: Final = re.compile(r"duration: (\d+(?:\.\d+)?) ms\b")
+
+
+def _finish(parsed: Parsed) -> None:
+    attributes = parsed.attributes
+    if parsed.body.startswith("duration: ") and (found := _STATEMENT.match(parsed.body)):
+        attributes.setdefault(DURATION_MS, float(found[1]))
+    status = attributes.get("http.response.status_code")
+    if isinstance(status, str) and status.isdigit():
+        attributes["http.response.status_code"] = int(status)
+    if not parsed.body:
+        parsed.body = _describe(attributes)
+
+
+def _describe(attributes: dict[str, Any]) -> str:
+    """What a line without a message says: `GET /orders/97 200`, or its operation."""
+    names = ("http.request.method", "http.route", "url.path", "http.response.status_code", "event")
+    words = [
+        str(attributes[name])
+        for name in names
+        if name in attributes and not (name == "url.path" and "http.route" in attributes)
+    ]
+    return " ".join(words) or str(attributes.get("operation", ""))
