@@ -31,7 +31,9 @@ def time_options(command: _Command) -> _Command:
     """`--since`, `--from`, `--to`."""
     for option in (
         click.option("--to", "to_time", metavar="TIME", help="End of the time range, not included."),
-        click.option("--from", "from_time", metavar="TIME", help="Start: ISO 8601 (UTC if it names no zone), 2h, today."),
+        click.option(
+            "--from", "from_time", metavar="TIME", help="Start: ISO 8601 (UTC if it names no zone), 2h, today."
+        ),
         click.option("--since", metavar="SPAN", help="Start, counted back from now: 15m, 2h, 7d."),
     ):
         command = option(command)

@@ -1,0 +1,1 @@
+"""Events from where they lie into the store: polled log groups, and files."""

@@ -48,10 +48,10 @@ class Parser:
         self._services: dict[str, str] = {}
         self._first_of: OrderedDict[tuple[str, str], str] = OrderedDict()
 
-    def record(self, event: LogEvent) -> Record:
-        """The record of one event."""
+    def record(self, event: LogEvent, parsed: Parsed | None = None) -> Record:
+        """The record of one event; `parsed` is what `parse_line` made of its message, if that is known already."""
         message = event.message
-        parsed = parse_line(message)
+        parsed = parsed or parse_line(message)
         attributes = parsed.attributes
         handler_id = attributes.get(HANDLER_ID, "")
         identity = record_id(

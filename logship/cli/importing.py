@@ -1,0 +1,82 @@
+"""`logship import`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from logship.cli import diagnostics, options
+from logship.errors import ExitCode
+
+if TYPE_CHECKING:
+    from logship.forward.importing import ImportResult
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@options.store_option
+@click.option("--group", help="Log group of the lines; the name of the file's folder if not set.")
+@click.option("--stream", help="Log stream; a digest of the first line if not set, so that rotation keeps it.")
+@click.option("--service", help="Service of lines that do not name one.")
+@click.option("--time", "at", metavar="TIME", help="Time of lines before the first dated one.")
+@click.option("--final", is_flag=True, help="A last line without a newline is complete.")
+def command(
+    paths: tuple[str, ...],
+    store: str | None,
+    group: str | None,
+    stream: str | None,
+    service: str | None,
+    at: str | None,
+    *,
+    final: bool,
+) -> int:
+    """Files into the store: plain and compressed logs, NDJSON of CloudWatch events, S3 exports,
+    `aws logs filter-log-events` output; folders are searched whole. Importing again changes nothing.
+
+    Exit status 5: a file could not be read, or not to its end; everything else is stored.
+    """
+    from logship import naming
+    from logship.forward.files import FileOptions
+    from logship.forward.importing import import_paths
+    from logship.parse import Parser
+    from logship.timerange import parse_time
+    from logship.wiring import open_writer
+
+    time_ms = parse_time(at, now_us=options.now_us()) // 1000 if at else None
+    wanted = FileOptions(group=group, stream=stream, time_ms=time_ms, final=final)
+    parser = Parser(lambda name: service or naming.service_of_group(name))
+    location = options.store_location(store)
+    progress, began = diagnostics.Progress(), time.monotonic()
+    writer = open_writer(location, "import")
+    try:
+        result = import_paths(
+            paths,
+            writer,
+            parser,
+            wanted,
+            progress=lambda now: progress.show(f"{now.accepted + now.existing:,} records"),
+        )
+    finally:
+        writer.close()
+        progress.clear()
+    _report(result, location, time.monotonic() - began)
+    return (
+        ExitCode.DATA
+        if any(error.exit_code == ExitCode.DATA for error in result.errors)
+        else (ExitCode.USAGE if result.errors else ExitCode.DONE)
+    )
+
+
+def _report(result: ImportResult, location: str, seconds: float) -> None:
+    for error in result.errors:
+        diagnostics.say(f"logship: {error}")
+    if result.strange:
+        diagnostics.say(
+            f"{result.strange:,} strange lines (no UTF-8, control characters, over 1 MiB) are stored as they are"
+        )
+    diagnostics.say(
+        f"{result.accepted:,} records from {result.files:,} files into {location} in {seconds:.1f} s"
+        + (f"; {result.existing:,} were there already" if result.existing else "")
+    )

@@ -1,0 +1,252 @@
+"""Files → events: CloudWatch events as NDJSON, exports, and plain logs, compressed or not."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from logship.errors import BrokenFileError, UsageError
+from logship.parse import parse_line, times
+from logship.record import LogEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+    from logship.parse.parsed import Parsed
+
+_MAGIC: Final = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
+_LONGEST_LINE: Final = 32 * 2**20
+"""Longer lines are read in pieces of that many bytes, so that memory stays bounded."""
+_FIRST_LINE: Final = 4096
+_MOST_EQUALS: Final = 100_000
+"""How many different lines are remembered to number equal ones; some 15 MB."""
+_EXPORT_NAME: Final = re.compile(r"\d{6}(?:\.gz)?\Z")
+_EXPORT_LINE: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (.*)\Z", re.DOTALL)
+_BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """How files without group, stream or times of their own are read."""
+
+    group: str | None = None
+    """Log group; None takes the name of the file's folder."""
+    stream: str | None = None
+    """Log stream; None takes a digest of the first line, so that a rotated file keeps its identity."""
+    time_ms: int | None = None
+    """Time of lines before the first dated one, and of files without any."""
+    final: bool = False
+    """Whether a last line without a newline is complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvent:
+    """An event of a file, with what is already known of its line."""
+
+    event: LogEvent
+    parsed: Parsed | None = None
+    exact: bytes | None = None
+    """The line's bytes where they are no UTF-8."""
+
+
+def find(paths: Iterable[str]) -> list[Path]:
+    """The files that paths name, folders searched whole, in order of name.
+
+    Raises:
+        BrokenFileError: a path does not exist.
+    """
+    found: list[Path] = []
+    for name in paths:
+        path = Path(name)
+        if path.is_dir():
+            inside = sorted(item for item in path.rglob("*") if item.is_file() and not item.name.startswith("."))
+            found += [item for item in inside if item.name != "aws-logs-write-test"]
+        elif path.exists():
+            found.append(path)
+        else:
+            raise BrokenFileError(f"{name!r} does not exist; name a file or folder")
+    return found
+
+
+def read_events(path: Path, options: FileOptions) -> Iterator[FileEvent]:
+    """The events of one file, in its order, in constant memory.
+
+    Raises:
+        BrokenFileError: the file cannot be read, or not to its end; the events before were given out.
+        UsageError: no line has a time, and none was given.
+    """
+    try:
+        with path.open("rb") as probe:
+            start = probe.read(6)
+        opener = next((open_ for magic, open_ in _MAGIC if start.startswith(magic)), None)
+        with opener(path, "rb") if opener else path.open("rb") as file:
+            yield from _events(path, file, options, complete=options.final or opener is not None)  # type: ignore[arg-type]
+    except _BROKEN as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BrokenFileError(f"{str(path)!r} cannot be read on: {reason}; what came before it is stored") from None
+
+
+def _events(path: Path, file: BinaryIO, options: FileOptions, *, complete: bool) -> Iterator[FileEvent]:
+    lines = _Lines(file, complete=complete)
+    first = lines.peek()
+    group = options.group or path.resolve().parent.name or "files"
+    stream = options.stream or blake2b(first[:_FIRST_LINE], digest_size=8).hexdigest()
+    stand_in = _StandIn(group, stream)
+    if first.strip() == b"{" or _is_listing(first):
+        yield from _listing(lines.rest(), stand_in)
+    elif _cloudwatch(first):
+        yield from _ndjson(lines, stand_in)
+    elif _EXPORT_NAME.match(path.name) and _EXPORT_LINE.match(_text(first)[0]):
+        yield from _export(lines, _StandIn(options.group or group, options.stream or path.resolve().parent.name))
+    else:
+        yield from _plain(path, lines, stand_in, options.time_ms)
+
+
+class _Lines:
+    """The complete lines of a file, without their newline."""
+
+    def __init__(self, file: BinaryIO, *, complete: bool) -> None:
+        self._file, self._complete = file, complete
+        self._first: bytes | None = None
+
+    def peek(self) -> bytes:
+        """The first line, which will be given out again."""
+        self._first = self._file.readline(_LONGEST_LINE)
+        return self._first.rstrip(b"\r\n")
+
+    def rest(self) -> bytes:
+        """Everything at once."""
+        return (self._first or b"") + self._file.read()
+
+    def __iter__(self) -> Iterator[bytes]:
+        line, self._first = self._first, None
+        while line is None or line:
+            if line:
+                if line.endswith(b"\n"):
+                    yield line[:-2] if line.endswith(b"\r\n") else line[:-1]
+                elif self._complete or len(line) == _LONGEST_LINE:
+                    yield line
+            line = self._file.readline(_LONGEST_LINE)
+
+
+class _StandIn:
+    """Event ids for sources without: stream, time, message and the ordinal among equals."""
+
+    def __init__(self, group: str, stream: str) -> None:
+        self.group, self.stream = group, stream
+        self._seen: OrderedDict[bytes, int] = OrderedDict()
+
+    def event(self, timestamp_ms: int, message: str, raw: bytes) -> LogEvent:
+        """The event of a line."""
+        key = blake2b(b"%d:" % timestamp_ms + raw, digest_size=12).digest()
+        ordinal = self._seen.pop(key, 0)
+        self._seen[key] = ordinal + 1
+        if len(self._seen) > _MOST_EQUALS:
+            self._seen.popitem(last=False)
+        return LogEvent(self.group, self.stream, timestamp_ms, message, f"{key.hex()}-{ordinal}")
+
+
+def _text(raw: bytes) -> tuple[str, bytes | None]:
+    try:
+        return raw.decode(), None
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace"), raw
+
+
+def _cloudwatch(raw: bytes) -> dict[str, Any] | None:
+    """The line as a CloudWatch event; None when it is none."""
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("message"), str):
+        return None
+    is_event = isinstance(found.get("timestamp"), int) and ("logGroup" in found or "logStreamName" in found)
+    return found if is_event else None
+
+
+def _is_listing(raw: bytes) -> bool:
+    """Whether a line begins `aws logs filter-log-events` output in one line."""
+    try:
+        found = orjson.loads(raw) if b'"events"' in raw[:4096] else None
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(found, dict) and isinstance(found.get("events"), list)
+
+
+def _listing(content: bytes, stand_in: _StandIn) -> Iterator[FileEvent]:
+    try:
+        events = orjson.loads(content)["events"]
+        for found in events:
+            yield FileEvent(_event(found, stand_in))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise OSError(f"it begins like the output of `aws logs filter-log-events` but is none ({error})") from None
+
+
+def _event(found: dict[str, Any], stand_in: _StandIn) -> LogEvent:
+    at, message = int(found["timestamp"]), str(found["message"])
+    group, stream = str(found.get("logGroup") or stand_in.group), str(found.get("logStreamName") or stand_in.stream)
+    event_id = found.get("eventId")
+    if not event_id:
+        return stand_in.event(at, message, message.encode("utf-8", "replace"))
+    return LogEvent(group, stream, at, message, str(event_id), int(found.get("ingestionTime") or 0))
+
+
+def _ndjson(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:
+    last_ms = 0
+    for raw in lines:
+        found = _cloudwatch(raw)
+        if found:
+            event = _event(found, stand_in)
+            last_ms = event.timestamp_ms
+            yield FileEvent(event)
+        elif raw:
+            text, exact = _text(raw)
+            yield FileEvent(stand_in.event(last_ms, text, raw), exact=exact)
+
+
+def _export(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:
+    last_ms = 0
+    for raw in lines:
+        text, exact = _text(raw)
+        found = _EXPORT_LINE.match(text)
+        if found and (at := times.iso(found[1])):
+            last_ms, text = at[0] // 1000, found[2]
+        yield FileEvent(stand_in.event(last_ms, text, raw), exact=exact)
+
+
+def _plain(path: Path, lines: _Lines, stand_in: _StandIn, time_ms: int | None) -> Iterator[FileEvent]:
+    """Undated lines take the time of the dated line before them; those at the top the first time there is."""
+    waiting: list[tuple[bytes, Parsed]] = []
+    last_ms = time_ms
+    for raw in lines:
+        if not raw:
+            continue
+        parsed = parse_line(_text(raw)[0])
+        if parsed.time_us is not None:
+            last_ms = parsed.time_us // 1000
+        if last_ms is None:
+            waiting.append((raw, parsed))
+            continue
+        for early in waiting:
+            yield _plain_event(*early, last_ms, stand_in)
+        waiting.clear()
+        yield _plain_event(raw, parsed, last_ms, stand_in)
+    if waiting:
+        raise UsageError(f"no line of {str(path)!r} has a time; say when it was written: --time 2026-11-23T14:00:00Z")
+
+
+def _plain_event(raw: bytes, parsed: Parsed, at_ms: int, stand_in: _StandIn) -> FileEvent:
+    text, exact = _text(raw)
+    return FileEvent(stand_in.event(at_ms, text, raw), parsed, exact)

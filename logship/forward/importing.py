@@ -1,0 +1,96 @@
+"""Files into the store: what `logship import` does."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from logship.errors import BrokenFileError, LogshipError
+from logship.forward import files
+from logship.record import ORIGINAL_BASE64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from logship.forward.files import FileEvent, FileOptions
+    from logship.parse import Parser
+    from logship.record import Record
+    from logship.store.port import StoreWriter
+
+_BATCH: Final = 5_000
+_COMMIT_EVERY: Final = 100_000
+_LONG: Final = 2**20
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """What became of the files."""
+
+    files: int = 0
+    accepted: int = 0
+    existing: int = 0
+    strange: int = 0
+    """Lines that are no UTF-8, hold control characters, or are longer than 1 MiB; they are stored."""
+    errors: list[LogshipError] = field(default_factory=list)
+    """Files that could not be read, or not to their end."""
+
+
+def import_paths(
+    paths: Iterable[str],
+    writer: StoreWriter,
+    parser: Parser,
+    options: FileOptions,
+    *,
+    progress: Callable[[ImportResult], None] = lambda _: None,
+) -> ImportResult:
+    """Reads files and folders into a store. A file that cannot be read does not keep the others out.
+
+    Raises:
+        StoreError, DiskFullError: the store cannot take more; what was committed before is there.
+    """
+    result = ImportResult()
+    since_commit = 0
+    for path in _found(paths, result):
+        result.files += 1
+        records = _records(path, parser, options, result)
+        while batch := list(islice(records, _BATCH)):
+            added = writer.add(batch)
+            result.accepted += added.accepted
+            result.existing += added.existing
+            since_commit += added.accepted
+            if since_commit >= _COMMIT_EVERY:
+                writer.commit()
+                since_commit = 0
+            progress(result)
+    writer.commit()
+    return result
+
+
+def _found(paths: Iterable[str], result: ImportResult) -> Iterator[files.Path]:
+    for name in paths:
+        try:
+            yield from files.find([name])
+        except BrokenFileError as error:
+            result.errors.append(error)
+
+
+def _records(path: files.Path, parser: Parser, options: FileOptions, result: ImportResult) -> Iterator[Record]:
+    try:
+        for found in files.read_events(path, options):
+            yield _record(found, parser, result)
+    except LogshipError as error:
+        result.errors.append(error)
+
+
+def _record(found: FileEvent, parser: Parser, result: ImportResult) -> Record:
+    record = parser.record(found.event, found.parsed)
+    if found.exact is not None:
+        record.attributes[ORIGINAL_BASE64] = base64.b64encode(found.exact).decode()
+    message = found.event.message
+    if found.exact is not None or len(message) > _LONG or _CONTROL.search(message):
+        result.strange += 1
+    return record
