@@ -1,0 +1,360 @@
+"""The operations of CloudWatch Logs, with their limits; requests and answers are JSON objects."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from logship.cloudwatch import limits
+from logship.naming import GROUP_NAME, STREAM_NAME
+from logship.testing.local_cloudwatch.faults import ApiError, Mischief
+from logship.testing.local_cloudwatch.groups import Group, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from logship.testing.local_cloudwatch.groups import Position
+
+ACCOUNT: Final = "123456789012"
+REGION: Final = "us-east-1"
+_FAR_MS: Final = 2**62
+_CLASSES: Final = frozenset({"STANDARD", "INFREQUENT_ACCESS", "DELIVERY"})
+_MOST_GROUPS_LISTED: Final = 1000
+_DAY_MS: Final = 86_400_000
+
+
+class Operations:
+    """The service's state; one thread calls it."""
+
+    def __init__(self, clock: Callable[[], float], mischief: Mischief, visibility_delay_s: tuple[float, float]) -> None:
+        self._clock, self._mischief = clock, mischief
+        self.visibility_delay_s = visibility_delay_s
+        self.groups: dict[str, Group] = {}
+        self._number = 0
+
+    def call(self, operation: str, request: dict[str, Any]) -> bytes:
+        """Carries out a request.
+
+        Raises:
+            ApiError: the answer is an error.
+            NoAnswer: there is no answer.
+        """
+        handler = getattr(self, f"_do_{operation}", None)
+        if handler is None:
+            raise ApiError("UnknownOperationException", f"Unknown operation {operation}")
+        self._mischief.before(operation, self._clock())
+        answer: bytes | dict[str, Any] | None = handler(request)
+        self._mischief.after(operation)
+        return answer if isinstance(answer, bytes) else orjson.dumps(answer or {})
+
+    def _now_ms(self) -> int:
+        return int(self._clock() * 1000)
+
+    # Groups and streams
+
+    def _do_CreateLogGroup(self, request: dict[str, Any]) -> None:  # noqa: N802 - the API's name
+        name = _name(request, "logGroupName", GROUP_NAME)
+        if name in self.groups:
+            raise ApiError("ResourceAlreadyExistsException", "The specified log group already exists")
+        log_class = request.get("logGroupClass", "STANDARD")
+        if log_class not in _CLASSES:
+            raise _invalid(f"1 validation error detected: Value '{log_class}' at 'logGroupClass' is not valid")
+        self.groups[name] = Group(
+            name, self._now_ms(), log_class, request.get("kmsKeyId"), dict(request.get("tags") or {})
+        )
+
+    def _do_DeleteLogGroup(self, request: dict[str, Any]) -> None:  # noqa: N802
+        del self.groups[self._group(request).name]
+
+    def _do_CreateLogStream(self, request: dict[str, Any]) -> None:  # noqa: N802
+        group = self._group(request)
+        name = _name(request, "logStreamName", STREAM_NAME)
+        if name in group.streams:
+            raise ApiError("ResourceAlreadyExistsException", "The specified log stream already exists")
+        group.streams[name] = Stream(name, self._now_ms(), len(group.streams))
+
+    def _do_PutRetentionPolicy(self, request: dict[str, Any]) -> None:  # noqa: N802
+        group, days = self._group(request), request.get("retentionInDays")
+        if days not in limits.RETENTION_DAYS:
+            raise _invalid(f"1 validation error detected: Value '{days}' at 'retentionInDays' is not valid")
+        group.retention_days = days
+
+    def _do_ListTagsForResource(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return {"tags": self._named(_group_of_arn(request.get("resourceArn", ""))).tags}
+
+    def _do_ListTagsLogGroup(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return {"tags": self._group(request).tags}
+
+    def _do_DescribeLogGroups(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        prefix, part = request.get("logGroupNamePrefix"), request.get("logGroupNamePattern")
+        if prefix and part:
+            raise _invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
+        names = [name for name in sorted(self.groups) if name.startswith(prefix or "") and (part or "") in name]
+        names, token = _described(names, request, limits.MAX_DESCRIBED)
+        return {"logGroups": [_group_facts(self.groups[name]) for name in names]} | token
+
+    def _do_ListLogGroups(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        pattern = request.get("logGroupNamePattern") or ""
+        names = [name for name in sorted(self.groups) if re.search(pattern, name)]
+        names, token = _described(names, request, _MOST_GROUPS_LISTED)
+        facts = ("logGroupName", "logGroupArn", "logGroupClass")
+        return {"logGroups": [{key: _group_facts(self.groups[name])[key] for key in facts} for name in names]} | token
+
+    def _do_DescribeLogStreams(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        group, prefix = self._group(request), request.get("logStreamNamePrefix") or ""
+        by_time = request.get("orderBy") == "LastEventTime"
+        if by_time and prefix:
+            raise _invalid("Cannot order by LastEventTime with a logStreamNamePrefix.")
+        found = [stream for stream in group.streams.values() if stream.name.startswith(prefix)]
+        found.sort(
+            key=lambda stream: (stream.last_ms or 0, stream.name) if by_time else (0, stream.name),
+            reverse=bool(request.get("descending")),
+        )
+        names, token = _described([stream.name for stream in found], request, limits.MAX_DESCRIBED)
+        return {"logStreams": [_stream_facts(group, group.streams[name]) for name in names]} | token
+
+    # Events
+
+    def _do_PutLogEvents(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        group = self._group(request)
+        stream = self._stream(group, request)
+        events: Sequence[dict[str, Any]] = request.get("logEvents") or []
+        _check_batch(events)
+        now_ms = self._now_ms()
+        oldest = now_ms - limits.MAX_PAST_MS
+        expired = now_ms - group.retention_days * _DAY_MS if group.retention_days else oldest
+        times = [event["timestamp"] for event in events]
+        too_old = sum(time < oldest for time in times)
+        past_retention = sum(time < max(expired, oldest) for time in times)
+        too_new = next((n for n, time in enumerate(times) if time > now_ms + limits.MAX_FUTURE_MS), len(times))
+        low, high = self.visibility_delay_s
+        for event in events[max(too_old, past_retention) : too_new]:
+            self._number += 1
+            delay_ms = int(self._mischief.uniform(low, high) * 1000) if high else 0
+            group.put(
+                stream,
+                event["timestamp"],
+                event["message"],
+                now_ms=now_ms,
+                visible_ms=now_ms + delay_ms if high else 0,
+                number=self._number,
+            )
+        rejected: dict[str, int] = {}
+        if too_old:
+            rejected["tooOldLogEventEndIndex"] = too_old
+        if past_retention > too_old:
+            rejected["expiredLogEventEndIndex"] = past_retention
+        if too_new < len(times):
+            rejected["tooNewLogEventStartIndex"] = too_new
+        token = {"nextSequenceToken": f"{self._number:056d}"}
+        return token | ({"rejectedLogEventsInfo": rejected} if rejected else {})
+
+    def _do_FilterLogEvents(self, request: dict[str, Any]) -> bytes:  # noqa: N802
+        group = self._group(request)
+        if request.get("filterPattern"):
+            raise _invalid("filterPattern is not evaluated by LocalCloudWatch; filter what it gives out")
+        streams = _chosen_streams(group, request)
+        from_head = request.get("startFromHead", True)
+        start: Position = (request.get("startTime") or 0, -1)
+        # endTime is included: "Events with a timestamp later than this time are not returned."
+        end: Position = (request["endTime"] + 1 if request.get("endTime") is not None else _FAR_MS, -1)
+        if token := request.get("nextToken"):
+            start, end, from_head = _read_token(token)
+        limit = _limit(request)
+        if self._mischief.draw(self._mischief.faults.empty_page_rate):
+            return _filter_page([], _make_token(start, end, from_head=from_head))
+        if self._mischief.draw(self._mischief.faults.partial_page_rate):
+            limit = max(1, int(limit * self._mischief.uniform(0.0, 0.1)))
+        rows, onward = group.page(start, end, streams=streams, now_ms=self._now_ms(), limit=limit, from_head=from_head)
+        if onward is None:
+            return _filter_page(rows, None)
+        rest = (onward, end) if from_head else (start, onward)
+        return _filter_page(rows, _make_token(*rest, from_head=from_head))
+
+    def _do_GetLogEvents(self, request: dict[str, Any]) -> bytes:  # noqa: N802
+        group = self._group(request)
+        stream = self._stream(group, request)
+        start: Position = (request.get("startTime") or 0, -1)
+        end: Position = (request["endTime"] if request.get("endTime") is not None else _FAR_MS, -1)
+        low, high, limit = start, end, _limit(request)
+        token = request.get("nextToken")
+        forward = bool(request.get("startFromHead"))
+        if token:
+            forward = token.startswith("f/")
+            at = _read_token(token[2:])[0]
+            low, high = (max(at, start), end) if forward else (start, min(at, end))
+        chosen = frozenset({stream.number})
+        rows, onward = group.page(low, high, streams=chosen, now_ms=self._now_ms(), limit=limit, from_head=forward)
+        if not forward:
+            rows.reverse()
+        first = _row_position(rows[0]) if rows else (low if forward else high)
+        last = _behind(_row_position(rows[-1])) if rows else (low if forward else high)
+        if not rows and token:
+            first = last = _read_token(token[2:])[0]
+        del onward
+        body = b",".join(_without_id(row) for row in rows)
+        return b'{"events":[%s],"nextForwardToken":"f/%s","nextBackwardToken":"b/%s"}' % (
+            body,
+            _make_token(last, last, from_head=True).encode(),
+            _make_token(first, first, from_head=True).encode(),
+        )
+
+    # Look-ups
+
+    def _group(self, request: dict[str, Any]) -> Group:
+        name, identifier = request.get("logGroupName"), request.get("logGroupIdentifier")
+        if name and identifier:
+            raise _invalid("LogGroup name and LogGroup ARN are mutually exclusive parameters.")
+        if not (name or identifier):
+            raise _invalid("1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint")
+        return self._named(name or _group_of_arn(str(identifier)))
+
+    def _named(self, name: str) -> Group:
+        if name not in self.groups:
+            raise ApiError("ResourceNotFoundException", "The specified log group does not exist.")
+        return self.groups[name]
+
+    def _stream(self, group: Group, request: dict[str, Any]) -> Stream:
+        name = _name(request, "logStreamName", STREAM_NAME)
+        if name not in group.streams:
+            raise ApiError("ResourceNotFoundException", "The specified log stream does not exist.")
+        return group.streams[name]
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError("InvalidParameterException", message)
+
+
+def _name(request: dict[str, Any], key: str, legal: re.Pattern[str]) -> str:
+    name = request.get(key)
+    if not isinstance(name, str) or not legal.match(name):
+        raise _invalid(f"1 validation error detected: Value '{name}' at '{key}' failed to satisfy constraint")
+    return name
+
+
+def _check_batch(events: Sequence[dict[str, Any]]) -> None:
+    if not 1 <= len(events) <= limits.MAX_BATCH_EVENTS:
+        raise _invalid(f"1 validation error detected: 'logEvents' has {len(events)} members, 1 to 10000 are allowed")
+    size, last = 0, None
+    for event in events:
+        message, at = event.get("message"), event.get("timestamp")
+        if not isinstance(message, str) or not message or not isinstance(at, int) or at < 0:
+            raise _invalid(
+                "1 validation error detected: an event needs a message of 1 or more characters and a timestamp"
+            )
+        size += len(message.encode()) + limits.EVENT_OVERHEAD_BYTES
+        if last is not None and at < last:
+            raise _invalid("Log events in a single PutLogEvents request must be in chronological order.")
+        last = at
+    if size > limits.MAX_BATCH_BYTES:
+        raise _invalid(f"Upload too large: {size} bytes exceeds limit of {limits.MAX_BATCH_BYTES}")
+    if events[-1]["timestamp"] - events[0]["timestamp"] > limits.MAX_BATCH_SPAN_MS:
+        raise _invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
+
+
+def _chosen_streams(group: Group, request: dict[str, Any]) -> frozenset[int] | None:
+    wanted, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix")
+    if wanted and prefix:
+        raise _invalid("logStreamNames and logStreamNamePrefix are mutually exclusive parameters.")
+    if wanted:
+        if missing := [name for name in wanted if name not in group.streams]:
+            raise ApiError("ResourceNotFoundException", f"The specified log stream does not exist: {missing[0]}")
+        return frozenset(group.streams[name].number for name in wanted)
+    if prefix:
+        return frozenset(stream.number for stream in group.streams.values() if stream.name.startswith(prefix))
+    return None
+
+
+def _limit(request: dict[str, Any]) -> int:
+    limit = request.get("limit") or limits.MAX_PAGE_EVENTS
+    if not 1 <= limit <= limits.MAX_PAGE_EVENTS:
+        raise _invalid(f"1 validation error detected: Value '{limit}' at 'limit' is not between 1 and 10000")
+    return int(limit)
+
+
+def _make_token(start: Position, end: Position, *, from_head: bool) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([start, end, from_head])).decode()
+
+
+def _read_token(token: str) -> tuple[Position, Position, bool]:
+    try:
+        start, end, from_head = orjson.loads(base64.urlsafe_b64decode(token))
+        return (int(start[0]), int(start[1])), (int(end[0]), int(end[1])), bool(from_head)
+    except (ValueError, TypeError, IndexError):
+        raise _invalid("The specified nextToken is invalid.") from None
+
+
+def _filter_page(rows: list[bytes], token: str | None) -> bytes:
+    onward = b',"nextToken":"%s"' % token.encode() if token else b""
+    return b'{"events":[%s],"searchedLogStreams":[]%s}' % (b",".join(rows), onward)
+
+
+def _row_position(row: bytes) -> Position:
+    found = orjson.loads(row)
+    return found["timestamp"], int(found["eventId"][20:])
+
+
+def _behind(position: Position) -> Position:
+    return position[0], position[1] + 1
+
+
+def _without_id(row: bytes) -> bytes:
+    """GetLogEvents gives neither the event's id nor its stream."""
+    found = orjson.loads(row)
+    return orjson.dumps({key: found[key] for key in ("timestamp", "message", "ingestionTime")})
+
+
+def _described(names: list[str], request: dict[str, Any], most: int) -> tuple[list[str], dict[str, str]]:
+    limit = request.get("limit") or limits.MAX_DESCRIBED
+    if not 1 <= limit <= most:
+        raise _invalid(f"1 validation error detected: Value '{limit}' at 'limit' is not between 1 and {most}")
+    start = 0
+    if token := request.get("nextToken"):
+        start = _read_token(token)[0][0]
+    onward = start + limit
+    more = {"nextToken": _make_token((onward, 0), (0, 0), from_head=True)} if onward < len(names) else {}
+    return names[start:onward], more
+
+
+def _arn(group: Group) -> str:
+    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group.name}"
+
+
+def _group_of_arn(identifier: str) -> str:
+    return identifier.partition(":log-group:")[2].removesuffix(":*") if identifier.startswith("arn:") else identifier
+
+
+def _group_facts(group: Group) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "logGroupName": group.name,
+        "creationTime": group.created_ms,
+        "metricFilterCount": 0,
+        "arn": _arn(group) + ":*",
+        "logGroupArn": _arn(group),
+        "storedBytes": group.stored_bytes,
+        "logGroupClass": group.log_class,
+    }
+    if group.retention_days:
+        facts["retentionInDays"] = group.retention_days
+    if group.kms_key_id:
+        facts["kmsKeyId"] = group.kms_key_id
+    return facts
+
+
+def _stream_facts(group: Group, stream: Stream) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "logStreamName": stream.name,
+        "creationTime": stream.created_ms,
+        "arn": f"{_arn(group)}:log-stream:{stream.name}",
+        "storedBytes": 0,
+        "uploadSequenceToken": "0",
+    }
+    times = (
+        ("firstEventTimestamp", stream.first_ms),
+        ("lastEventTimestamp", stream.last_ms),
+        ("lastIngestionTime", stream.ingested_ms),
+    )
+    return facts | {key: value for key, value in times if value is not None}
