@@ -14,6 +14,7 @@ from logship.record import ORIGINAL_BASE64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from logship.forward.files import FileEvent, FileOptions
     from logship.parse import Parser
@@ -70,7 +71,7 @@ def import_paths(
     return result
 
 
-def _found(paths: Iterable[str], result: ImportResult) -> Iterator[files.Path]:
+def _found(paths: Iterable[str], result: ImportResult) -> Iterator[Path]:
     for name in paths:
         try:
             yield from files.find([name])
@@ -78,7 +79,7 @@ def _found(paths: Iterable[str], result: ImportResult) -> Iterator[files.Path]:
             result.errors.append(error)
 
 
-def _records(path: files.Path, parser: Parser, options: FileOptions, result: ImportResult) -> Iterator[Record]:
+def _records(path: Path, parser: Parser, options: FileOptions, result: ImportResult) -> Iterator[Record]:
     try:
         for found in files.read_events(path, options):
             yield _record(found, parser, result)

@@ -33,7 +33,7 @@ def iso(text: str) -> tuple[int, bool] | None:
 
 @lru_cache(maxsize=4096)
 def _minute(minute: str, zone: str) -> int:
-    named = zone if zone[:1] in "+-" and zone else "+00:00"
+    named = zone if zone.startswith(("+", "-")) else "+00:00"
     return time_us_of(datetime.fromisoformat(minute.replace(" ", "T") + named))
 
 

@@ -1,0 +1,99 @@
+"""Clients of CloudWatch Logs, and what the SDK complains about in the words of logship."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.errors import AccessError, ConnectError, LogshipError, UnknownGroupError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ACCESS_CODES: Final = frozenset(
+    {
+        "AccessDeniedException",
+        "AccessDenied",
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "ExpiredTokenException",
+        "ExpiredToken",
+        "MissingAuthenticationTokenException",
+        "IncompleteSignature",
+    }
+)
+_THROTTLING_CODES: Final = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException", "RequestLimitExceeded"}
+)
+_SERVER_ERROR: Final = 500
+
+
+def logs_client(*, region: str | None = None, endpoint_url: str | None = None) -> Any:
+    """A client that tries each request once; whoever calls it decides about trying again.
+
+    ``AWS_ENDPOINT_URL`` and the SDK's own ways to find region and credentials are honoured.
+
+    Raises:
+        UsageError: no region is known.
+        AccessError: no credentials are known.
+    """
+    import boto3
+    from botocore.config import Config
+
+    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=30)
+    with explained():
+        session = boto3.session.Session(region_name=region)
+        if session.get_credentials() is None:
+            raise AccessError(
+                "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
+            )
+        return session.client("logs", endpoint_url=endpoint_url, config=config)
+
+
+@contextmanager
+def explained(what: str = "CloudWatch Logs") -> Iterator[None]:
+    """Turns the SDK's exceptions into logship's."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise translate(error, what) from error
+
+
+def translate(error: Exception, what: str) -> LogshipError:
+    """The error of logship that an exception of the SDK means."""
+    from botocore import exceptions as sdk
+
+    if isinstance(error, sdk.ClientError):
+        facts = error.response.get("Error", {})
+        code, message = facts.get("Code", ""), facts.get("Message", str(error))
+        if code in _ACCESS_CODES:
+            return AccessError(f"{what}: {code}: {message}; check the role's policy and the region")
+        if code == "ResourceNotFoundException":
+            return UnknownGroupError(
+                f"{what}: {message.rstrip('.')}; list the groups with: aws logs describe-log-groups"
+            )
+        if code in _THROTTLING_CODES or is_retriable(error):
+            return ConnectError(f"{what}: {code}: {message}; try again later")
+        return UsageError(f"{what}: {code}: {message}")
+    if isinstance(error, sdk.NoRegionError):
+        return UsageError("no AWS region is known; set AWS_REGION, or region under [[forward.source]]")
+    if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
+        return AccessError(f"{what}: {error}; attach a role to the machine, or run: aws configure sso")
+    if isinstance(error, (sdk.ProfileNotFound, sdk.InvalidEndpointDiscoveryConfigurationError)):
+        return UsageError(f"{what}: {error}")
+    return ConnectError(f"{what}: {error}; check AWS_ENDPOINT_URL, the region and the network")
+
+
+def is_retriable(error: Exception) -> bool:
+    """Whether the same request may succeed later: throttling, a server's error, a broken connection."""
+    from botocore import exceptions as sdk
+
+    if isinstance(error, sdk.ClientError):
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return code in _THROTTLING_CODES or status >= _SERVER_ERROR
+    return isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError, sdk.ResponseStreamingError))

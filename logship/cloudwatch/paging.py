@@ -1,0 +1,113 @@
+"""Reading: groups by pattern, and the events of a time range page by page."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from threading import Event
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.client import explained, is_retriable, translate
+from logship.errors import UnknownGroupError
+from logship.record import LogEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 20.0
+_WILD: Final = frozenset("*?[")
+
+
+class Stopped(Exception):  # noqa: N818 - an outcome, not an error
+    """The caller asked to stop while a request was waiting to be tried again."""
+
+
+@dataclass
+class Retry:
+    """How long to go on with a request that may succeed later."""
+
+    stop: Event = field(default_factory=Event)
+    tries: int | None = None
+    """None goes on until stopped."""
+    retried: int = 0
+    """Requests that had to be tried again, so far."""
+
+    def call(self, what: str, request: Callable[..., Any], **arguments: Any) -> Any:
+        """Calls an API, with full jitter between tries.
+
+        Raises:
+            Stopped: the event was set meanwhile.
+            LogshipError: the request cannot succeed, or did not within the tries.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        attempt = 0
+        while True:
+            try:
+                return request(**arguments)
+            except (BotoCoreError, ClientError) as error:
+                attempt += 1
+                if not is_retriable(error) or attempt == self.tries:
+                    raise translate(error, what) from error
+            self.retried += 1
+            wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
+            if self.stop.wait(random.uniform(0, wait)):  # noqa: S311 - jitter
+                raise Stopped
+
+
+def list_groups(client: Any, patterns: Sequence[str], retry: Retry) -> list[str]:
+    """The names of the groups that match at least one pattern with `*` and `?`; all of them for no pattern.
+
+    Raises:
+        UnknownGroupError: a pattern without wildcards names a group that does not exist.
+    """
+    found: set[str] = set()
+    for pattern in patterns or ["*"]:
+        prefix = pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
+        names = [name for name in _names(client, prefix, retry) if fnmatchcase(name, pattern)]
+        if not names and prefix == pattern:
+            raise UnknownGroupError(
+                f"there is no log group {pattern!r} in this account and region; "
+                "list them with: aws logs describe-log-groups"
+            )
+        found.update(names)
+    return sorted(found)
+
+
+def _names(client: Any, prefix: str, retry: Retry) -> Iterator[str]:
+    request = {"logGroupNamePrefix": prefix} if prefix else {}
+    while True:
+        page = retry.call("listing log groups", client.describe_log_groups, **request)
+        yield from (group["logGroupName"] for group in page["logGroups"])
+        if "nextToken" not in page:
+            return
+        request["nextToken"] = page["nextToken"]
+
+
+def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, retry: Retry) -> Iterator[list[LogEvent]]:
+    """The events of [start_ms, end_ms], both included, in order of time; pages may be empty.
+
+    Only a page without a token is the last one.
+    """
+    request: dict[str, Any] = {"logGroupName": group, "startTime": max(start_ms, 0)}
+    if end_ms is not None:
+        request["endTime"] = end_ms
+    while True:
+        with explained(f"log group {group!r}"):
+            page = retry.call(f"log group {group!r}", client.filter_log_events, **request)
+        yield [
+            LogEvent(
+                group,
+                event["logStreamName"],
+                event["timestamp"],
+                event["message"],
+                event["eventId"],
+                event.get("ingestionTime", 0),
+            )
+            for event in page["events"]
+        ]
+        if "nextToken" not in page:
+            return
+        request["nextToken"] = page["nextToken"]

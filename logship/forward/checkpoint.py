@@ -1,0 +1,100 @@
+"""Where reading stands, on disk: a position per log group, and the ids of the events near it."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from logship.errors import DataError, StoreLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS position (
+    log_group TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE,
+    position_ms INTEGER NOT NULL, lateness_ms INTEGER NOT NULL, version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS seen (
+    number INTEGER NOT NULL, event_id BLOB NOT NULL, timestamp_ms INTEGER NOT NULL,
+    PRIMARY KEY (number, event_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS seen_by_time ON seen (number, timestamp_ms);
+"""
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a group has been read and stored."""
+
+    group: str
+    number: int
+    position_ms: int
+    """Everything that was visible up to this event time is stored."""
+    lateness_ms: int
+    """How long after its own time an event was seen for the first time, at most, of late."""
+    version: int
+
+
+class Checkpoints:
+    """A SQLite file in the forwarder's state folder; one process advances it."""
+
+    def __init__(self, folder: str | Path) -> None:
+        path = Path(folder)
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(path / "checkpoints.db", timeout=5, check_same_thread=False)
+            # Losing the last commit to a power cut costs reading it again, never a record.
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise DataError(
+                f"the state folder {str(path)!r} cannot be used: {error}; name another with --state"
+            ) from None
+        self._path = path
+
+    def open(self, group: str, start_ms: int) -> Position:
+        """The position of a group; a new one begins at `start_ms`."""
+        with self._database:
+            self._database.execute(
+                "INSERT OR IGNORE INTO position SELECT ?, coalesce(max(number), 0) + 1, ?, 0, 0 FROM position",
+                (group, start_ms),
+            )
+        row = self._database.execute(
+            "SELECT number, position_ms, lateness_ms, version FROM position WHERE log_group = ?", (group,)
+        ).fetchone()
+        return Position(group, *row)
+
+    def seen(self, position: Position) -> dict[bytes, int]:
+        """Digests of the event ids near the position, with their times in ms."""
+        rows = self._database.execute("SELECT event_id, timestamp_ms FROM seen WHERE number = ?", (position.number,))
+        return dict(rows.fetchall())
+
+    def save(self, position: Position, seen: Iterable[tuple[bytes, int]], *, forget_before_ms: int) -> None:
+        """Advances a position together with the ids of what was stored, if nobody else has.
+
+        Raises:
+            StoreLockedError: another forwarder has advanced it meanwhile.
+        """
+        with self._database:
+            changed = self._database.execute(
+                "UPDATE position SET position_ms = ?, lateness_ms = ?, version = version + 1 "
+                "WHERE log_group = ? AND version = ?",
+                (position.position_ms, position.lateness_ms, position.group, position.version),
+            ).rowcount
+            if changed != 1:
+                raise StoreLockedError(
+                    f"another forwarder has moved {position.group!r} on in {str(self._path)!r}; stop it, or name another --state"
+                )
+            self._database.executemany(
+                "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", ((position.number, *item) for item in seen)
+            )
+            self._database.execute(
+                "DELETE FROM seen WHERE number = ? AND timestamp_ms < ?", (position.number, forget_before_ms)
+            )
+        position.version += 1
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._database.close()
