@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_SPAN_MS
 from logship.record import HANDLER_ID, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# CloudWatch Logs API reference, PutLogEvents: a batch holds at most 1,048,576 bytes, counted as UTF-8 plus 26 for
-# each event, at most 10,000 events, in chronological order, spanning at most 24 hours.
-MAX_BATCH_BYTES: Final = 1_048_576
-MAX_BATCH_EVENTS: Final = 10_000
-MAX_BATCH_SPAN_MS: Final = 24 * 3600 * 1000
-EVENT_OVERHEAD_BYTES: Final = 26
 
 PART: Final = "logship.part"
 """Which piece of an oversize record this is, such as ``2/3``; the texts of a field joined in order are the whole."""

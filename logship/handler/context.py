@@ -105,10 +105,14 @@ def client_span() -> Span:
 @contextmanager
 def use_span(span: Span) -> Iterator[Span]:
     """Make this the current span: every record written within carries its ids."""
-    others = {name: value for name, value in FIELDS.get().items() if name not in span._fields}
-    bound = Bound(FIELDS.set({**span.fields(), **others}))
-    with bound:
+    with enter_span(span):
         yield span
+
+
+def enter_span(span: Span) -> Bound:
+    """`use_span` until the context ends, or the result is left as a context manager."""
+    others = {name: value for name, value in FIELDS.get().items() if name not in Span._fields}
+    return Bound(FIELDS.set({**span.fields(), **others}))
 
 
 class Bound:

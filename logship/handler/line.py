@@ -204,7 +204,7 @@ def _text_of(value: object) -> str:
 
 
 def _clean(text: object) -> str:
-    """Valid Unicode: lone surrogates become ``\\udcff`` in letters."""
+    """Valid Unicode: lone surrogates are spelled out in ASCII."""
     whole = text if isinstance(text, str) else _text_of(text)
     return whole.encode("utf-8", "backslashreplace").decode("utf-8")
 

@@ -1,0 +1,72 @@
+"""The one record that a served request or an outgoing call writes when it is over."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.record import DURATION_MS, KIND
+
+if TYPE_CHECKING:
+    from logship.handler.context import Span
+
+METHOD: Final = "http.request.method"
+ROUTE: Final = "http.route"
+PATH: Final = "url.path"
+STATUS: Final = "http.response.status_code"
+DISCONNECTED: Final = "logship.client_disconnected"
+"""True on a request whose client left before the answer was complete."""
+
+REQUEST_LOGGER: Final = "logship.request"
+CALL_LOGGER: Final = "logship.call"
+
+_SERVER_ERROR: Final = 500
+
+
+def logger_of(logger: logging.Logger | str) -> logging.Logger:
+    """The logger for completion records; one without a level of its own is set to INFO.
+
+    The root logger's default is WARNING, which would silently leave every quick, successful request out.
+    """
+    found = logging.getLogger(logger) if isinstance(logger, str) else logger
+    if found.level == logging.NOTSET:
+        found.setLevel(logging.INFO)
+    return found
+
+
+class Completion:
+    """Measures from its making to `write`, which writes once."""
+
+    def __init__(self, logger: logging.Logger, kind: str, span: Span, method: str, path: str) -> None:
+        self.status: int | None = None
+        """None means that there was no answer."""
+        self.route = ""
+        self.more: dict[str, Any] = {}
+        """Further fields of the record."""
+        self._logger, self._kind, self._span, self._method, self._path = logger, kind, span, method, path
+        self._started = time.perf_counter()
+        self._written = False
+
+    def write(self, error: BaseException | None = None) -> None:
+        """Write the record, once: what happens after it changes nothing."""
+        if self._written:
+            return
+        self._written = True
+        duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
+        failed = error is not None or (self.status or 0) >= _SERVER_ERROR
+        fields: dict[str, Any] = self._span.fields() | {KIND: self._kind, DURATION_MS: duration_ms}
+        fields |= {METHOD: self._method, PATH: self._path}
+        if self.route:
+            fields[ROUTE] = self.route
+        if self.status is not None:
+            fields[STATUS] = self.status
+        self._logger.log(
+            logging.ERROR if failed else logging.INFO,
+            "%s %s %s",
+            self._method,
+            self.route or self._path,
+            self.status if self.status is not None else "no answer",
+            extra=fields | self.more,
+            exc_info=(type(error), error, error.__traceback__) if error is not None else None,
+        )

@@ -1,0 +1,267 @@
+"""The way from the application's threads to CloudWatch: one bounded backlog, one daemon thread, its counters.
+
+Memory: at most `queue_bytes`, and one batch under way (its lines as bytes, as text and as the request, about 4 MiB).
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.handler import exits
+from logship.handler.backlog import Backlog, Overflow
+from logship.handler.stats import Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from logship.handler.batch import Batch, Event
+    from logship.handler.sender import Sender
+
+SENDER_THREADS: Final[set[int]] = set()
+"""Idents of every sender's thread in this process: what is logged there is never fed back."""
+
+_POLL_SECONDS: Final = 0.005
+_COMPLAIN_EVERY_SECONDS: Final = 60.0
+_MIN_PAUSE_SECONDS: Final = 0.02
+
+
+class Delivery:
+    """Takes lines, sends them in the background, and answers for what became of them.
+
+    Args:
+        group: log group name.
+        stream: gives the log stream name, asked once in each process, since it may hold the process id.
+        options: the other fields of `sender.Destination`, which is not imported before the thread runs.
+        queue_bytes, overflow, block_timeout: see `Backlog`.
+        send_interval: longest time in seconds that a record waits for company.
+        max_batch_bytes, max_batch_events, max_message_bytes: cut smaller than CloudWatch asks.
+    """
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        stream: Callable[[], str],
+        options: Mapping[str, Any],
+        queue_bytes: int,
+        overflow: Overflow,
+        block_timeout: float,
+        send_interval: float,
+        max_batch_bytes: int,
+        max_batch_events: int,
+        max_message_bytes: int,
+    ) -> None:
+        self.group, self._stream, self._options = group, stream, dict(options)
+        self._queue = (queue_bytes, overflow, block_timeout)
+        self._send_interval = send_interval
+        self._max_batch = (max_batch_bytes, max_batch_events)
+        self._max_message_bytes = max_message_bytes
+        self._forked = False
+        self._begin()
+        exits.watch(self)
+
+    def _begin(self) -> None:
+        """Everything that belongs to one process."""
+        self.backlog = Backlog(*self._queue)
+        self._held: deque[tuple[Event, int]] = deque()
+        """Taken from the backlog, not yet in a batch: pieces, and the event that did not fit. With it, how
+        many records end with the event: 0 for all pieces but the last."""
+        self._thread: threading.Thread | None = None
+        self._start_lock = threading.Lock()
+        self._sent = self._rejected = self._retried = self._abandoned = 0
+        self._last_error = ""
+        self._waiters = 0
+        self._closing = False
+        self._last_complaint = float("-inf")
+
+    def after_fork(self) -> None:
+        """In the child: what was queued is the parent's to send."""
+        self._forked = True
+        self._begin()
+
+    def put(self, timestamp_ms: int, line: bytes) -> None:
+        """Queue one line; never waits, except for the policy "block"."""
+        if not self.backlog.put(timestamp_ms, line):
+            self._complain("the queue is full, records are being dropped")
+        if self._thread is None:
+            self._start()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything put before is delivered.
+
+        Does not wait while the calling thread holds logging's own lock (as dictConfig does when it closes
+        handlers), since the sender needs that lock; the sender goes on by itself.
+
+        Returns:
+            Whether everything was delivered, or refused for good, within so many seconds.
+        """
+        target = self.backlog.put_count - self.backlog.dropped_oldest
+        if self._is_done(target):
+            return True
+        if self._thread is None:
+            self._start()
+        self._waiters += 1
+        try:
+            self.backlog.wake.set()
+            deadline = time.monotonic() + (0 if holds_logging_lock() else timeout)
+            while not self._is_done(target):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                time.sleep(min(_POLL_SECONDS, left))
+            return True
+        finally:
+            self._waiters -= 1
+
+    def close(self) -> None:
+        """Let the thread end once the backlog is delivered; a later `put` starts a new one."""
+        self._closing = True
+        self.backlog.wake.set()
+
+    def abandon(self) -> None:
+        """The process ends: say what it could not deliver."""
+        left = self.stats().queued
+        if left and not self._abandoned:
+            self._abandoned = left
+            self._last_complaint = float("-inf")
+            self._complain(f"{left} records were not delivered before the process ended")
+
+    def stats(self) -> Stats:
+        """The counters now."""
+        backlog = self.backlog
+        done = self._sent + self._rejected
+        queued = max(0, backlog.put_count - backlog.dropped_oldest - done - self._abandoned)
+        return Stats(
+            queued=queued,
+            sent=self._sent,
+            retried=self._retried,
+            spooled=0,
+            dropped=backlog.dropped + self._abandoned,
+            rejected=self._rejected,
+            last_error=self._last_error,
+        )
+
+    def _is_done(self, target: int) -> bool:
+        done = self._sent + self._rejected
+        return done >= target or done >= self.backlog.put_count - self.backlog.dropped_oldest
+
+    # The sender's thread.
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._thread is not None:
+                return
+            self._closing = False
+            thread = threading.Thread(target=self._run, name="logship-sender", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending and starts no threads any more
+                return
+            self._thread = thread
+        exits.thread_started()
+
+    def _run(self) -> None:
+        ident = _thread.get_ident()
+        SENDER_THREADS.add(ident)
+        try:
+            self._send_until_closed()
+        finally:
+            SENDER_THREADS.discard(ident)
+            self._thread = None
+
+    def _send_until_closed(self) -> None:
+        sender: Sender | None = None
+        while True:
+            if not self._closing:
+                self.backlog.rest()
+                self.backlog.wake.wait(self._send_interval)
+            while self.backlog or self._held:
+                if sender is None:
+                    sender = self._load_sender()
+                batch, records = self._next_batch()
+                rejected = min(records, sender.deliver(batch.chronological()))
+                if rejected:
+                    self._complain(f"CloudWatch refused {rejected} records")
+                else:
+                    self._last_error = ""
+                self._rejected += rejected
+                self._sent += records - rejected
+            if self._closing:
+                return
+
+    def _load_sender(self) -> Sender:
+        attempt = 0
+        while True:
+            try:
+                from logship.handler.sender import Destination, Sender
+
+                if self._forked and self._options["client"] is not None:
+                    self._options["client"].close()  # the parent's sockets; the client opens its own
+                destination = Destination(group=self.group, stream=self._stream(), **self._options)
+                return Sender(destination, pause=self._pause, hurried=self._is_hurried, on_failure=self._failed)
+            except Exception as error:  # no region, no such profile: the application may run on, and say it later
+                self._failed(f"{type(error).__name__}: {error}")
+                self._pause(min(10.0, 0.2 * 2 ** min(attempt, 10)))
+                attempt += 1
+
+    def _next_batch(self) -> tuple[Batch, int]:
+        """Events up to the limits of one call, and how many records end in it."""
+        from logship.handler.batch import Batch, pieces
+
+        batch, records = Batch(*self._max_batch), 0
+        while True:
+            if self._held:
+                event, ends = self._held[0]
+                if not batch.add(event):
+                    return batch, records
+                self._held.popleft()
+                records += ends
+                continue
+            taken = self.backlog.take()
+            if taken is None:
+                return batch, records
+            if len(taken[1]) > self._max_message_bytes:
+                parts = pieces(taken[1], self._max_message_bytes)
+                last = len(parts) - 1
+                self._held.extend(((taken[0], part), int(number == last)) for number, part in enumerate(parts))
+            elif batch.add(taken):
+                records += 1
+            else:
+                self._held.append((taken, 1))
+
+    def _pause(self, seconds: float) -> None:
+        time.sleep(min(seconds, _MIN_PAUSE_SECONDS))
+        if seconds > _MIN_PAUSE_SECONDS:
+            self.backlog.wake.wait(seconds - _MIN_PAUSE_SECONDS)
+
+    def _is_hurried(self) -> bool:
+        return self._waiters > 0
+
+    def _failed(self, error: str) -> None:
+        self._retried += 1
+        self._last_error = error
+        self._complain("lines do not get through and wait in memory")
+
+    def _complain(self, what: str) -> None:
+        """One line on stderr, at most one a minute: logging must not be used to say that logging fails."""
+        now = time.monotonic()
+        if now - self._last_complaint < _COMPLAIN_EVERY_SECONDS or not logging.raiseExceptions:
+            return
+        self._last_complaint = now
+        because = f" ({self._last_error})" if self._last_error else ""
+        try:
+            print(f"logship: {self.group}: {what}{because}", file=sys.stderr)  # noqa: T201
+        except (OSError, ValueError, AttributeError):  # stderr is closed, or the process has none
+            return
+
+
+def holds_logging_lock() -> bool:
+    """Whether the calling thread holds the lock of the logging module."""
+    owned = getattr(getattr(logging, "_lock", None), "_is_owned", None)
+    return bool(owned and owned())

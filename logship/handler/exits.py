@@ -1,0 +1,140 @@
+"""The ends of a process: the interpreter's exit, SIGTERM, a multiprocessing child, and the beginning after a fork.
+
+``os._exit`` and SIGKILL run nothing of this: what is queued in memory at that moment is lost.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+MAX_CHAINED_SECONDS: Final = 2.0
+"""Longest wait before the application's own SIGTERM handler runs; what is left is flushed at exit."""
+_RETRY_SIGNAL_SECONDS: Final = 0.01
+
+
+class Flushable(Protocol):
+    """What is flushed when the process ends."""
+
+    def flush(self, timeout: float) -> bool:
+        """Wait up to so many seconds; True when everything was delivered."""
+        ...
+
+    def abandon(self) -> None:
+        """Say what was not delivered."""
+        ...
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked child."""
+        ...
+
+
+class _State:
+    """Of this process."""
+
+    live: dict[int, weakref.ref[Flushable]] = {}  # noqa: RUF012  # one for all
+    deadline_seconds: float = 0.0
+    ends_at: float | None = None
+    """Monotonic time by which everything is to be flushed, once an end has begun."""
+    previous: Any = None
+    installed_sigterm = False
+    finalizer_pid = 0
+
+
+def watch(delivery: Flushable) -> None:
+    """Flush this one, too, when the process ends."""
+    key = id(delivery)
+    _State.live[key] = weakref.ref(delivery, lambda _: _State.live.pop(key, None))
+
+
+def allow(seconds: float) -> None:
+    """The deadline of the flush at exit; the longest that any handler asks for holds."""
+    _State.deadline_seconds = max(_State.deadline_seconds, seconds)
+
+
+def install_sigterm() -> None:
+    """Flush on SIGTERM, then do what would have been done: the application's handler, or the default.
+
+    Does nothing outside the main thread, where the signal is ignored, and where it is handled outside Python.
+    A handler that the application installs later replaces this one; the flush at exit remains.
+    """
+    if _State.installed_sigterm or threading.current_thread() is not threading.main_thread():
+        return
+    current = signal.getsignal(signal.SIGTERM)
+    if current is signal.SIG_DFL or callable(current):
+        try:
+            signal.signal(signal.SIGTERM, _on_sigterm)
+        except ValueError:  # a sub-interpreter
+            return
+        _State.previous, _State.installed_sigterm = current, True
+
+
+def thread_started() -> None:
+    """A multiprocessing child ends with os._exit, but runs its own finalizers before: be one of them."""
+    util = sys.modules.get("multiprocessing.util")
+    process = sys.modules.get("multiprocessing.process")
+    if util is None or process is None or _State.finalizer_pid == os.getpid():
+        return
+    if process.parent_process() is not None:
+        _State.finalizer_pid = os.getpid()
+        util.Finalize(None, flush_all, exitpriority=100)
+
+
+def flush_all(limit_seconds: float | None = None) -> None:
+    """Flush every handler by the one deadline of this process's end."""
+    if _State.ends_at is None:
+        _State.ends_at = time.monotonic() + _State.deadline_seconds
+    left = _State.ends_at - time.monotonic()
+    until = time.monotonic() + (left if limit_seconds is None else min(left, limit_seconds))
+    for delivery in _deliveries():
+        delivery.flush(max(0.0, until - time.monotonic()))
+
+
+def _at_exit() -> None:
+    flush_all()
+    for delivery in _deliveries():
+        delivery.abandon()
+
+
+def _deliveries() -> list[Flushable]:
+    return [delivery for ref in list(_State.live.values()) if (delivery := ref()) is not None]
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    from logship.handler.delivery import holds_logging_lock
+
+    if holds_logging_lock():  # interrupted inside logging, whose lock the sender needs: come back in a moment
+        _thread.start_new_thread(_send_signal_later, (number,))
+        return
+    if callable(_State.previous):
+        flush_all(MAX_CHAINED_SECONDS)
+        _State.previous(number, frame)
+        return
+    _at_exit()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _send_signal_later(number: int) -> None:
+    time.sleep(_RETRY_SIGNAL_SECONDS)
+    os.kill(os.getpid(), number)
+
+
+def _after_fork() -> None:
+    _State.ends_at = None
+    for delivery in _deliveries():
+        delivery.after_fork()
+
+
+atexit.register(_at_exit)
+os.register_at_fork(after_in_child=_after_fork)

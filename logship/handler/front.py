@@ -1,0 +1,256 @@
+"""`CloudWatchHandler`: what an application puts into its logging configuration."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import re
+import sys
+import weakref
+from _thread import get_ident
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, RETENTION_DAYS
+from logship.errors import SettingsError
+from logship.handler import exits
+from logship.handler.backlog import OVERFLOWS, Overflow
+from logship.handler.delivery import SENDER_THREADS, Delivery, holds_logging_lock
+from logship.handler.line import LineBuilder
+from logship.naming import GROUP_NAME, STREAM_NAME, Naming, service_of_group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from logship.handler.stats import Stats
+
+QUEUE_BYTES: Final = 256 * 2**20
+MIN_MESSAGE_BYTES: Final = 8 * 1024
+"""Smallest `max_message_size`: a piece repeats the record's head and still holds some of its text."""
+
+_PER_RECORD: Final = re.compile(r"\{(logger_name|thread_name)\}")
+
+
+class CloudWatchHandler(logging.Handler):
+    """Sends records to CloudWatch Logs as JSON lines, in the background, with watchtower's parameter names.
+
+    Neither the constructor nor `emit` touches the network or loads the AWS SDK; a daemon thread does both. The
+    queue is memory only: it survives an outage of CloudWatch up to `queue_bytes`, the end of the process by
+    `flush_timeout`, but neither ``os._exit`` nor SIGKILL. `stats` counts every record given up.
+
+    A formatter, where one is set, writes the body; the line around it stays the same. Fields come from
+    ``extra={...}``, from a mapping logged as the message, and from `logship.handler.bind`.
+
+    Args:
+        log_group_name: None means ``/{app}/{service}``, app being the variable LOGSHIP_APP or ``app``.
+        log_stream_name: None means ``{host}/{pid}``; may hold ``{machine_name}``, ``{program_name}``,
+            ``{process_id}`` and ``{strftime:%Y-%m-%d}`` (UTC, when the process begins).
+        service: `service.name` of every record; None means OTEL_SERVICE_NAME, else the group's last part,
+            else the program's name.
+        use_queues: False delivers each record before `emit` returns (at most `flush_timeout` seconds).
+        send_interval: longest time a record waits for company: seconds or a timedelta.
+        max_batch_size: bytes of one call, at most 1,048,576, which counts 26 for each event.
+        max_batch_count: events of one call, at most 10,000.
+        max_message_size: bytes of one event with its 26; a longer record is sent in marked pieces.
+        boto3_client: a ``logs`` client of your own; it keeps its own retries and timeouts.
+        boto3_profile_name, region_name, endpoint_url: for the client made here; AWS_ENDPOINT_URL holds, too.
+        create_log_group, create_log_stream: whether what is missing is created, when the first batch is sent.
+        log_group_retention_days, log_group_tags: set on the group before the first batch.
+        json_serialize_default: called with a value that JSON does not know; None writes its repr.
+        spool: only None: a queue that survives the process is not built yet.
+        queue_bytes: bound of the memory for waiting records.
+        overflow: what gives way when it is reached: "drop_new", "drop_oldest", or "block", which makes
+            the caller wait up to `block_timeout` seconds and then drops the new record.
+        flush_timeout: deadline in seconds of `flush`, of the interpreter's exit and of SIGTERM.
+        flush_on_sigterm: False leaves SIGTERM alone.
+        level: the lowest level handled.
+
+    Raises:
+        SettingsError: a parameter that cannot be used.
+    """
+
+    def __init__(
+        self,
+        log_group_name: str | None = None,
+        log_stream_name: str | None = None,
+        *,
+        service: str | None = None,
+        use_queues: bool = True,
+        send_interval: float | timedelta = 1.0,
+        max_batch_size: int = MAX_BATCH_BYTES,
+        max_batch_count: int = MAX_BATCH_EVENTS,
+        max_message_size: int = MAX_BATCH_BYTES,
+        boto3_client: Any = None,
+        boto3_profile_name: str | None = None,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        create_log_group: bool = True,
+        create_log_stream: bool = True,
+        log_group_retention_days: int | None = None,
+        log_group_tags: Mapping[str, str] | None = None,
+        json_serialize_default: Callable[[Any], Any] | None = None,
+        spool: None = None,
+        queue_bytes: int = QUEUE_BYTES,
+        overflow: Overflow = "drop_new",
+        block_timeout: float = 0.1,
+        flush_timeout: float = 10.0,
+        flush_on_sigterm: bool = True,
+        level: int | str = logging.NOTSET,
+    ) -> None:
+        super().__init__(level)
+        self.flush_timeout = flush_timeout
+        self.use_queues = use_queues
+        if spool is not None:
+            raise SettingsError(f"spool={spool!r} is not supported: the queue is memory only; leave spool out")
+        _check_sizes(max_batch_size, max_batch_count, max_message_size, queue_bytes)
+        if overflow not in OVERFLOWS:
+            raise SettingsError(f"overflow={overflow!r} is unknown; use one of {', '.join(OVERFLOWS)}")
+        if log_group_retention_days is not None and log_group_retention_days not in RETENTION_DAYS:
+            days = ", ".join(map(str, sorted(RETENTION_DAYS)))
+            raise SettingsError(f"log_group_retention_days={log_group_retention_days!r}; CloudWatch takes {days}")
+        if boto3_client is not None and (boto3_profile_name or region_name or endpoint_url):
+            raise SettingsError("boto3_client already has a profile, region and endpoint; leave the others out")
+        self.service = service or _default_service(log_group_name)
+        self.log_group_name = log_group_name or Naming(app=os.environ.get("LOGSHIP_APP") or "app").group_name(
+            re.sub(r"[^.\-_/#A-Za-z0-9]", "-", self.service)
+        )
+        if not GROUP_NAME.match(self.log_group_name):
+            raise SettingsError(f"log_group_name={self.log_group_name!r}; use 1 to 512 letters, digits and . - _ / #")
+        self._stream_pattern = log_stream_name
+        stream_name(log_stream_name)  # refused here, not in the background
+        self._lines = LineBuilder(self.service, json_serialize_default)
+        interval = send_interval.total_seconds() if isinstance(send_interval, timedelta) else float(send_interval)
+        self._delivery = Delivery(
+            group=self.log_group_name,
+            stream=lambda: stream_name(log_stream_name),
+            options={
+                "create_group": create_log_group,
+                "create_stream": create_log_stream,
+                "retention_days": log_group_retention_days,
+                "tags": dict(log_group_tags or {}),
+                "client": boto3_client,
+                "profile": boto3_profile_name,
+                "region": region_name,
+                "endpoint_url": endpoint_url,
+            },
+            queue_bytes=queue_bytes,
+            overflow=overflow,
+            block_timeout=block_timeout,
+            send_interval=interval,
+            max_batch_bytes=max_batch_size,
+            max_batch_events=max_batch_count,
+            max_message_bytes=min(max_message_size, max_batch_size) - EVENT_OVERHEAD_BYTES,
+        )
+        weakref.finalize(self, self._delivery.close).atexit = False
+        exits.allow(flush_timeout)
+        if flush_on_sigterm:
+            exits.install_sigterm()
+
+    def createLock(self) -> None:  # noqa: N802  # logging's name
+        """No lock: the queue has its own, and a signal handler may log while `emit` is interrupted."""
+        self.lock = None
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
+        """Let this formatter write the body of each line."""
+        super().setFormatter(fmt)
+        self._lines.formatter = fmt
+
+    @property
+    def log_stream_name(self) -> str:
+        """The stream of this process."""
+        return stream_name(self._stream_pattern)
+
+    @property
+    def stats(self) -> Stats:
+        """What became of the records so far."""
+        return self._delivery.stats()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Filter and emit, without a lock."""
+        passed: object = self.filter(record) if self.filters else True
+        if not passed:
+            return False
+        self.emit(passed if isinstance(passed, logging.LogRecord) else record)  # a record since Python 3.12
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the record. Never raises and never waits (but see `overflow` and `use_queues`)."""
+        if get_ident() in SENDER_THREADS:  # botocore's own records about sending this very line
+            return
+        try:
+            self._delivery.put(int(record.created * 1000), self._lines.build(record))
+            if not self.use_queues:
+                self.flush()
+        except Exception:
+            self.handleError(record)
+
+    def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]  # says more than logging asks
+        """Wait until everything logged before is delivered.
+
+        Args:
+            timeout: seconds; None means `flush_timeout`.
+
+        Returns:
+            False when the time was up, or when the calling thread holds logging's lock (as in
+            dictConfig), where nobody may wait: delivery then goes on in the background.
+        """
+        return self._delivery.flush(self.flush_timeout if timeout is None else timeout)
+
+    def close(self) -> None:
+        """Flush, and let the thread end when everything is delivered."""
+        if not holds_logging_lock():
+            self.flush()
+        self._delivery.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.log_group_name} ({logging.getLevelName(self.level)})>"
+
+
+def stream_name(pattern: str | None) -> str:
+    """The log stream of this process; see `CloudWatchHandler`.
+
+    Raises:
+        SettingsError: an unknown placeholder, one that changes with each record, or an illegal name.
+    """
+    if pattern is None:
+        return Naming().stream_name()
+    if match := _PER_RECORD.search(pattern):
+        raise SettingsError(
+            f"log_stream_name={pattern!r}: {match[0]} changes with each record, and one process writes one stream; "
+            "leave it out: logger is a field of every record"
+        )
+    values = {
+        "machine_name": platform.node(),
+        "program_name": sys.argv[0].replace(":", "") if sys.argv else "",
+        "process_id": os.getpid(),
+        "strftime": datetime.now(UTC),
+    }
+    try:
+        name = pattern.format(**values)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        known = ", ".join(f"{{{known}}}" for known in values)
+        raise SettingsError(f"log_stream_name={pattern!r} has an unknown placeholder; use {known}") from error
+    if not STREAM_NAME.match(name):
+        raise SettingsError(f"log_stream_name={name!r}; use 1 to 512 characters other than : and *")
+    return name
+
+
+def _default_service(group: str | None) -> str:
+    named = os.environ.get("OTEL_SERVICE_NAME") or (service_of_group(group) if group else "")
+    program = os.path.basename(sys.argv[0] if sys.argv else "")  # noqa: PTH119  # the fastest of them
+    return named or program.removesuffix(".py") or "python"
+
+
+def _check_sizes(max_batch_size: int, max_batch_count: int, max_message_size: int, queue_bytes: int) -> None:
+    if not MIN_MESSAGE_BYTES <= max_batch_size <= MAX_BATCH_BYTES:
+        raise SettingsError(f"max_batch_size={max_batch_size!r}; use {MIN_MESSAGE_BYTES} to {MAX_BATCH_BYTES} bytes")
+    if not 1 <= max_batch_count <= MAX_BATCH_EVENTS:
+        raise SettingsError(f"max_batch_count={max_batch_count!r}; use 1 to {MAX_BATCH_EVENTS} events")
+    if not MIN_MESSAGE_BYTES <= max_message_size <= MAX_BATCH_BYTES:
+        raise SettingsError(
+            f"max_message_size={max_message_size!r}; use {MIN_MESSAGE_BYTES} to {MAX_BATCH_BYTES} bytes"
+        )
+    if queue_bytes < MIN_MESSAGE_BYTES:
+        raise SettingsError(f"queue_bytes={queue_bytes!r}; use at least {MIN_MESSAGE_BYTES}")

@@ -1,0 +1,264 @@
+"""One PutLogEvents call after another, until CloudWatch has taken the batch in; built on watchtower's handler.
+
+Imported by the sender's thread on first use, since it brings botocore (about 300 ms). What may be doubled: a
+call whose answer was lost is made again with the same lines, and their `logship.id` keeps each one record.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ParamValidationError
+from watchtower import CloudWatchLogHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from logship.handler.batch import Event
+
+BACKOFF_BASE_SECONDS: Final = 0.1
+BACKOFF_CAP_SECONDS: Final = 10.0
+HURRIED_CAP_SECONDS: Final = 0.25
+"""Longest pause while somebody waits in `flush`: an outage shorter than its deadline is survived."""
+
+CONNECT_TIMEOUT_SECONDS: Final = 5
+READ_TIMEOUT_SECONDS: Final = 10
+
+# PutLogEvents, "Errors": these say that the batch itself is wrong, so that sending it again cannot help.
+_CONTENT_ERRORS: Final = frozenset({"InvalidParameterException", "ValidationException", "SerializationException"})
+_TOO_LARGE: Final = 413
+_DONE: Final = frozenset({"OperationAbortedException", "ResourceAlreadyExistsException"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where lines go and what may be created there."""
+
+    group: str
+    stream: str
+    create_group: bool = True
+    create_stream: bool = True
+    retention_days: int | None = None
+    """None leaves the group's retention as it is."""
+    tags: Mapping[str, str]
+    client: Any = None
+    """A boto3 ``logs`` client; None makes one from profile, region and endpoint."""
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+
+
+class _Verdict(enum.Enum):
+    AGAIN = enum.auto()
+    MISSING = enum.auto()
+    CONTENT = enum.auto()
+    TAKEN = enum.auto()
+
+
+class Sender(CloudWatchLogHandler):
+    """Watchtower's client calls with a retry that does not give up.
+
+    Args:
+        destination: group, stream and client.
+        pause: sleeps for so many seconds, less when somebody flushes.
+        hurried: whether somebody waits for the backlog to be delivered.
+        on_failure: told of every failed call, before the pause.
+    """
+
+    cwl_client: Any
+
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        pause: Callable[[float], object],
+        hurried: Callable[[], bool],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._destination = destination
+        self._pause, self._hurried, self._on_failure = pause, hurried, on_failure
+        self._prepared = destination.retention_days is None and not destination.tags
+        super().__init__(
+            log_group_name=destination.group,
+            log_stream_name=destination.stream,
+            boto3_client=destination.client or _client(destination),
+            create_log_group=False,  # watchtower would call the network here
+            create_log_stream=destination.create_stream,
+        )
+
+    def flush(self) -> None:
+        """Nothing: `Delivery` owns the queue, and logging.shutdown must not wait here."""
+
+    def close(self) -> None:
+        """Nothing; see `flush`."""
+
+    def deliver(self, events: list[Event]) -> int:
+        """Send events in chronological order, within the limits of one call, as often as it takes.
+
+        Returns:
+            How many CloudWatch refused; it keeps the others.
+        """
+        if not events:
+            return 0
+        batch = [{"timestamp": timestamp_ms, "message": line.decode()} for timestamp_ms, line in events]
+        attempt = 0
+        while True:
+            try:
+                self._prepare_group()
+                return refused_count(self._put(batch), len(batch))
+            except Exception as error:
+                verdict = self._judge(error, attempt)
+            if verdict is _Verdict.TAKEN:
+                return 0
+            if verdict is _Verdict.CONTENT:
+                return self._deliver_halves(events)
+            attempt += 1
+
+    def _put(self, batch: list[dict[str, Any]]) -> Mapping[str, Any]:
+        response: Mapping[str, Any] = self.cwl_client.put_log_events(
+            logGroupName=self.log_group_name, logStreamName=self.log_stream_name, logEvents=batch
+        )
+        return response
+
+    def _deliver_halves(self, events: list[Event]) -> int:
+        """Find the event that makes CloudWatch refuse the whole call, so that the others get through."""
+        if len(events) == 1:
+            return 1
+        middle = len(events) // 2
+        return self.deliver(events[:middle]) + self.deliver(events[middle:])
+
+    def _judge(self, error: Exception, attempt: int) -> _Verdict:
+        verdict = _verdict(error)
+        if verdict is _Verdict.TAKEN:
+            return verdict
+        if verdict is _Verdict.MISSING:
+            try:
+                if self._create_missing():
+                    return _Verdict.AGAIN
+            except Exception as failure:
+                error = failure
+        self._on_failure(f"{type(error).__name__}: {error}")
+        if verdict is not _Verdict.CONTENT:
+            self._pause(backoff_seconds(attempt, hurried=self._hurried()))
+        return verdict
+
+    def _create_missing(self) -> bool:
+        """Create the stream, and the group if that is what is missing; False when neither may be created."""
+        if not self.create_log_stream and not self._destination.create_group:
+            return False
+        try:
+            self._create_stream()
+        except ClientError as error:
+            if _code(error) != "ResourceNotFoundException" or not self._destination.create_group:
+                raise
+            self._create_group()
+            self._create_stream()
+        return True
+
+    def _create_stream(self) -> None:
+        if self.create_log_stream:
+            self._idempotent("create_log_stream", logGroupName=self.log_group_name, logStreamName=self.log_stream_name)
+
+    def _create_group(self) -> None:
+        tags = {"tags": dict(self._destination.tags)} if self._destination.tags else {}
+        self._idempotent("create_log_group", logGroupName=self.log_group_name, **tags)
+
+    def _prepare_group(self) -> None:
+        """Tags and retention, before the first batch; what is not permitted does not hold the lines up."""
+        if self._prepared:
+            return
+        try:
+            if self._destination.create_group:
+                self._create_group()
+            if self._destination.tags:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    self._tag_log_group(dict(self._destination.tags))
+            if self._destination.retention_days is not None:
+                self.cwl_client.put_retention_policy(
+                    logGroupName=self.log_group_name, retentionInDays=self._destination.retention_days
+                )
+        except ClientError as error:
+            if _is_transient(error):
+                raise
+            self._on_failure(f"{type(error).__name__}: {error}")
+        self._prepared = True
+
+    def _get_log_group_arn(self) -> str:  # type: ignore[override]  # watchtower caches it
+        """The group's ARN, asked of CloudWatch Logs itself: watchtower would need STS."""
+        found = self.cwl_client.describe_log_groups(logGroupNamePrefix=self.log_group_name).get("logGroups", [])
+        for group in found:
+            if group["logGroupName"] == self.log_group_name:
+                return str(group.get("logGroupArn") or str(group.get("arn", "")).removesuffix(":*"))
+        return ""
+
+    def _idempotent(self, method: str, **arguments: Any) -> None:
+        try:
+            getattr(self.cwl_client, method)(**arguments)
+        except ClientError as error:
+            if _code(error) not in _DONE:
+                raise
+
+
+def _client(destination: Destination) -> Any:
+    session = boto3.session.Session(profile_name=destination.profile)
+    return session.client(
+        "logs",
+        region_name=destination.region,
+        endpoint_url=destination.endpoint_url,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"total_max_attempts": 1},  # `deliver` is the one that repeats
+            parameter_validation=False,  # batches are cut to the limits already; it costs more than the call
+            max_pool_connections=1,
+            user_agent_extra="logship",
+        ),
+    )
+
+
+def refused_count(response: Mapping[str, Any], count: int) -> int:
+    """How many of `count` events a PutLogEvents answer refuses.
+
+    RejectedLogEventsInfo: `tooNewLogEventStartIndex` is the first that is too new; `tooOldLogEventEndIndex` and
+    `expiredLogEventEndIndex` are one past the last that is too old.
+    """
+    info = response.get("rejectedLogEventsInfo") or {}
+    old = max(int(info.get("tooOldLogEventEndIndex", 0)), int(info.get("expiredLogEventEndIndex", 0)))
+    new = count - int(info.get("tooNewLogEventStartIndex", count))
+    return min(count, max(0, old) + max(0, new))
+
+
+def backoff_seconds(attempt: int, *, hurried: bool = False) -> float:
+    """Full jitter: anywhere up to the base doubled with each attempt, cut at the cap."""
+    cap = HURRIED_CAP_SECONDS if hurried else BACKOFF_CAP_SECONDS
+    return random.uniform(0.01, min(cap, BACKOFF_BASE_SECONDS * 2 ** min(attempt, 20)))  # noqa: S311
+
+
+def _verdict(error: Exception) -> _Verdict:
+    if isinstance(error, ParamValidationError):
+        return _Verdict.CONTENT
+    if not isinstance(error, ClientError):
+        return _Verdict.AGAIN
+    code = _code(error)
+    if code == "DataAlreadyAcceptedException":
+        return _Verdict.TAKEN
+    if code == "ResourceNotFoundException":
+        return _Verdict.MISSING
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return _Verdict.CONTENT if code in _CONTENT_ERRORS or status == _TOO_LARGE else _Verdict.AGAIN
+
+
+def _is_transient(error: ClientError) -> bool:
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return status >= 500 or "Throttl" in _code(error) or "LimitExceeded" in _code(error)  # noqa: PLR2004
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
