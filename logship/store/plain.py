@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from logship.query.match import value_text, values
+from logship.query.text import clip
 from logship.store.port import Bar
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def histogram(records: Iterable[Record], interval_us: int, *, by_severity: bool)
 
 
 def terms(records: Iterable[Record], field_name: str, size: int) -> list[tuple[str, int]]:
-    """The most frequent values as text; ties by value."""
-    counts = Counter(text for record in records for text in {value_text(v) for v in values(record, field_name)})
+    """The most frequent values as text, over the bytes that take part in comparisons; ties by value."""
+    counts = Counter(text for record in records for text in {clip(value_text(v)) for v in values(record, field_name)})
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]
 
 

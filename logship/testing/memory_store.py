@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from logship.query.match import matches
+from logship.query.match import matches, values
 from logship.query.names import BODY, ID, OBSERVED, SEVERITY, TIME
 from logship.store import plain
 from logship.store.port import AddResult, Bar, Cancelled, Cursor, never
@@ -120,7 +120,8 @@ class MemoryStore:
 
     def field_names(self) -> list[str]:
         """Canonical names of the fields that records have."""
-        names = {name for record in self._snapshot for name in (*record.resource, *record.attributes)}
+        found = ((record, name) for record in self._snapshot for name in (*record.resource, *record.attributes))
+        names = {name for record, name in found if values(record, name)}
         return sorted(names | {BODY, TIME, OBSERVED, SEVERITY, ID, "traceId", "spanId", "parentSpanId"})
 
     def status(self) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""Records and queries on which every store has to agree with the plain-Python matcher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from logship.record import Record, record_id
+
+BASE_US = 1_700_000_000_000_000
+WORDS = [
+    "timeout",
+    "waiting",
+    "for",
+    "lock",
+    "Connection-Reset",
+    "user_id",
+    "10.0.0.3",
+    "ΑΣ",
+    "straße",
+    "日本語",
+    "x" * 300,
+    "y" * 256,
+]
+VALUES: list[Any] = [
+    1, 5, 5.0, 4.5, -3, "5", "5.0", "true", True, False, "2026-01-01T00:00:00Z", "a b", "", "x\ny", "/orders/97",
+    [1, 100], ["a", "b"], [5, "a", None], None, "A", "é" * 600, -(2**63), 1e300, "=", "=x", [],
+]  # fmt: skip
+NAMES = [
+    "tenant",
+    "user.id",
+    'a Z:b"c',
+    "http.response.status_code",
+    "duration_ms",
+    "url.path",
+    "http.route",
+    "exception.type",
+    "logship.kind",
+]
+
+QUERIES = [
+    "", "timeout", '"waiting for"', "connection-reset", "wait*", "*out", "t?meout", "waiting-f*", "level:error",
+    "level>=warn", "-level:info", "level:*", "level:E*", "service:orders", "service:5", "service:[a TO p]", "-service:*",
+    "service:o*", "tenant:5", "tenant:5.0", "tenant:true", "tenant:*", "tenant>4", "tenant:[4.5 TO 8]", "tenant:[2 TO 50]",
+    "tenant:<=5", "tenant:a*", 'tenant:"a b"', 'tenant:""', "tenant:{4.5 TO 5}", 'user.id:[a TO "b"]',
+    "tenant:2026-01-01T00:00:00Z", 'tenant=~"^5"', "status:5", "status:5*", "status>4.5", "duration>1s", "duration:5",
+    "duration:>=4", "path:/orders/*", 'path=~"97$"', "trace:t1", "-trace:*", "parent:p*", "span:s1 OR trace:t2",
+    "message:*", "-message:*", 'message=~"wait.*lock"', '=~"LOCK|timeout"', '-=~"lock"', "ΑΣ", "ασ", "日本語", "y" * 256,
+    "x" * 300, "10.0.0.3", "kind:request", "group:/shop/a", "id:*", "ingested:*", "error:A", "exception.stacktrace:Trace*",
+    "time>=2023-11-14T22:13:20.010Z", "(timeout OR lock) AND -level:error tenant:*", "nobody:5", 'tenant:"x\ny"', "tenant:1?0",
+]  # fmt: skip
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    """A record of few times, few words and wild values, so that much is equal and much collides."""
+    event_ms = BASE_US // 1000 + draw(st.integers(0, 12))
+    group = draw(st.sampled_from(["/shop/a", "/shop/b"]))
+    attributes = draw(st.dictionaries(st.sampled_from(NAMES), st.sampled_from(VALUES), max_size=5))
+    service = draw(st.sampled_from([None, "orders", "Orders", "edge", 5]))
+    return Record(
+        record_id(event_ms, group, "s", str(draw(st.integers(0, 10**9)))),
+        event_ms * 1000 + draw(st.sampled_from([0, 0, 0, 1, 999])),
+        " ".join(draw(st.lists(st.sampled_from(WORDS), max_size=5))),
+        draw(st.sampled_from(["", "INFO", "ERROR", "DEBUG", "WARN"])),
+        draw(st.sampled_from([0, event_ms])),
+        draw(st.sampled_from(["", "t1", "t2"])),
+        draw(st.sampled_from(["", "s1"])),
+        draw(st.sampled_from(["", "p1"])),
+        {} if service is None else {"service.name": service},
+        attributes
+        | {"aws.log.group.name": group}
+        | draw(st.sampled_from([{}, {"exception.stacktrace": "Trace\n at x"}])),
+    )
