@@ -174,6 +174,8 @@ class Delivery:
         finally:
             SENDER_THREADS.discard(ident)
             self._thread = None
+            if self.backlog:  # put while this thread was ending
+                self._start()
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import concurrent.futures.thread  # noqa: F401  # the AWS SDK needs it, and once the interpreter ends it cannot be imported
 import os
 import signal
 import sys

@@ -53,24 +53,23 @@ class RequestLogMiddleware:
 
         def starting(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             completion.status = int(status.split(None, 1)[0])
+            completion.route = _route(environ)  # now: Flask forgets its request before the answer is read
             return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         enter_span(span)  # left with the context
         try:
             answer = self._app(environ, starting)
         except BaseException as error:
-            _write(completion, environ, error)
+            _write(completion, error)
             raise
-        return _Answer(answer, completion, environ, copy_context())
+        return _Answer(answer, completion, copy_context())
 
 
 class _Answer:
     """The application's answer, read in the context of its request."""
 
-    def __init__(
-        self, answer: Iterable[bytes], completion: Completion, environ: WSGIEnvironment, context: Context
-    ) -> None:
-        self._answer, self._completion, self._environ, self._context = answer, completion, environ, context
+    def __init__(self, answer: Iterable[bytes], completion: Completion, context: Context) -> None:
+        self._answer, self._completion, self._context = answer, completion, context
         self._parts: Iterator[bytes] | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -84,7 +83,7 @@ class _Answer:
         except StopIteration:
             raise
         except BaseException as error:
-            self._context.run(_write, self._completion, self._environ, error)
+            self._context.run(_write, self._completion, error)
             raise
 
     def close(self) -> None:
@@ -93,11 +92,10 @@ class _Answer:
             if hasattr(self._answer, "close"):
                 self._context.run(self._answer.close)
         finally:
-            self._context.run(_write, self._completion, self._environ, None)
+            self._context.run(_write, self._completion, None)
 
 
-def _write(completion: Completion, environ: WSGIEnvironment, error: BaseException | None) -> None:
-    completion.route = _route(environ)
+def _write(completion: Completion, error: BaseException | None) -> None:
     if error is not None and completion.status is None:
         completion.status = 500  # what every WSGI server answers for the application
     completion.write(error)

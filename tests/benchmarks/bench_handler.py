@@ -1,0 +1,132 @@
+"""The handler against watchtower, in one run: cost of `emit`, delivered records, and an endpoint that is down.
+
+Figures are ratios inside this run; absolute ones depend on the machine. Run: python tests/benchmarks/bench_handler.py
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import statistics
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+from logship.handler import CloudWatchHandler, Span, bind, use_span
+from logship.testing import LocalCloudWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RECORDS = 20_000
+ROUNDS = 9
+DELIVERED = 60_000
+DOWN_RECORDS = 100_000
+
+
+def main() -> None:
+    os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
+    warnings.simplefilter("ignore")
+    ours, theirs = emit_costs()
+    print(f"emit: {ours:.2f} us, watchtower {theirs:.2f} us, ratio {ours / theirs:.2f} (at most 0.80)")
+    ours, theirs = delivered_rates()
+    print(f"delivered: {ours:,.0f} records/s, watchtower {theirs:,.0f}, ratio {ours / theirs:.2f}")
+    p50, p99, worst, held = endpoint_down()
+    print(
+        f"endpoint down: p50 {p50:.1f} us, p99 {p99:.1f} us (at most 50), worst {worst / 1000:.1f} ms, held {held:,} B"
+    )
+
+
+def logger_with(handler: logging.Handler, name: str) -> logging.Logger:
+    logger = logging.getLogger(f"bench.{name}")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [handler]
+    return logger
+
+
+def watchtower_handler(**options: Any) -> logging.Handler:
+    from watchtower import CloudWatchLogHandler
+
+    handler: logging.Handler = CloudWatchLogHandler(log_group_name="/bench/theirs", **options)
+    return handler
+
+
+def stub_client() -> Any:
+    client = Mock()
+    client.put_log_events = lambda **_: {}
+    return client
+
+
+def loop(logger: logging.Logger, count: int) -> float:
+    """Microseconds a call."""
+    started = time.perf_counter()
+    for number in range(count):
+        logger.info("order %s created in %d ms", number, 3)
+    return (time.perf_counter() - started) / count * 1e6
+
+
+def emit_costs() -> tuple[float, float]:
+    """Median of alternating rounds; ours structured, with bound fields and trace ids, theirs plain text.
+
+    No batch is sent within a round (a long interval, fewer bytes than a batch), so that emit alone is measured.
+    """
+    our_costs, their_costs = [], []
+    for number in range(ROUNDS):
+        ours = CloudWatchHandler("/bench/ours", boto3_client=stub_client(), send_interval=60)
+        theirs = watchtower_handler(boto3_client=stub_client(), create_log_group=False)
+        our_logger, their_logger = logger_with(ours, f"ours{number}"), logger_with(theirs, f"theirs{number}")
+        with use_span(Span("5b27baf9c1d24a0e8f3b6d7e9a012345", "d1e0649ed0a041f7", "00f067aa0ba902b7")), bind(user=42):
+            loop(our_logger, 100)
+            loop(their_logger, 100)
+            our_costs.append(loop(our_logger, RECORDS // 10))
+            their_costs.append(loop(their_logger, RECORDS // 10))
+        ours.close()
+        theirs.close()
+    return statistics.median(our_costs), statistics.median(their_costs)
+
+
+def delivered_rates() -> tuple[float, float]:
+    with LocalCloudWatch() as cloudwatch:
+
+        def rate(make: Callable[[], logging.Handler], group: str) -> float:
+            handler = make()
+            logger = logger_with(handler, group)
+            logger.info("warm up")
+            handler.flush()
+            started = time.perf_counter()
+            loop(logger, DELIVERED)
+            handler.flush()
+            seconds = time.perf_counter() - started
+            arrived = len(cloudwatch.events(group))
+            handler.close()
+            assert arrived == DELIVERED + 1, arrived
+            return DELIVERED / seconds
+
+        ours = rate(lambda: CloudWatchHandler("/bench/ours", endpoint_url=cloudwatch.url), "/bench/ours")
+        theirs = rate(lambda: watchtower_handler(boto3_client=cloudwatch.client()), "/bench/theirs")
+        return ours, theirs
+
+
+def endpoint_down() -> tuple[float, float, float, int]:
+    """Microseconds of each call while nothing listens, the queue filling up and overflowing at 8 MiB."""
+    handler = CloudWatchHandler(
+        "/bench/down", endpoint_url="http://127.0.0.1:9", queue_bytes=8 * 2**20, flush_timeout=0.1
+    )
+    logger = logger_with(handler, "down")
+    costs = []
+    for number in range(DOWN_RECORDS):
+        started = time.perf_counter_ns()
+        logger.info("order %s created in %d ms", number, 3)
+        costs.append((time.perf_counter_ns() - started) / 1000)
+    held = handler._delivery.backlog.size_bytes
+    stats = handler.stats
+    assert stats.queued + stats.dropped == DOWN_RECORDS, stats
+    handler.close()
+    costs.sort()
+    return costs[len(costs) // 2], costs[len(costs) * 99 // 100], costs[-1], held
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,344 @@
+"""The handler against LocalCloudWatch, in this process and in processes that end in every way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from logship.errors import SettingsError
+from logship.handler import CloudWatchHandler
+from logship.testing import Faults, LocalCloudWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROUP = "/shop/orders"
+
+
+@pytest.fixture
+def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCloudWatch]:
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    with LocalCloudWatch() as running:
+        yield running
+
+
+def environment() -> dict[str, str]:
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    made = logging.getLogger("orders.api")
+    made.setLevel(logging.INFO)
+    yield made
+    for handler in list(made.handlers):
+        made.removeHandler(handler)
+        handler.close()
+
+
+def lines(cloudwatch: LocalCloudWatch, group: str = GROUP) -> list[dict[str, Any]]:
+    return [json.loads(event.message) for event in cloudwatch.events(group)]
+
+
+def bodies(cloudwatch: LocalCloudWatch) -> Counter[str]:
+    """How often each body arrived, counting a line that was sent twice once."""
+    return Counter({line["logship.id"]: line["body"] for line in lines(cloudwatch)}.values())
+
+
+def numbered(count: int) -> Counter[str]:
+    return Counter(f"record {number}" for number in range(count))
+
+
+def test_records_arrive_in_order_in_a_group_made_on_the_way(
+    cloudwatch: LocalCloudWatch, logger: logging.Logger
+) -> None:
+    """Group, retention and stream are created with the first batch; records arrive whole and in order."""
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url, log_group_retention_days=14)
+    logger.addHandler(handler)
+    for number in range(25_000):
+        logger.info("record %d", number)
+
+    assert handler.flush()
+    assert [line["body"] for line in lines(cloudwatch)] == [f"record {number}" for number in range(25_000)]
+    assert (handler.stats.sent, handler.stats.queued, handler.stats.dropped) == (25_000, 0, 0)
+    (group,) = cloudwatch.client().describe_log_groups()["logGroups"]
+    assert group["retentionInDays"] == 14
+
+
+@pytest.mark.parametrize(
+    "fault", ["throttle_rate", "error_500_rate", "error_503_rate", "reset_rate", "lost_answer_rate"]
+)
+def test_faults_lose_nothing(cloudwatch: LocalCloudWatch, logger: logging.Logger, fault: str) -> None:
+    """Throttling, server errors, resets, lost answers: each record arrives, and a resend keeps its id."""
+    cloudwatch.faults = Faults(operations=frozenset({"PutLogEvents"}))
+    setattr(cloudwatch.faults, fault, 0.5)
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url, max_batch_count=50)
+    logger.addHandler(handler)
+    for number in range(1000):
+        logger.info("record %d", number)
+
+    assert handler.flush(60)
+    assert bodies(cloudwatch) == numbered(1000)
+    assert handler.stats.retried > 0
+
+
+def test_an_outage_is_waited_out(cloudwatch: LocalCloudWatch, logger: logging.Logger) -> None:
+    """Records of an outage wait in memory and arrive when it is over."""
+    cloudwatch.faults = Faults(error_503_rate=1.0)
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url, send_interval=0.01)
+    logger.addHandler(handler)
+    for number in range(100):
+        logger.info("record %d", number)
+    assert not handler.flush(0.5)
+    assert (handler.stats.queued, "ServiceUnavailable" in handler.stats.last_error) == (100, True)
+    cloudwatch.faults = Faults()
+
+    assert handler.flush()
+    assert bodies(cloudwatch) == numbered(100)
+    assert handler.stats.last_error == ""
+
+
+def test_memory_is_bounded_and_losses_are_counted(
+    cloudwatch: LocalCloudWatch, logger: logging.Logger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """While nothing gets through the queue stays within its bytes; what is dropped is counted and said on stderr."""
+    cloudwatch.faults = Faults(error_503_rate=1.0)
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url, queue_bytes=100_000)
+    logger.addHandler(handler)
+    for number in range(5000):
+        logger.info("record %d", number)
+    stats = handler.stats
+
+    assert handler._delivery.backlog.size_bytes <= 100_000
+    assert (stats.queued + stats.dropped, stats.dropped > 4000) == (5000, True)
+    assert "logship: /shop/orders: " in capfd.readouterr().err
+    cloudwatch.faults = Faults()
+    assert handler.flush()
+    assert handler.stats.sent == len(lines(cloudwatch)) == 5000 - stats.dropped
+
+
+def test_rejected_events_are_counted(cloudwatch: LocalCloudWatch, logger: logging.Logger) -> None:
+    """Records that are too old or too far ahead are refused and counted; the others are kept."""
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url)
+    logger.addHandler(handler)
+    for days in (-20, 0, -15, 1, 0):
+        made = logger.makeRecord(logger.name, logging.INFO, "", 0, "record %d", (days,), None)
+        made.created += days * 86400
+        logger.handle(made)
+
+    assert handler.flush()
+    assert (handler.stats.rejected, handler.stats.sent) == (3, 2)
+    assert [line["body"] for line in lines(cloudwatch)] == ["record 0", "record 0"]
+
+
+def test_an_oversize_record_arrives_in_pieces(cloudwatch: LocalCloudWatch, logger: logging.Logger) -> None:
+    """Three megabytes are sent whole, in marked pieces that count as one record."""
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url)
+    logger.addHandler(handler)
+    logger.info("ä" * 1_500_000)
+
+    assert handler.flush()
+    parts = lines(cloudwatch)
+    assert "".join(part["body"] for part in parts) == "ä" * 1_500_000
+    assert [part["logship.part"] for part in parts] == ["1/3", "2/3", "3/3"]
+    assert handler.stats.sent == 1
+
+
+def test_debug_on_the_root_logger_does_not_feed_itself(cloudwatch: LocalCloudWatch) -> None:
+    """Records that the sender's own calls make are not sent; two handlers do not feed each other either."""
+    root = logging.getLogger()
+    level = root.level
+    handlers = [CloudWatchHandler(group, endpoint_url=cloudwatch.url) for group in (GROUP, "/shop/other")]
+    root.setLevel(logging.DEBUG)
+    try:
+        for handler in handlers:
+            root.addHandler(handler)
+        logging.getLogger("app").debug("once")
+        for handler in handlers * 2:
+            assert handler.flush()
+        sent = [[line["logger"] for line in lines(cloudwatch, group)] for group in (GROUP, "/shop/other")]
+    finally:
+        root.setLevel(level)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+    assert [[name for name in names if name.split(".")[0] in ("botocore", "urllib3", "boto3")] for names in sent] == [
+        [],
+        [],
+    ]
+    assert all("app" in names for names in sent)
+
+
+def test_dictconfig_twice_neither_hangs_nor_loses(cloudwatch: LocalCloudWatch) -> None:
+    """Configuring again closes the first handler under logging's lock: at once, and its records still arrive."""
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {
+            "cw": {"()": "logship.handler.CloudWatchHandler", "log_group_name": GROUP, "endpoint_url": cloudwatch.url}
+        },
+        "loggers": {"twice": {"handlers": ["cw"], "level": "INFO"}},
+    }
+    logger = logging.getLogger("twice")
+    logging.config.dictConfig(config)
+    logger.info("record 0")
+    started = time.monotonic()
+    logging.config.dictConfig(config)
+    assert time.monotonic() - started < 2
+    logger.info("record 1")
+    (second,) = logger.handlers
+    second.flush()
+    second.close()
+    logger.handlers.clear()
+    deadline = time.monotonic() + 20
+    while bodies(cloudwatch) != numbered(2) and time.monotonic() < deadline:
+        threading.Event().wait(0.02)
+
+    assert bodies(cloudwatch) == numbered(2)
+
+
+def test_a_forked_child_sends_its_own(cloudwatch: LocalCloudWatch) -> None:
+    """After a fork the parent's records are sent once, by the parent, and the child's in a stream of its own."""
+    code = """
+import logging, os, sys
+from logship.handler import CloudWatchHandler
+handler = CloudWatchHandler("/shop/orders", endpoint_url=sys.argv[1])
+log = logging.getLogger("app"); log.setLevel(20); log.addHandler(handler)
+log.info("warm"); handler.flush()
+log.info("of the parent, before")
+pid = os.fork()
+log.info("of the %s", "parent" if pid else "child")
+if pid:
+    os.waitpid(pid, 0)
+"""
+    run(code, cloudwatch.url)
+
+    assert bodies(cloudwatch) == Counter(["warm", "of the parent, before", "of the parent", "of the child"])
+    assert len({event.stream for event in cloudwatch.events(GROUP)}) == 2
+
+
+def test_a_multiprocessing_child_flushes(cloudwatch: LocalCloudWatch) -> None:
+    """A multiprocessing child ends with os._exit, yet its records arrive."""
+    code = """
+import logging, multiprocessing, sys
+from logship.handler import CloudWatchHandler
+handler = CloudWatchHandler("/shop/orders", endpoint_url=sys.argv[1])
+log = logging.getLogger("app"); log.setLevel(20); log.addHandler(handler)
+def work():
+    log.info("of the child")
+if __name__ == "__main__":
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start(); child.join()
+"""
+    run(code, cloudwatch.url)
+
+    assert bodies(cloudwatch) == Counter(["of the child"])
+
+
+SCRIPT = """
+import logging, signal, sys, time
+from logship.handler import CloudWatchHandler
+if "own" in sys.argv:
+    signal.signal(signal.SIGTERM, lambda *_: (log.info("going"), sys.exit(7)))
+handler = CloudWatchHandler("/shop/orders", endpoint_url=sys.argv[1])
+log = logging.getLogger("app"); log.setLevel(20); log.addHandler(handler)
+for number in range(10_000):
+    log.info("record %d", number)
+    if number == 9_000 and "exit" not in sys.argv:
+        print("ready", flush=True)
+if "exit" not in sys.argv:
+    print("done", flush=True)
+    time.sleep(60)
+"""
+
+
+def run(code: str, *arguments: str) -> None:
+    subprocess.run(
+        [sys.executable, "-c", code, *arguments], env={**os.environ, **environment()}, check=True, timeout=60
+    )
+
+
+def test_the_interpreters_exit_loses_nothing(cloudwatch: LocalCloudWatch) -> None:
+    """A script that logs and ends delivers everything, though its first batch was never due."""
+    run(SCRIPT, cloudwatch.url, "exit")
+
+    assert bodies(cloudwatch) == numbered(10_000)
+
+
+@pytest.mark.parametrize(("own", "code"), [("default", -signal.SIGTERM), ("own", 7)])
+def test_sigterm_in_a_burst_loses_nothing(cloudwatch: LocalCloudWatch, own: str, code: int) -> None:
+    """Every record logged before SIGTERM arrives; then the application's handler runs, or the default action."""
+    command = [sys.executable, "-c", SCRIPT, cloudwatch.url, own]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment()}) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        assert process.stdout.readline() == b"done\n"
+        process.terminate()
+
+        assert process.wait(30) == code
+    assert bodies(cloudwatch) == numbered(10_000) + Counter(["going"] if own == "own" else [])
+
+
+def test_sigterm_amid_the_burst_loses_nothing(cloudwatch: LocalCloudWatch) -> None:
+    """The signal interrupts `emit` itself: what arrived is an unbroken beginning of what was logged."""
+    command = [sys.executable, "-c", SCRIPT, cloudwatch.url, "amid"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **environment()}) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.terminate()
+
+        assert process.wait(30) == -signal.SIGTERM
+    arrived = bodies(cloudwatch)
+    assert len(arrived) >= 9_000
+    assert arrived == numbered(len(arrived))
+
+
+def test_without_queues_a_record_has_arrived_when_emit_returns(
+    cloudwatch: LocalCloudWatch, logger: logging.Logger
+) -> None:
+    """use_queues=False delivers each record before going on."""
+    logger.addHandler(CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url, use_queues=False))
+    logger.info("record 0")
+
+    assert bodies(cloudwatch) == numbered(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"spool": "/tmp/queue"}, "memory only"),
+        ({"overflow": "panic"}, "drop_new, drop_oldest, block"),
+        ({"log_group_name": "no spaces"}, "log_group_name='no spaces'"),
+        ({"log_stream_name": "{logger_name}"}, "logger is a field of every record"),
+        ({"log_stream_name": "{nope}"}, "{machine_name}"),
+        ({"log_group_retention_days": 2}, "CloudWatch takes 1, 3, 5"),
+        ({"max_batch_count": 10_001}, "use 1 to 10000"),
+        ({"boto3_client": object(), "region_name": "eu-west-1"}, "leave the others out"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(options: dict[str, Any], said: str) -> None:
+    """A wrong parameter is said in the constructor, with the remedy."""
+    with pytest.raises(SettingsError) as caught:
+        CloudWatchHandler(**options)
+
+    assert said in str(caught.value)
