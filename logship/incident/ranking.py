@@ -1,0 +1,79 @@
+"""Evidence → suspects: each kind of evidence measured against what is normal for that service.
+
+How much a service changes when nothing is wrong differs widely, so each quiet stretch is judged against the
+others, and evidence counts by how far it exceeds that.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from logship.incident.evidence import Evidence, against
+from logship.incident.features import Features, Segment, measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_NORMAL_FLOOR: Final = {"gap": 2.0, "own": 2.0, "line": 1.0}
+"""Evidence below this is normal everywhere."""
+_OWN_QUANTILE, _ALL_QUANTILE = 0.75, 0.9
+ALARM_FROM: Final = 4.0
+"""Times the normal from which something is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A service, how suspect it is in multiples of its normal, and why, strongest reason first."""
+
+    service: str
+    score: float
+    evidence: tuple[Evidence, ...]
+
+
+def rank(
+    window: Segment, baseline: Sequence[Segment], *, progress: Callable[[str], None] = lambda _: None
+) -> tuple[list[Suspect], Features, Features]:
+    """The services, most suspect first, and the measurements they were judged by."""
+    progress("measuring")
+    now, quiet = measure(window), measure(*baseline)
+    normal = _normal(baseline)
+    reasons: dict[str, list[tuple[float, Evidence]]] = defaultdict(list)
+    for kind, found in against(now, quiet).items():
+        usual = normal[kind]
+        everywhere = max(
+            _quantile([value for values in usual.values() for value in values], _ALL_QUANTILE), _NORMAL_FLOOR[kind]
+        )
+        for service, evidence in found.items():
+            own = _quantile(usual.get(service, []), _OWN_QUANTILE)
+            reasons[service].append((evidence.strength / max(own, everywhere), evidence))
+    suspects = []
+    for service, found_reasons in reasons.items():
+        found_reasons.sort(key=lambda reason: -reason[0])
+        strong = tuple(
+            evidence for score, evidence in found_reasons if score >= 0.2 * found_reasons[0][0] and score > 0
+        )
+        suspects.append(Suspect(service, found_reasons[0][0], strong))
+    suspects.sort(key=lambda suspect: (-suspect.score, suspect.service))
+    return suspects, now, quiet
+
+
+def _normal(baseline: Sequence[Segment]) -> dict[str, dict[str, list[float]]]:
+    """kind → service → its evidence in each quiet stretch against the other ones."""
+    segments = [segment for segment in baseline if len(segment)]
+    if len(segments) == 1:
+        segments = segments[0].halves()
+    usual: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in _NORMAL_FLOOR}
+    for number, segment in enumerate(segments):
+        others = [other for place, other in enumerate(segments) if place != number]
+        if others:
+            for kind, found in against(measure(segment), measure(*others)).items():
+                for service, evidence in found.items():
+                    usual[kind][service].append(evidence.strength)
+    return usual
+
+
+def _quantile(values: Sequence[float], part: float) -> float:
+    ordered = sorted(values)
+    return ordered[int((len(ordered) - 1) * part)] if ordered else 0.0
