@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +10,7 @@ from logship.incident import spans as spans_
 from logship.incident.templates import template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from logship.incident.spans import Sample, Span
     from logship.record import Record
@@ -80,9 +80,36 @@ def read(records: Iterable[Record]) -> Segment:
     return segment
 
 
-def measure(*segments: Segment) -> Features:
-    """The measurements of stretches taken together."""
-    traces = spans_.group(item for segment in segments for item in segment.spans)
+def merge(parts: Sequence[Features]) -> Features:
+    """The measurements of several stretches together; a trace that spans two of them counts in both."""
+    units: Counter[str] = Counter()
+    presence: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], list[str]] = {}
+    for part in parts:
+        units.update(part.units)
+        presence.update(part.presence)
+        examples |= part.examples
+    return Features(
+        _joined([part.gaps for part in parts]),
+        _joined([part.own for part in parts]),
+        _joined([part.requests for part in parts]),
+        dict(units),
+        dict(presence),
+        examples,
+    )
+
+
+def _joined(parts: Sequence[dict[tuple[str, str], list[Sample]]]) -> dict[tuple[str, str], list[Sample]]:
+    joined: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for part in parts:
+        for key, samples in part.items():
+            joined[key] += samples
+    return _sorted(joined)
+
+
+def measure(segment: Segment) -> Features:
+    """The measurements of one stretch."""
+    traces = spans_.group(segment.spans)
     units: dict[str, set[str]] = defaultdict(set)
     presence: dict[tuple[str, str], set[str]] = defaultdict(set)
     examples: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -91,11 +118,10 @@ def measure(*segments: Segment) -> Features:
             units[span.service].add(trace_id)
         for span in spans_.origins_of_failure(spans):
             _count(presence, examples, (span.service, f"failed: {span.operation}"), trace_id, span.record_id)
-    for segment in segments:
-        for line in segment.lines:
-            units[line.service].add(line.unit)
-            if line.template:
-                _count(presence, examples, (line.service, line.template), line.unit, line.record_id)
+    for line in segment.lines:
+        units[line.service].add(line.unit)
+        if line.template:
+            _count(presence, examples, (line.service, line.template), line.unit, line.record_id)
     return Features(
         _sorted(spans_.gaps(traces)),
         _sorted(spans_.self_times(traces)),

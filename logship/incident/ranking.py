@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from logship.incident.evidence import Evidence, against
-from logship.incident.features import Features, Segment, measure
+from logship.incident.features import Features, Segment, measure, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,8 +37,10 @@ def rank(
 ) -> tuple[list[Suspect], Features, Features]:
     """The services, most suspect first, and the measurements they were judged by."""
     progress("measuring")
-    now, quiet = measure(window), measure(*baseline)
-    normal = _normal(baseline)
+    now = measure(window)
+    stretches = [measure(segment) for segment in _stretches(baseline)]
+    progress("comparing")
+    quiet, normal = merge(stretches), _normal(stretches)
     reasons: dict[str, list[tuple[float, Evidence]]] = defaultdict(list)
     for kind, found in against(now, quiet).items():
         usual = normal[kind]
@@ -59,16 +61,19 @@ def rank(
     return suspects, now, quiet
 
 
-def _normal(baseline: Sequence[Segment]) -> dict[str, dict[str, list[float]]]:
-    """kind → service → its evidence in each quiet stretch against the other ones."""
+def _stretches(baseline: Sequence[Segment]) -> list[Segment]:
+    """The quiet stretches that are compared with each other; a single one is halved."""
     segments = [segment for segment in baseline if len(segment)]
-    if len(segments) == 1:
-        segments = segments[0].halves()
+    return segments[0].halves() if len(segments) == 1 else segments
+
+
+def _normal(stretches: Sequence[Features]) -> dict[str, dict[str, list[float]]]:
+    """kind → service → its evidence in each quiet stretch against the other ones."""
     usual: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in _NORMAL_FLOOR}
-    for number, segment in enumerate(segments):
-        others = [other for place, other in enumerate(segments) if place != number]
+    for number, stretch in enumerate(stretches):
+        others = [other for place, other in enumerate(stretches) if place != number]
         if others:
-            for kind, found in against(measure(segment), measure(*others)).items():
+            for kind, found in against(stretch, merge(others)).items():
                 for service, evidence in found.items():
                     usual[kind][service].append(evidence.strength)
     return usual
