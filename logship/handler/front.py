@@ -152,7 +152,13 @@ class CloudWatchHandler(logging.Handler):
         self.lock = None
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802  # logging's name
-        """Let this formatter write the body of each line."""
+        """Let this formatter write the body of each line.
+
+        The one that ``logging.basicConfig(handlers=[…])`` gives to handlers without is ignored: it would only
+        repeat level and logger, which are fields of every line.
+        """
+        if type(fmt) is logging.Formatter and fmt._fmt == logging.BASIC_FORMAT:  # noqa: SLF001 - no public way to ask
+            return
         super().setFormatter(fmt)
         self._lines.formatter = fmt
 
