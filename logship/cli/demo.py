@@ -35,8 +35,8 @@ def command(*, no_tui: bool, wanted: str, seed: int, folder: str | None) -> int:
         raise MissingExtraError(error.name or "uvicorn", "demo") from None
     from logship.demo import story
 
-    with tempfile.TemporaryDirectory(prefix="logship-demo-", ignore_cleanup_errors=True) as temporary:
-        outcome = story.run(Path(folder or temporary), seed=seed, say=lambda text: diagnostics.say(f"demo: {text}"))
+    with tempfile.TemporaryDirectory(prefix="logship-demo-") as temporary:
+        outcome = story.run(Path(folder or temporary), seed=seed, say=_say)
         exact = outcome.delivery.exact and outcome.finding.alarm
         if no_tui:
             _print(outcome, wanted)
@@ -45,6 +45,10 @@ def command(*, no_tui: bool, wanted: str, seed: int, folder: str | None) -> int:
 
             start(outcome.store, screen="incident", window=outcome.finding.window, baseline=outcome.finding.baseline)
     return ExitCode.DONE if exact else ExitCode.FINDINGS
+
+
+def _say(text: str) -> None:
+    diagnostics.say(f"demo: {text}")
 
 
 def _print(outcome: Outcome, wanted: str) -> None:
@@ -57,6 +61,7 @@ def _print(outcome: Outcome, wanted: str) -> None:
     verdict = "exactly once" if delivery["exact"] else "NOT exactly once"
     text = (
         f"edge, p95 of load times: {outcome.quiet_p95_s * 1000:.0f} ms → {outcome.slow_p95_s * 1000:.0f} ms\n"
-        f"delivered: {delivery['stored']:,} of {delivery['written']:,} records, {verdict}\n\n{outcome.finding.to_text()}"
+        f"delivered: {delivery['stored']:,} of {delivery['written']:,} records, {verdict}\n\n"
+        f"{outcome.finding.to_text()}"
     )
     output.write_line(text.encode())

@@ -32,8 +32,10 @@ def command(
     *,
     final: bool,
 ) -> int:
-    """Files into the store: plain and compressed logs, NDJSON of CloudWatch events, S3 exports,
-    `aws logs filter-log-events` output; folders are searched whole. Importing again changes nothing.
+    """Files into the store; importing again changes nothing.
+
+    Reads plain and compressed logs, NDJSON of CloudWatch events, S3 exports and the output of
+    `aws logs filter-log-events`. Folders are searched whole.
 
     Exit status 5: a file could not be read, or not to its end; everything else is stored.
     """

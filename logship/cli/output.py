@@ -60,7 +60,7 @@ def write_records(records: Iterable[Record], wanted: str) -> int:
 
 def _ndjson(records: Iterable[Record], out: BinaryIO) -> int:
     written = 0
-    for written, record in enumerate(records, 1):
+    for written, record in enumerate(records, 1):  # noqa: B007 - returned
         out.write(dumps(to_document(record)) + b"\n")
     return written
 
@@ -78,7 +78,7 @@ def _raw(records: Iterable[Record], out: BinaryIO) -> int:
     import base64
 
     written = 0
-    for written, record in enumerate(records, 1):
+    for written, record in enumerate(records, 1):  # noqa: B007 - returned
         exact = record.attributes.get(ORIGINAL_BASE64)
         line = base64.b64decode(exact) if exact else record.original.encode("utf-8", "replace")
         out.write(line + b"\n")
@@ -92,7 +92,7 @@ def _csv(records: Iterable[Record], out: BinaryIO) -> int:
     table = csv.writer(text)
     table.writerow([*_COLUMNS, "trace", "id"])
     written = 0
-    for written, record in enumerate(records, 1):
+    for written, record in enumerate(records, 1):  # noqa: B007 - returned
         table.writerow([*_cells(record), record.trace_id, record.id])
     text.detach()
     return written
@@ -101,7 +101,7 @@ def _csv(records: Iterable[Record], out: BinaryIO) -> int:
 def _md(records: Iterable[Record], out: BinaryIO) -> int:
     out.write(("| " + " | ".join(_COLUMNS) + " |\n" + "|---" * len(_COLUMNS) + "|\n").encode())
     written = 0
-    for written, record in enumerate(records, 1):
+    for written, record in enumerate(records, 1):  # noqa: B007 - returned
         cells = [printable(cell).replace("|", "\\|") for cell in _cells(record)]
         out.write(("| " + " | ".join(cells) + " |\n").encode("utf-8", "replace"))
     return written
@@ -131,7 +131,7 @@ def _table(records: Iterable[Record], out: BinaryIO) -> int:
     width = shutil.get_terminal_size((160, 24)).columns if sys.stdout.isatty() else 0
     color = sys.stdout.isatty()
     written = 0
-    for written, record in enumerate(records, 1):
+    for written, record in enumerate(records, 1):  # noqa: B007 - returned
         out.write(_row(record, width, color=color).encode("utf-8", "replace") + b"\n")
     return written
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from logship.errors import DataError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 _STOP_S = 12.0

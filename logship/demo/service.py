@@ -72,7 +72,8 @@ class AccessLog:
             at = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
             took_s = time.perf_counter() - began
             self._file.write(
-                f'127.0.0.1 - - [{at}] "{scope["method"]} {scope["path"]} HTTP/1.1" {status} 40 "-" "demo" {took_s:.3f}\n'
+                f'127.0.0.1 - - [{at}] "{scope["method"]} {scope["path"]} HTTP/1.1" {status} 40 '
+                f'"-" "demo" {took_s:.3f}\n'
             )
 
 

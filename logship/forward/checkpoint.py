@@ -85,7 +85,8 @@ class Checkpoints:
             ).rowcount
             if changed != 1:
                 raise StoreLockedError(
-                    f"another forwarder has moved {position.group!r} on in {str(self._path)!r}; stop it, or name another --state"
+                    f"another forwarder has moved {position.group!r} on in {str(self._path)!r}; "
+                    "stop it, or name another --state"
                 )
             self._database.executemany(
                 "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", ((position.number, *item) for item in seen)

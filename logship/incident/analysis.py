@@ -92,7 +92,8 @@ def _notes(window: Segment, quiet: Sequence[Segment]) -> list[str]:
         notes.append("the window holds no records")
     if not quiet:
         notes.append(
-            "there is no quiet time to compare with, so there is no alarm; name one with --baseline-from and --baseline-to"
+            "there is no quiet time to compare with, so there is no alarm; name one with "
+            "--baseline-from and --baseline-to"
         )
     if len(window) and not window.spans:
         notes.append("no record says how long a request took; add the handler's middleware to find slow services")

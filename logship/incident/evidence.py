@@ -50,7 +50,7 @@ class Evidence:
 
 
 def against(window: Features, baseline: Features) -> dict[str, dict[str, Evidence]]:
-    """kind → service → its strongest evidence of that kind."""
+    """By kind and service, its strongest evidence of that kind."""
     return {"gap": _gaps(window, baseline), "own": _own(window, baseline), "line": lines(window, baseline)}
 
 
@@ -110,7 +110,7 @@ def _gaps(window: Features, baseline: Features) -> dict[str, Evidence]:
 
 
 def _callers(edges: dict[tuple[str, str], float], window: Features) -> dict[str, float]:
-    """caller → the shift that most of its callees show; callers of one service alone are left out."""
+    """By caller, the shift that most of its callees show; callers of one service alone are left out."""
     outgoing: dict[str, list[float]] = defaultdict(list)
     for edge, strength in edges.items():
         if len(window.gaps[edge]) >= _FEWEST:

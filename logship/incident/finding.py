@@ -35,7 +35,8 @@ class Slowdown:
         """One sentence."""
         times = self.p95_ms / max(self.p95_before_ms, 0.001)
         name = self.route if self.route.startswith(("/", "GET", "POST")) else f"{self.service} {self.route}"
-        return f"{self.service}: {name} p95 {_ms(self.p95_before_ms)} → {_ms(self.p95_ms)} (×{times:.1f}, {self.requests:,} requests)"
+        before, after = _ms(self.p95_before_ms), _ms(self.p95_ms)
+        return f"{self.service}: {name} p95 {before} → {after} (×{times:.1f}, {self.requests:,} requests)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +158,10 @@ def words(evidence: Evidence, service: str) -> str:
             f"{_ms(evidence.before)} → {_ms(evidence.after)} (median, {counts} calls)"
         )
     if evidence.kind == "own":
-        return f"own time of {evidence.subject or 'its requests'}: {_ms(evidence.before)} → {_ms(evidence.after)} (median, {counts})"
-    return f'line "{evidence.subject}" in {evidence.after:.0%} of its traces, {evidence.before:.0%} before ({counts} traces)'
+        subject = evidence.subject or "its requests"
+        return f"own time of {subject}: {_ms(evidence.before)} → {_ms(evidence.after)} (median, {counts})"
+    shares = f"in {evidence.after:.0%} of its traces, {evidence.before:.0%} before"
+    return f'line "{evidence.subject}" {shares} ({counts} traces)'
 
 
 def _evidence(evidence: Evidence, service: str) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _stretches(baseline: Sequence[Segment]) -> list[Segment]:
 
 
 def _normal(stretches: Sequence[Features]) -> dict[str, dict[str, list[float]]]:
-    """kind → service → its evidence in each quiet stretch against the other ones."""
+    """By kind and service, its evidence in each quiet stretch against the other ones."""
     usual: dict[str, dict[str, list[float]]] = {kind: defaultdict(list) for kind in _NORMAL_FLOOR}
     for number, stretch in enumerate(stretches):
         others = [other for place, other in enumerate(stretches) if place != number]

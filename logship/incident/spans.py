@@ -110,7 +110,7 @@ def request_times(traces: dict[str, list[Span]]) -> dict[tuple[str, str], list[S
 
 
 def callees(traces: dict[str, list[Span]]) -> dict[str, set[str]]:
-    """service → the services it calls."""
+    """By service, the services it calls."""
     found: dict[str, set[str]] = defaultdict(set)
     for spans in traces.values():
         owner = {span.span_id: span.service for span in spans}
@@ -122,7 +122,7 @@ def callees(traces: dict[str, list[Span]]) -> dict[str, set[str]]:
 
 
 def group(spans: Iterable[tuple[str, Span]]) -> dict[str, list[Span]]:
-    """trace id → its spans."""
+    """By trace id, its spans."""
     traces: dict[str, list[Span]] = defaultdict(list)
     for trace_id, span in spans:
         traces[trace_id].append(span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ _JAVA: Final = re.compile(
     r"^((?:[a-z_]\w*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable)?)(?::[ \t]?(.*))?\n\s+at ", re.MULTILINE
 )
 _CONTINUES: Final = re.compile(
-    r"\s|Caused by: |\tat |Traceback \(most recent call last\):|\.\.\. \d+ more|During handling of the above|The above exception was"
+    r"\s|Caused by: |\tat |Traceback \(most recent call last\):|\.\.\. \d+ more|"
+    r"During handling of the above|The above exception was"
 )
 _EXCEPTION_LINE: Final = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)(?::|\Z)")
 
@@ -26,10 +28,7 @@ def lift(parsed: Parsed, text: str) -> None:
     attributes = parsed.attributes
     start = text.find(_PYTHON)
     if start >= 0:
-        last = None
-        for last in _PYTHON_LAST.finditer(text, start + len(_PYTHON)):
-            pass
-        found = last
+        found = next(iter(deque(_PYTHON_LAST.finditer(text, start + len(_PYTHON)), maxlen=1)), None)
     else:
         found = _JAVA.search(text)
         start = found.start() if found else -1

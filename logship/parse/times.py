@@ -41,7 +41,7 @@ def epoch(number: float) -> int | None:
     """Microseconds of an epoch number in seconds, milli-, micro- or nanoseconds; None when it is none."""
     for low, high, factor in _EPOCH_UNITS:
         if low <= number < high:
-            return round(number * factor) if isinstance(number, float) or factor >= 1 else int(number // 1000)
+            return int(number // 1000) if factor < 1 else round(number * factor)
     return None
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables read better in long lines
 """Records and queries on which every store has to agree with the plain-Python matcher."""
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import urllib.request
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from logship.testing import FakeClock, Faults, LocalCloudWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOW_MS = 1_795_443_665_000
 
@@ -40,9 +42,9 @@ def either(request: pytest.FixtureRequest) -> Iterator[tuple[Any, int]]:
 
     from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
     urllib.request.urlopen(
         urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
     ).close()  # its state is global
@@ -58,7 +60,7 @@ def either(request: pytest.FixtureRequest) -> Iterator[tuple[Any, int]]:
             int(time.time() * 1000),
         )
     finally:
-        server.stop()
+        moto.stop()
 
 
 def put(client: Any, *events: tuple[int, str], stream: str = "s") -> Any:
@@ -190,14 +192,18 @@ def test_retention_rejects_expired_events(logs: Any) -> None:
     )
 
 
+def create(client: Any, group: str, stream: str) -> None:
+    if group == "/g":
+        client.create_log_stream(logGroupName=group, logStreamName=stream)
+    else:
+        client.create_log_group(logGroupName=group)
+
+
 @pytest.mark.parametrize(("group", "stream"), [("bad group", "s"), ("/g", "a:b"), ("/g", "a*"), ("g" * 513, "s")])
 def test_illegal_names_are_refused(logs: Any, group: str, stream: str) -> None:
     """Names outside the documented characters and length are refused."""
     with pytest.raises(ClientError) as error:
-        if group == "/g":
-            logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        else:
-            logs.create_log_group(logGroupName=group)
+        create(logs, group, stream)
 
     assert code(error) == "InvalidParameterException"
 
@@ -264,7 +270,8 @@ def test_events_become_visible_late() -> None:
     assert (before, [event["message"] for event in after]) == ([], ["late"])
 
 
-def test_a_quota_throttles(cw: LocalCloudWatch, logs: Any) -> None:
+@pytest.mark.usefixtures("logs")
+def test_a_quota_throttles(cw: LocalCloudWatch) -> None:
     """More requests in a second than allowed get a ThrottlingException."""
     cw.faults = Faults(tps={"FilterLogEvents": 2})
     outcome = []
@@ -297,7 +304,8 @@ def test_unknown_operations_answer_cleanly(cw: LocalCloudWatch, logs: Any) -> No
     assert (code(error), cw.requests["StartQuery"]) == ("UnknownOperationException", 1)
 
 
-def test_a_lost_answer_was_carried_out(cw: LocalCloudWatch, logs: Any) -> None:
+@pytest.mark.usefixtures("logs")
+def test_a_lost_answer_was_carried_out(cw: LocalCloudWatch) -> None:
     """The batch is taken in although the client hears nothing, so that a client which tries again sends it twice."""
     cw.faults = Faults(lost_answer_rate=1.0, operations=frozenset({"PutLogEvents"}))
     with pytest.raises(ConnectionError):

@@ -7,9 +7,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,9 +22,10 @@ from logship.store.tantivy.reader import Reader
 from logship.store.tantivy.writer import open_writer
 from logship.testing import MemoryStore
 from logship.timerange import TimeRange
+from tests.contract.store_cases import BASE_US, NAMES, QUERIES, records
 
-sys.path.insert(0, str(Path(__file__).parent))
-from store_cases import BASE_US, NAMES, QUERIES, records  # noqa: E402
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def record(number: int, **changes: Any) -> Record:
@@ -194,12 +193,12 @@ def test_a_store_outlives_its_killed_writer(store: str) -> None:
 
 
 @pytest.fixture
-def strange_folders(tmp_path: Path) -> Iterator[Path]:
+def strange_folders(tmp_path: Path) -> Path:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("x")
     (tmp_path / "newer").mkdir()
     (tmp_path / "newer" / "format.json").write_text(json.dumps({"engine": "tantivy", "format": 99}))
-    yield tmp_path
+    return tmp_path
 
 
 def test_folders_that_are_no_stores_are_left_alone(strange_folders: Path) -> None:

@@ -10,9 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -23,6 +21,10 @@ from logship.parse import Parser
 from logship.query.tree import All
 from logship.store.tantivy.reader import Reader
 from logship.testing import Faults, LocalCloudWatch, MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 GROUPS = ["/shop/a", "/shop/b"]
 READ = frozenset({"FilterLogEvents"})

@@ -272,4 +272,4 @@ def _required(pattern: str) -> list[str]:
 
 def _digits(value: float) -> str:
     """A number without exponent, as the engine's range syntax takes it."""
-    return format(Decimal(repr(value)) if isinstance(value, float) else Decimal(value), "f")
+    return format(Decimal(repr(value)), "f")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from logship.parse import Parser, access_log, json_lines, logfmt, parse_line, plain, postgres
-from logship.parse.parsed import Parsed
 from logship.record import CONTINUES, LogEvent, format_time
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from logship.parse.parsed import Parsed
 
 FORMATS: tuple[ModuleType, ...] = (json_lines, logfmt, access_log, postgres, plain)
 SAMPLES = [
@@ -39,17 +42,8 @@ def test_a_format_reads_its_samples(module: ModuleType, line: str, expected: dic
     assert {name: value(parsed, name) for name in expected} == expected
 
 
-def event(message: str, **changes: Any) -> LogEvent:
-    return LogEvent(
-        **{
-            "group": "/shop/orders",
-            "stream": "s",
-            "timestamp_ms": 1_795_443_665_871,
-            "message": message,
-            "event_id": "1",
-        }
-        | changes
-    )
+def event(message: str, *, event_id: str = "1") -> LogEvent:
+    return LogEvent("/shop/orders", "s", 1_795_443_665_871, message, event_id)
 
 
 @given(st.text())
@@ -105,7 +99,10 @@ def test_continuation_lines_name_their_first_event() -> None:
 
 def test_a_trace_inside_an_event_is_lifted() -> None:
     """The type and message of an exception become fields, and the body keeps the line whole."""
-    text = "2026-11-23T14:21:05Z ERROR failed\nTraceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'x'"
+    text = (
+        "2026-11-23T14:21:05Z ERROR failed\n"
+        "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\nKeyError: 'x'"
+    )
     parsed = parse_line(text)
 
     assert (parsed.body, parsed.attributes["exception.type"], parsed.attributes["exception.message"]) == (

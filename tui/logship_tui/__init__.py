@@ -1,0 +1,1 @@
+"""The terminal: search and incident screens over a store."""
