@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from logship.timerange import TimeRange
 
 Cursor = tuple[int, str]
-"""`Record.order` of the last record seen."""
+"""`Record.order` of the last record seen; an id of "" stands before all ids of that time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ def forward_once(cw: LocalCloudWatch, store: MemoryStore, state: Path) -> Any:
 
 def process(cw: LocalCloudWatch, store: Path, state: Path, *flags: str) -> subprocess.Popen[str]:
     env = os.environ | {
-        "AWS_ENDPOINT_URL": cw.url, "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": cw.url, "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t",
     }  # fmt: skip
     command = [
         sys.executable,

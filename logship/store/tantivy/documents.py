@@ -19,8 +19,11 @@ _INT64: Final = 2**63
 
 
 def tie_of(record_id: str) -> int:
-    """The leading 60 bits of an id as a number: orders records of one time nearly as their ids do."""
-    return int(record_id[:15], 16)
+    """The leading 60 bits of an id as a number: orders records of one time nearly as their ids do.
+
+    A shorter id counts as filled up with zeros: cursors use "" for "before all ids of that time".
+    """
+    return int(record_id[:15].ljust(15, "0"), 16)
 
 
 def encode(record: Record) -> bytes:

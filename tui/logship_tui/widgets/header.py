@@ -1,0 +1,41 @@
+"""The line on top: where we are, how much is shown of how much, over which time, from which store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.widgets import Static
+
+from logship.timerange import human_span
+
+if TYPE_CHECKING:
+    from logship.store.port import StoreReader
+
+_NARROW = 90
+
+
+class Header(Static):
+    """One line; drops what is least needed when there is little room."""
+
+    def __init__(self, screen_name: str) -> None:
+        super().__init__()
+        self._screen_name = screen_name
+
+    def tell(self, location: str, reader: StoreReader, now_us: int) -> None:
+        """Shows the state of the store."""
+        extent = reader.extent()
+        behind = f"{human_span(max(0, now_us - extent.end_us))} behind" if extent else "empty"
+        records = int(reader.status().get("records", 0))
+        left = Text(no_wrap=True, end="")
+        left.append(" logship ", "bold reverse")
+        for key, name in (("1", "Search"), ("4", "Incident")):
+            left.append(f"  {key} {name}", "bold" if name == self._screen_name else "dim")
+        width = self.size.width or 80
+        right = f"{records:,} records · {behind} "
+        if width >= _NARROW:
+            right = f"store {location[-30:]} · {right}"
+        room = max(1, width - left.cell_len - len(right))
+        left.append(" " * room)
+        left.append(right, "dim")
+        self.update(left)
