@@ -19,7 +19,7 @@ lint: .venv/dev.ready         ## style, types, floors
 	@$(BIN)/lint-imports
 
 bench: .venv/dev.ready        ## the budgets, as ratios inside one run
-	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python -m tests.benchmarks.$$(basename $$script .py) $(ARGS) || exit 1; done
 
 docs: .venv/dev.ready         ## the pictures of the README, and the examples run as tests
 	@$(BIN)/python -m logship_tui.picture docs

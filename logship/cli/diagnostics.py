@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -20,6 +21,11 @@ def say(message: str) -> None:
     """One line for people."""
     sys.stderr.write(message + "\n")
     sys.stderr.flush()
+
+
+def expect_many_objects() -> None:
+    """Lets the collector of cycles run seldom: millions of records come by, and none is part of a cycle."""
+    gc.set_threshold(100_000, 50, 100)
 
 
 def interactive() -> bool:

@@ -39,6 +39,7 @@ def command(
     from logship.timerange import parse_time
     from logship.wiring import open_writer
 
+    diagnostics.expect_many_objects()
     settings = options.settings()
     source = settings.forward.source[0] if settings.forward.source else Source()
     wanted = ForwardOptions(

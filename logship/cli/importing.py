@@ -46,6 +46,7 @@ def command(
     from logship.timerange import parse_time
     from logship.wiring import open_writer
 
+    diagnostics.expect_many_objects()
     time_ms = parse_time(at, now_us=options.now_us()) // 1000 if at else None
     wanted = FileOptions(group=group, stream=stream, time_ms=time_ms, final=final)
     parser = Parser(lambda name: service or naming.service_of_group(name))

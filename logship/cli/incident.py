@@ -42,6 +42,7 @@ def command(
     from logship.incident import analyse
     from logship.query import parse
 
+    diagnostics.expect_many_objects()
     now = options.now_us()
     tree = parse(query, now_us=now)
     reader = options.open_store(store)

@@ -22,6 +22,7 @@ from logship.store.tantivy.reader import Reader
 from logship.testing import LocalCloudWatch, MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -37,7 +38,7 @@ def logship(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "logship", *arguments], capture_output=True, text=True, check=False)
 
 
-SEARCHES = {
+SEARCHES: dict[str, Callable[[dict[str, Any], dict[str, Any]], bool]] = {
     "service:ts-basic-service": lambda _, m: m["service"] == "ts-basic-service",
     "kind:request duration>200ms": lambda _, m: m.get("event") == "request" and m["duration_ms"] > 200,
     "level:error": lambda _, m: m["level"] == "ERROR",

@@ -68,6 +68,7 @@ class IndexWriter:
         self._closing = threading.Event()
         self._writer: tantivy.IndexWriter | None = None
         self._uncommitted: set[str] = set()
+        self._greatest_id = ""
         try:
             with folders.explained(folder):
                 self._index = open_index(folder)
@@ -92,9 +93,13 @@ class IndexWriter:
         known, pending = self._searcher.doc_freq, self._uncommitted
         fresh = []
         for record in records:
-            if record.id not in pending and (not known("id", record.id) or self._was_deleted(record.id)):
-                pending.add(record.id)
-                fresh.append(record)
+            identity = record.id
+            if identity > self._greatest_id:
+                self._greatest_id = identity  # ids begin with the time, so most new ones are greater than all before
+            elif identity in pending or (known("id", identity) and not self._was_deleted(identity)):
+                continue
+            pending.add(identity)
+            fresh.append(record)
         return fresh
 
     def _was_deleted(self, record_id: str) -> bool:
@@ -160,7 +165,16 @@ class IndexWriter:
         self._writer = self._index.writer(_HEAP_BYTES, 1)
         self._writer.garbage_collect_files()  # a killed writer leaves orphans behind
         self._refresh()
+        self._greatest_id = self._greatest_committed_id()
         return self._writer
+
+    def _greatest_committed_id(self) -> str:
+        """An id that none of the store's is greater than; "" for an empty store."""
+        import tantivy
+
+        everything = tantivy.Query.all_query()
+        hits = self._searcher.search(everything, 1, count=False, order_by_field="tie", order=tantivy.Order.Desc).hits
+        return f"{hits[0][0]:015x}" + "f" * 17 if hits else ""
 
     def _refresh(self) -> None:
         self._index.reload()

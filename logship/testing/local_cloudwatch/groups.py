@@ -76,7 +76,8 @@ class Group:
         self._sequence.insert(at, number)
         self._visible.insert(at, visible_ms)
         self._stream_of.insert(at, stream.number)
-        self._rows.insert(at, row)
+        # A copy, since the serialiser's own buffer is larger than what it holds.
+        self._rows.insert(at, b"%b" % row)
         self._latest_visible_ms = max(self._latest_visible_ms, visible_ms)
         size = len(row)
         self.stored_bytes += size
