@@ -1,0 +1,1 @@
+"""A running system of real programs whose logs share one request id."""
