@@ -56,9 +56,9 @@ async def test_typing_a_query_shows_its_results() -> None:
     """Results follow the query while it is typed, and say how many there are."""
     app = LogshipApp(store_of(record(1, "alpha"), record(2, "beta timeout", "ERROR")), now_us=BASE_US)
     async with app.run_test(size=(120, 36)) as pilot:
-        await settled(app, pilot, "2 records")
+        await settled(app, pilot, "2 of 2 records")
         await pilot.press("slash", *"timeout")
-        shown = await settled(app, pilot, "1 records")
+        shown = await settled(app, pilot, "1 of 2 records")
 
     assert ("beta timeout" in shown, "alpha" in shown) == (True, False)
 
@@ -91,7 +91,7 @@ async def test_the_end_of_a_long_list_is_near() -> None:
     store = store_of(*(record(number, f"event {number}") for number in range(12_000)))
     app = LogshipApp(store, now_us=BASE_US)
     async with app.run_test(size=(120, 36)) as pilot:
-        await settled(app, pilot, "12,000 records")
+        await settled(app, pilot, "12,000 of 12,000 records")
         await pilot.press("G")
         shown = await settled(app, pilot, "event 0 ")
 
@@ -173,9 +173,9 @@ async def test_an_empty_store_says_so() -> None:
     """Neither screen fails on a store without records."""
     app = LogshipApp(store_of(), now_us=BASE_US)
     async with app.run_test(size=(80, 24)) as pilot:
-        search = await settled(app, pilot, "0 records")
+        search = await settled(app, pilot, "0 of 0 records")
         await pilot.press("4")
         incident = await settled(app, pilot, "the store is empty")
         await asyncio.sleep(0)
 
-    assert ("0 records" in search, "the store is empty" in incident) == (True, True)
+    assert ("0 of 0 records" in search, "the store is empty" in incident) == (True, True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 
+from logship.errors import LogshipError
 from logship_tui.actions import EVERYWHERE, bindings
 from logship_tui.screens.help import HelpScreen
 from logship_tui.screens.incident import IncidentScreen
@@ -37,6 +38,7 @@ class LogshipApp(App[None]):
     TITLE = "logship"
     CSS_PATH = "logship.tcss"
     ENABLE_COMMAND_PALETTE = False
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - textual declares it so
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(EVERYWHERE)]
 
     def __init__(
@@ -53,6 +55,8 @@ class LogshipApp(App[None]):
     ) -> None:
         super().__init__()
         self.reader, self.location = reader, location
+        self.snapshot = 0
+        """Counts the moves of the store's snapshot: row numbers hold for one of them only."""
         self._first, self._fixed_now_us = screen, now_us
         self._search = SearchScreen(query, within)
         self._incident = IncidentScreen(window, baseline)
@@ -60,6 +64,16 @@ class LogshipApp(App[None]):
     def now_us(self) -> int:
         """Microseconds since 1970."""
         return self._fixed_now_us if self._fixed_now_us is not None else time.time_ns() // 1000
+
+    def refresh_store(self) -> bool:
+        """Moves to what the store has committed since; true when that changed anything."""
+        try:
+            moved = self.reader.refresh()
+        except LogshipError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return False
+        self.snapshot += moved
+        return moved
 
     def on_mount(self) -> None:
         """The screen that was asked for."""
@@ -80,6 +94,12 @@ class LogshipApp(App[None]):
     def action_show_help(self) -> None:
         """The keys."""
         self.push_screen(HelpScreen())
+
+    def explain(self, within: TimeRange | None) -> None:
+        """Shows who is to blame for the slowness of a time range."""
+        if within is not None:
+            self._incident.look_at(within)
+        self.action_show_incident()
 
     def search_for(self, query: str, within: TimeRange | None) -> None:
         """Shows a search."""

@@ -26,6 +26,8 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u20
 _SHOWN_CHARS: Final = 2_000
 _DETAIL_CHARS: Final = 20_000
 _NARROW: Final = 100
+_SERVICE_CELLS: Final = 20
+_SERVICE_CELLS_NARROW: Final = 14
 
 
 def one_line(text: str, limit: int = _SHOWN_CHARS) -> str:
@@ -43,6 +45,13 @@ def summary(record: Record) -> str:
     return record.body
 
 
+def cut(text: str, cells: int, style: str = "") -> Text:
+    """Exactly so many cells of a text, with an ellipsis where it is longer."""
+    made = Text(one_line(text, 4 * cells), style, no_wrap=True, end="")
+    made.truncate(cells, overflow="ellipsis", pad=True)
+    return made
+
+
 def row(record: Record, width: int) -> Text:
     """One line of the list; columns drop out when there is little room."""
     duration = record.attributes.get(DURATION_MS)
@@ -52,10 +61,10 @@ def row(record: Record, width: int) -> Text:
     style = LEVEL_STYLES.get(record.severity, "")
     text = Text(no_wrap=True, end="")
     text.append(f" {clock} ", "dim")
-    text.append(f"{record.severity or '–':<5} ", style or "green")
-    text.append(f"{one_line(record.service, 16):<16} ", "cyan")
-    if width >= _NARROW or took:
-        text.append(f"{took:>8}  ", "bold" if took.endswith(" s") else "")
+    text.append(f"{record.severity or '–':<5}  ", style or "green")
+    room = _SERVICE_CELLS if width >= _NARROW else _SERVICE_CELLS_NARROW
+    text.append_text(cut(record.service, room, "cyan")).append("  ")
+    text.append(f"{took:>7}  ", "bold" if took.endswith((" s", " m", " h")) else "dim")
     error = record.attributes.get("exception.type")
     if error:
         text.append(f"⟨{one_line(str(error), 40)}⟩ ", "magenta")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections import OrderedDict
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from logship.store.port import never
@@ -35,6 +36,7 @@ class Rows:
         self._anchors: list[tuple[int, Cursor | None]] = [(0, None)]
         self._blocks: OrderedDict[int, list[Record]] = OrderedDict()
         self._has_histogram = False
+        self._reading = Lock()
 
     def held(self, row: int) -> Record | None:
         """The record of a row, if its block has been read."""
@@ -48,11 +50,15 @@ class Rows:
         Raises:
             Cancelled: `stop` answered true.
         """
+        with self._reading:
+            return self._read(row, stop)
+
+    def _read(self, row: int, stop: Callable[[], bool]) -> list[Record]:
         number = row // BLOCK
         start = number * BLOCK
         anchor_row, cursor = self._nearest(start)
         if start - anchor_row > _FAR and not self._has_histogram:
-            self._anchor_by_time()
+            self._anchor_by_time(stop)
             anchor_row, cursor = self._nearest(start)
         while True:
             wanted = start - anchor_row + BLOCK
@@ -76,14 +82,15 @@ class Rows:
         if self._nearest(row)[0] != row:
             insort(self._anchors, (row, cursor), key=lambda anchor: anchor[0])
 
-    def _anchor_by_time(self) -> None:
-        self._has_histogram = True
+    def _anchor_by_time(self, stop: Callable[[], bool]) -> None:
         within = self._within or self._reader.extent()
         if within is None:
             return
         interval_us = max(1, within.span_us // _BARS)
+        bars = self._reader.histogram(self._query, within, interval_us, stop=stop)
+        self._has_histogram = True
         row = 0
-        for bar in reversed(self._reader.histogram(self._query, within, interval_us)):
+        for bar in reversed(bars):
             row += bar.count
             # Behind the first moment of a bar come all rows that are older than it.
             self._add_anchor(row, (bar.start_us, ""))

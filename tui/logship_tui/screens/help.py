@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.table import Table
 from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
@@ -26,7 +27,10 @@ _NAMES = {
     "left": "←",
     "right": "→",
 }
-_LIST = (("↑ ↓ pgup pgdn home end", "Move in the list; g is the newest, G the oldest."),)
+_LIST = (
+    ("↑ ↓ pgup pgdn", "Move in the list."),
+    ("g G", "To the newest record, to the oldest."),
+)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -36,18 +40,18 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One scrolling text."""
-        text = Text()
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, style="cyan")
+        table.add_column()
         for title, actions in (("Everywhere", EVERYWHERE), ("Search", SEARCH), ("Incident", INCIDENT)):
-            text.append(f"{title}\n", "bold")
+            table.add_row(Text(title, "bold default"), "")
             for action in actions:
-                keys = " ".join(_NAMES.get(key, key) for key in action.keys.split(","))
-                text.append(f"  {keys:<22} ", "cyan")
-                text.append(f"{action.help}\n")
-            if title == "Search":
-                for keys, sentence in _LIST:
-                    text.append(f"  {keys:<22} ", "cyan")
-                    text.append(f"{sentence}\n")
-        text.append("Queries\n", "bold")
-        text.append('  timeout "waiting for lock"   service:orders status:>=500 duration>1s   -level:debug\n', "dim")
+                table.add_row(
+                    Text("  " + " ".join(_NAMES.get(key, key) for key in action.keys.split(","))), action.help
+                )
+            for keys, sentence in _LIST if actions is SEARCH else ():
+                table.add_row(f"  {keys}", sentence)
+        table.add_row(Text("Queries", "bold default"), 'timeout "waiting for lock" · -level:debug')
+        table.add_row("", "service:orders status:>=500 duration>1s")
         with VerticalScroll(id="help"):
-            yield Static(text)
+            yield Static(table)

@@ -9,13 +9,16 @@ from textual import work
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from logship.errors import LogshipError
 from logship.incident import analyse, default_baseline, default_window, words
 from logship.record import format_time
+from logship.store.port import Cancelled
 from logship.timerange import TimeRange
 from logship_tui.actions import INCIDENT, bindings
-from logship_tui.look import one_line
+from logship_tui.look import cut, one_line
+from logship_tui.stoppable import StoppableReader
 from logship_tui.widgets.header import Header
 
 if TYPE_CHECKING:
@@ -27,9 +30,7 @@ if TYPE_CHECKING:
     from logship.incident import Finding
     from logship_tui.app import LogshipApp
 
-_SHOWN = 8
 _NAME = 20
-_BAR = 12
 
 
 class IncidentScreen(Screen[None]):
@@ -42,7 +43,14 @@ class IncidentScreen(Screen[None]):
         super().__init__()
         self._window, self._baseline = window, tuple(baseline)
         self._finding: Finding | None = None
-        self._selected = 0
+        self._selected = self._generation = 0
+
+    def look_at(self, window: TimeRange) -> None:
+        """Analyses another window; at once, if the screen is there already."""
+        if window != self._window:
+            self._window, self._baseline = window, ()
+            if self.is_mounted:
+                self.action_analyse_again()
 
     def compose(self) -> ComposeResult:
         """Headline, suspects beside the reasons, lines beside changes."""
@@ -72,46 +80,52 @@ class IncidentScreen(Screen[None]):
 
     def action_analyse_again(self) -> None:
         """Moves to the newest records, unless the window was given, and analyses."""
-        self.app.reader.refresh()
-        self.call_after_refresh(self._tell_header)
-        window = self._window or default_window(self.app.reader)
-        if window is None:
-            self.query_one("#headline", Static).update("the store is empty; forward or import something first")
-            return
-        baseline = self._baseline or tuple(default_baseline(self.app.reader, window))
-        self.query_one("#headline", Static).update(Text(f"{window}: reading …", "dim"))
-        self._run(window, baseline)
+        self.app.refresh_store()
+        self._generation += 1
+        self._say("reading the store …", "dim")
+        self._run(self._generation, self._window, self._baseline)
 
-    def _tell_header(self) -> None:
-        self.query_one(Header).tell(self.app.location, self.app.reader, self.app.now_us())
+    def action_stop(self) -> None:
+        """Gives up."""
+        self.workers.cancel_group(self, "incident")
+
+    def _say(self, words_: str, style: str) -> None:
+        self.query_one("#headline", Static).update(Text(one_line(words_), style))
 
     @work(thread=True, exclusive=True, group="incident", exit_on_error=False)
-    def _run(self, window: TimeRange, baseline: Sequence[TimeRange]) -> None:
+    def _run(self, generation: int, window: TimeRange | None, baseline: Sequence[TimeRange]) -> None:
+        worker = get_current_worker()
+        reader = StoppableReader(self.app.reader, lambda: worker.is_cancelled)
+
         def tell(step: str) -> None:
-            self.app.call_from_thread(self.query_one("#headline", Static).update, Text(f"{window}: {step} …", "dim"))
+            if generation == self._generation:
+                self.app.call_from_thread(self._say, f"{window}: {step} … Esc stops", "dim")
 
         try:
-            finding = analyse(self.app.reader, window, baseline, progress=tell)
+            window = window or default_window(reader)
+            if window is None:
+                self.app.call_from_thread(self._say, "the store is empty; forward or import something first", "yellow")
+                return
+            finding = analyse(reader, window, baseline or default_baseline(reader, window), progress=tell)
+        except Cancelled:
+            if generation == self._generation and self.is_running:
+                self.app.call_from_thread(self._say, "stopped; r analyses again", "yellow")
         except LogshipError as error:
-            self.app.call_from_thread(self.query_one("#headline", Static).update, Text(f"✗ {error}", "red"))
-            return
-        self.app.call_from_thread(self._show, finding)
+            self.app.call_from_thread(self._say, f"✗ {error}", "red")
+        else:
+            self.app.call_from_thread(self._show, generation, finding)
 
-    def _show(self, finding: Finding) -> None:
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Even what nobody foresaw is one line."""
+        if event.state is WorkerState.ERROR:
+            self._say(f"✗ {type(event.worker.error).__name__}: {event.worker.error}", "red")
+
+    def _show(self, generation: int, finding: Finding) -> None:
+        if generation != self._generation:
+            return
         self._finding, self._selected = finding, 0
-        text = Text(end="")
-        against = f"{finding.baseline[-1]}" if finding.baseline else "nothing"
-        text.append(f"{finding.window}", "bold")
-        text.append(f" against {against} · {finding.records:,} records against {finding.baseline_records:,}\n", "dim")
-        for note in finding.notes:
-            text.append(f"{note}\n", "yellow")
-        for slow in finding.slowdowns[:2]:
-            text.append(f"{one_line(slow.words)}\n", "red" if finding.alarm else "")
-        verdict = (
-            f"most suspect: {finding.suspects[0].service}" if finding.alarm else "nothing exceeds its quiet spread"
-        )
-        text.append(verdict, "bold red" if finding.alarm else "green")
-        self.query_one("#headline", Static).update(text)
+        self.query_one(Header).tell(self.app.location, self.app.reader, self.app.now_us())
+        self.query_one("#headline", Static).update(_headline(finding))
         self._show_lines(finding)
         self._show_suspects()
 
@@ -133,23 +147,36 @@ class IncidentScreen(Screen[None]):
         if finding is None or not finding.suspects:
             self.query_one("#suspects", Static).update(Text("no services", "dim"))
             return
-        text, top = Text(end=""), max(finding.suspects[0].score, 1e-9)
-        for number, suspect in enumerate(finding.suspects[:_SHOWN]):
-            bar = "█" * max(1, round(_BAR * suspect.score / top)) if suspect.score >= 1 else ""
-            style = "reverse" if number == self._selected else ""
-            text.append(f"{number + 1:>2} {one_line(suspect.service, _NAME):<{_NAME}} ", style)
-            text.append(f"{bar:<{_BAR}}", "red" if suspect.score >= 1 else "dim")
-            text.append(f" {suspect.score:8.1f}\n", "" if suspect.score >= 1 else "dim")
-        if hidden := len(finding.suspects) - _SHOWN:
-            text.append(f"   {hidden} others" if hidden > 0 else "", "dim")
-        self.query_one("#suspects", Static).update(text)
+        panel = self.query_one("#suspects", Static)
+        panel.update(self._ranking(finding, *panel.content_size))
         chosen = finding.suspects[self._selected]
         self.query_one("#why").border_title = f"why {one_line(chosen.service, 40)}"
         reasons = Text()
         for evidence in chosen.evidence:
             reasons.append(f"{one_line(words(evidence, chosen.service))}\n")
-            reasons.append(f"  examples: {'  '.join(example[-8:] for example in evidence.examples)}\n", "dim")
+            reasons.append(
+                f"  {len(evidence.examples)} examples: Enter shows them\n" if evidence.examples else "", "dim"
+            )
         self.query_one("#reasons", Static).update(reasons if reasons.plain else Text("within its quiet spread", "dim"))
+
+    def _ranking(self, finding: Finding, width: int, height: int) -> Text:
+        """One line a suspect: rank, name, bar, score."""
+        shown = max(1, height - 1)
+        name, bar = min(_NAME, max(8, width - 18)), max(4, width - min(_NAME, max(8, width - 18)) - 14)
+        text, top = Text(end="", no_wrap=True), max(finding.suspects[0].score, 1e-9)
+        for number, suspect in enumerate(finding.suspects[:shown]):
+            loud = suspect.score >= 1
+            line = Text(f"{number + 1:>2} ", end="").append_text(cut(suspect.service, name)).append(" ")
+            filled = max(1, round(bar * suspect.score / top)) if loud else 0
+            line.append(f"{'█' * filled:<{bar}}", "red").append(f" {suspect.score:8.1f}", "" if loud else "dim")
+            line.stylize("bold on grey27" if number == self._selected else "")
+            text.append_text(line).append("\n")
+        hidden = len(finding.suspects) - shown
+        return text.append(f"   {hidden} others within their quiet spread" if hidden > 0 else "", "dim")
+
+    def on_resize(self) -> None:
+        """Bars are as long as there is room."""
+        self.call_after_refresh(self._show_suspects)
 
     # Keys
 
@@ -163,7 +190,8 @@ class IncidentScreen(Screen[None]):
 
     def _select(self, by: int) -> None:
         if self._finding and self._finding.suspects:
-            last = min(_SHOWN, len(self._finding.suspects)) - 1
+            shown = max(1, self.query_one("#suspects").content_size.height - 1)
+            last = min(shown, len(self._finding.suspects)) - 1
             self._selected = max(0, min(self._selected + by, last))
             self._show_suspects()
 
@@ -189,3 +217,29 @@ class IncidentScreen(Screen[None]):
             step = int(window.span_us * by)
             self._window, self._baseline = TimeRange(window.start_us + step, window.end_us + step), ()
             self.action_analyse_again()
+
+
+def _headline(finding: Finding) -> Text:
+    """Window and baseline, what got slower, and the verdict."""
+    window, baseline = finding.window, finding.baseline
+    against = _clock(baseline[-1], window) if baseline else "nothing"
+    against += f" and {len(baseline) - 1} more" if len(baseline) > 1 else ""
+    text = Text(end="", no_wrap=True, overflow="ellipsis")
+    text.append(f"{window}", "bold").append(f" against {against}\n", "dim")
+    for note in finding.notes:
+        text.append(f"{note}\n", "yellow")
+    for slow in finding.slowdowns[:2]:
+        text.append(f"{one_line(slow.words)}\n", "red" if finding.alarm else "")
+    counts = f" · {finding.records:,} records against {finding.baseline_records:,}"
+    if finding.alarm:
+        text.append(f"most suspect: {one_line(finding.suspects[0].service)}", "bold red")
+    else:
+        text.append("nothing exceeds its quiet spread", "green")
+    return text.append(counts, "dim")
+
+
+def _clock(baseline: TimeRange, window: TimeRange) -> str:
+    """Times alone where the day is the window's."""
+    start, end = format_time(baseline.start_us), format_time(baseline.end_us)
+    same = {start[:10], end[:10], format_time(window.start_us)[:10]}
+    return f"{start[11:19]} – {end[11:19]}" if len(same) == 1 else str(baseline)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual.widgets import Static
 
+from logship.record import format_time
 from logship.timerange import human_span
 
 if TYPE_CHECKING:
     from logship.store.port import StoreReader
 
 _NARROW = 90
+_DAY_US = 86_400_000_000
 
 
 class Header(Static):
@@ -25,8 +27,8 @@ class Header(Static):
     def tell(self, location: str, reader: StoreReader, now_us: int) -> None:
         """Shows the state of the store."""
         extent = reader.extent()
-        behind = f"{human_span(max(0, now_us - extent.end_us))} behind" if extent else "empty"
         records = int(reader.status().get("records", 0))
+        behind = _behind(now_us - extent.end_us, extent.end_us) if extent else "empty"
         left = Text(no_wrap=True, end="")
         left.append(" logship ", "bold reverse")
         for key, name in (("1", "Search"), ("4", "Incident")):
@@ -39,3 +41,10 @@ class Header(Static):
         left.append(" " * room)
         left.append(right, "dim")
         self.update(left)
+
+
+def _behind(behind_us: int, newest_us: int) -> str:
+    """How old the newest record is; of a store that no longer grows, its date."""
+    if behind_us > _DAY_US:
+        return f"newest {format_time(newest_us)[:10]}"
+    return f"{human_span(max(0, behind_us))} behind"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.style import Style
 from textual.binding import Binding
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
@@ -34,6 +33,7 @@ class ResultList(ScrollView, can_focus=True):
         Binding("home,g", "first", "newest", show=False),
         Binding("end,G", "last", "oldest", show=False),
     ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"result-list--cursor", "result-list--cursor-away"}
     cursor: reactive[int] = reactive(0)
 
     class Wanted(Message):
@@ -90,18 +90,18 @@ class ResultList(ScrollView, can_focus=True):
         if record is None:
             self._ask(row)
             return Strip.blank(width, self.rich_style)
-        strip = self._strip(record, width)
+        ground = self.rich_style
         if row == self.cursor:
-            strip = strip.apply_style(Style(reverse=self.has_focus, bold=True, underline=not self.has_focus))
-        return strip
+            away = "" if self.has_focus else "-away"
+            ground = self.get_component_rich_style(f"result-list--cursor{away}")
+        return self._strip(record, width).apply_style(ground)
 
     def _strip(self, record: Record, width: int) -> Strip:
         key = (record.id, width)
         strip = self._strips.get(key)
         if strip is None:
             text = look.row(record, width)
-            strip = Strip(text.render(self.app.console)).adjust_cell_length(width, self.rich_style)
-            strip = strip.apply_style(self.rich_style)
+            strip = Strip(text.render(self.app.console)).adjust_cell_length(width)
             self._strips[key] = strip
         return strip
 
