@@ -35,7 +35,7 @@ class _Lazy(click.Group):
             return None
         module = import_module(_COMMANDS[cmd_name][0])
         command: click.Command = module.command
-        return command
+        return _with_config(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -52,6 +52,24 @@ class _Lazy(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _with_config(command: click.Command) -> click.Command:
+    """The command, and each one below it, with `--config`."""
+    for below in command.commands.values() if isinstance(command, click.Group) else [command]:
+        if not any(option.name == "config" for option in below.params):
+            below.params.append(
+                click.Option(
+                    ["--config"], metavar="FILE", expose_value=False, callback=_set_config, help="Settings file."
+                )
+            )
+    return command
+
+
+def _set_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    del param
+    if value:
+        ctx.find_root().obj = value
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -56,6 +56,7 @@ CASES = [
     (["incident", "--query", "a AND"], 2, b"behind it"),
     (["--config", "bad.toml", "search", "x"], 2, b"'store'"),
     (["--config", "absent.toml", "search", "x"], 2, b"absent.toml"),
+    (["search", "x", "--config", "absent.toml"], 2, b"absent.toml"),
     (["serch", "x"], 2, b"search"),
     (["search", "nothing"], 1, b"0 records"),
 ]
