@@ -53,7 +53,12 @@ def waiting(inbox: Path) -> Iterator[tuple[Path, list[Record]]]:
             content = path.read_bytes()
         except FileNotFoundError:
             continue  # withdrawn
-        yield path, [decode(line) for line in content.split(b"\n") if line]
+        try:
+            records = [decode(line) for line in content.split(b"\n") if line]
+        except (ValueError, TypeError):
+            path.rename(path.with_suffix(".unreadable"))  # its sender goes on waiting, and says so
+            continue
+        yield path, records
 
 
 def answer(path: Path, result: AddResult) -> None:

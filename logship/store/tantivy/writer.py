@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from logship.errors import StoreLockedError
+from logship.errors import StoreError, StoreLockedError
 from logship.store.port import AddResult
 from logship.store.tantivy import folder as folders
 from logship.store.tantivy import inbox, schema
 from logship.store.tantivy.documents import document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import tantivy
 
@@ -69,6 +70,7 @@ class IndexWriter:
         self._writer: tantivy.IndexWriter | None = None
         self._uncommitted: set[str] = set()
         self._greatest_id = ""
+        self._lost: StoreError | None = None
         try:
             with folders.explained(folder):
                 self._index = open_index(folder)
@@ -80,13 +82,28 @@ class IndexWriter:
         self._thread.start()
 
     def add(self, records: Sequence[Record]) -> AddResult:
-        """Takes a batch with create semantics; visible and durable after `commit`."""
-        with self._mutex, folders.explained(self._folder):
-            writer = self._writer or self._reopen()
+        """Takes a batch with create semantics; visible and durable after `commit`.
+
+        Raises:
+            DiskFullError, StoreError: what was added since the last commit has to be added again.
+        """
+        with self._mutex, folders.explained(self._folder), self._giving_up_on_failure():
+            if self._writer is None:
+                self._reopen()
             fresh = self._fresh(records)
             for record in fresh:
-                writer.add_document(document(record))
+                self._writer.add_document(document(record))  # type: ignore[union-attr]  # opened above
             return AddResult(len(fresh), len(records) - len(fresh))
+
+    @contextmanager
+    def _giving_up_on_failure(self) -> Iterator[None]:
+        """A failed writer of this engine is unusable, with all it had not committed; the next call opens another."""
+        try:
+            yield
+        except BaseException:
+            self._writer = None
+            self._uncommitted.clear()
+            raise
 
     def _fresh(self, records: Sequence[Record]) -> list[Record]:
         """The records whose id is neither committed nor waiting for the commit."""
@@ -115,17 +132,14 @@ class IndexWriter:
         Raises:
             DiskFullError, StoreError: what was added since the last commit has to be added again.
         """
-        with self._mutex, folders.explained(self._folder):
-            if not self._uncommitted:
-                return
-            try:
-                (self._writer or self._reopen()).commit()
-            except BaseException:
-                self._writer = None  # a failed writer of this engine is unusable; the next call opens another
+        with self._mutex, folders.explained(self._folder), self._giving_up_on_failure():
+            lost, self._lost = self._lost, None
+            if lost:
+                raise lost
+            if self._uncommitted and self._writer:
+                self._writer.commit()
                 self._uncommitted.clear()
-                raise
-            self._uncommitted.clear()
-            self._refresh()
+                self._refresh()
 
     def prune(self, before_us: int) -> int:
         """Deletes every record older than that time; how many there were."""
@@ -183,7 +197,10 @@ class IndexWriter:
     def _serve_inbox(self) -> None:
         collected = time.monotonic()
         while not self._closing.wait(_INBOX_INTERVAL_S):
-            self._drain()
+            try:
+                self._drain()
+            except StoreError as error:
+                self._lost = error  # whoever owns this writer hears of it at its next commit
             if time.monotonic() - collected > _GC_INTERVAL_S:
                 collected = time.monotonic()
                 with self._mutex:
@@ -193,7 +210,7 @@ class IndexWriter:
     def _drain(self) -> None:
         with self._mutex:
             taken = [(path, self.add(records)) for path, records in inbox.waiting(self._folder / "inbox")]
-            if taken:
+            if taken and self._lost is None:
                 self.commit()
                 for path, result in taken:
                     inbox.answer(path, result)
