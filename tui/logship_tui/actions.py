@@ -35,7 +35,7 @@ EVERYWHERE = (
 )
 SEARCH = (
     Action("edit_query", "slash", "query", "Edit the query; results follow while you type."),
-    Action("to_results", "escape,down", "results", "From anywhere to the list.", shown=False),
+    Action("to_results", "escape,down", "results", "From anywhere to the list."),
     Action("toggle_detail", "enter", "open", "Show or hide the whole record."),
     Action("explain", "i", "incident", "What is slow in this time range, and which service causes it."),
     Action("edit_range", "r", "time", "Type a time range: 15m, yesterday, 2026-11-23T14:00..2026-11-23T14:30."),
@@ -47,7 +47,7 @@ SEARCH = (
     Action("whole", "0", "all time", "The whole store.", shown=False),
     Action("follow_trace", "t", "trace", "All records of this record's trace."),
     Action("filter_service", "f", "filter", "Only this record's service."),
-    Action("exclude_service", "x", "exclude", "Everything but this record's service."),
+    Action("exclude_service", "x", "exclude", "Everything but this record's service.", shown=False),
     Action("copy_line", "y", "copy", "Copy the original line.", shown=False),
     Action("toggle_live", "l", "live", "Follow what arrives, or stop following."),
 )

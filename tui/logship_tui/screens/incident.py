@@ -17,7 +17,7 @@ from logship.record import format_time
 from logship.store.port import Cancelled
 from logship.timerange import TimeRange
 from logship_tui.actions import INCIDENT, bindings
-from logship_tui.look import cut, one_line
+from logship_tui.look import BAD, GOOD, SERVICE, WARN, cut, one_line
 from logship_tui.stoppable import StoppableReader
 from logship_tui.widgets.header import Header
 
@@ -104,21 +104,21 @@ class IncidentScreen(Screen[None]):
         try:
             window = window or default_window(reader)
             if window is None:
-                self.app.call_from_thread(self._say, "the store is empty; forward or import something first", "yellow")
+                self.app.call_from_thread(self._say, "the store is empty; forward or import something first", WARN)
                 return
             finding = analyse(reader, window, baseline or default_baseline(reader, window), progress=tell)
         except Cancelled:
             if generation == self._generation and self.is_running:
-                self.app.call_from_thread(self._say, "stopped; r analyses again", "yellow")
+                self.app.call_from_thread(self._say, "stopped; r analyses again", WARN)
         except LogshipError as error:
-            self.app.call_from_thread(self._say, f"✗ {error}", "red")
+            self.app.call_from_thread(self._say, f"✗ {error}", BAD)
         else:
             self.app.call_from_thread(self._show, generation, finding)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Even what nobody foresaw is one line."""
         if event.state is WorkerState.ERROR:
-            self._say(f"✗ {type(event.worker.error).__name__}: {event.worker.error}", "red")
+            self._say(f"✗ {type(event.worker.error).__name__}: {event.worker.error}", BAD)
 
     def _show(self, generation: int, finding: Finding) -> None:
         if generation != self._generation:
@@ -132,8 +132,8 @@ class IncidentScreen(Screen[None]):
     def _show_lines(self, finding: Finding) -> None:
         lines = Text()
         for pattern in finding.patterns:
-            lines.append(f"{pattern.change:<5} {pattern.share_before:4.0%} → {pattern.share:4.0%} ", "yellow")
-            lines.append(f"{one_line(pattern.service, _NAME)}: ", "cyan")
+            lines.append(f"{pattern.change:<5} {pattern.share_before:4.0%} → {pattern.share:4.0%} ", WARN)
+            lines.append(f"{one_line(pattern.service, _NAME)}: ", SERVICE)
             lines.append(f"{one_line(pattern.template)}\n")
         self.query_one("#lines", Static).update(lines if lines.plain else Text("none", "dim"))
         changed = Text()
@@ -168,7 +168,7 @@ class IncidentScreen(Screen[None]):
             loud = suspect.score >= 1
             line = Text(f"{number + 1:>2} ", end="").append_text(cut(suspect.service, name)).append(" ")
             filled = max(1, round(bar * suspect.score / top)) if loud else 0
-            line.append(f"{'█' * filled:<{bar}}", "red").append(f" {suspect.score:8.1f}", "" if loud else "dim")
+            line.append(f"{'█' * filled:<{bar}}", BAD).append(f" {suspect.score:8.1f}", "" if loud else "dim")
             line.stylize("bold on grey27" if number == self._selected else "")
             text.append_text(line).append("\n")
         hidden = len(finding.suspects) - shown
@@ -227,14 +227,14 @@ def _headline(finding: Finding) -> Text:
     text = Text(end="", no_wrap=True, overflow="ellipsis")
     text.append(f"{window}", "bold").append(f" against {against}\n", "dim")
     for note in finding.notes:
-        text.append(f"{note}\n", "yellow")
+        text.append(f"{note}\n", WARN)
     for slow in finding.slowdowns[:2]:
-        text.append(f"{one_line(slow.words)}\n", "red" if finding.alarm else "")
+        text.append(f"{one_line(slow.words)}\n", BAD if finding.alarm else "")
     counts = f" · {finding.records:,} records against {finding.baseline_records:,}"
     if finding.alarm:
-        text.append(f"most suspect: {one_line(finding.suspects[0].service)}", "bold red")
+        text.append(f"most suspect: {one_line(finding.suspects[0].service)}", f"bold {BAD}")
     else:
-        text.append("nothing exceeds its quiet spread", "green")
+        text.append("nothing exceeds its quiet spread", GOOD)
     return text.append(counts, "dim")
 
 

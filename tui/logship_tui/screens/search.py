@@ -168,17 +168,17 @@ class SearchScreen(SearchKeys):
         what = f"{conditions} condition{'s' * (conditions != 1)}" if conditions else "every record"
         found = "…" if answer.total is None else f"{answer.total:,} of {answer.stored:,} records"
         text = Text(no_wrap=True, overflow="ellipsis", end="")
-        text.append("✓ ", "green").append(f"{what} · {found}\n")
+        text.append("✓ ", look.GOOD).append(f"{what} · {found}\n")
         within = answer.within or self._within
         text.append(f"  {within} ({human_span(within.span_us)})" if within else "  all time", "dim")
         if self._live:
             reading = self.query_one(ResultList).cursor > 0
-            text.append("  ⌁ live, waits while you read" if reading else "  ⌁ live", "bold green")
+            text.append("  ⌁ live, waits while you read" if reading else "  ⌁ live", f"bold {look.GOOD}")
         self.query_one("#verdict", Static).update(text)
 
     def _failed(self, generation: int, problem: str) -> None:
         if generation == self._generation:
-            text = Text(f"✗ {look.one_line(problem)}", "red", no_wrap=True, overflow="ellipsis")
+            text = Text(f"✗ {look.one_line(problem)}", look.BAD, no_wrap=True, overflow="ellipsis")
             self.query_one("#verdict", Static).update(text)
             self.query_one(ResultList).add_class("stale")
 

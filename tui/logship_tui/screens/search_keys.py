@@ -50,6 +50,8 @@ class SearchKeys(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Letters belong to the text that is being typed."""
         del parameters
+        if action in _WHILE_TYPING:
+            return not isinstance(self.focused, ResultList)
         names = {item.id for item in SEARCH} - _WHILE_TYPING
         return not (isinstance(self.focused, Input) and action in names)
 

@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from logship.record import format_time
 from logship.timerange import TimeRange, human_span
+from logship_tui import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
 _NICE_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 604800, 2592000)
-_COLOURS: Final = ("red", "yellow", "green")
+_COLOURS: Final = (look.BAD, look.WARN, look.GOOD)
 """Of errors, warnings and the rest, from the foot of a bar upwards."""
 _MARGIN: Final = 1
 _DAY_US: Final = 86_400_000_000
@@ -185,13 +186,17 @@ def _stack(bar: Bar | None, highest: int, eighths: int) -> tuple[int, int, int]:
 def _cell(stack: tuple[int, int, int], base: int, *, brushed: bool) -> tuple[str, Style]:
     """One character of a bar whose lower edge is at `base` eighths: at most two colours fit."""
     ground = "grey35" if brushed else None
-    parts = [(min(8, top - base), colour) for top, colour in zip(stack, _COLOURS, strict=True) if top > base]
+    edges = [max(0, min(8, top - base)) for top in (0, *stack)]
+    parts = [(high - low, colour) for low, high, colour in zip(edges, edges[1:], _COLOURS, strict=False) if high > low]
     if not parts:
         mark = "·" if base == 0 and not stack[2] else " "
         return mark, Style(color="grey50", bgcolor=ground)
+    if edges[-1] < 8:  # noqa: PLR2004 - the top of the bar: one colour, so that its height is right
+        colour = next(colour for height, colour in parts if height * 4 >= edges[-1])
+        return _EIGHTHS[edges[-1]], Style(color=colour, bgcolor=ground)
     height, colour = parts[0]
-    above = next((other for top, other in parts[1:] if top > height), ground)
-    return _EIGHTHS[max(1, height)], Style(color=colour, bgcolor=above)
+    above = max(parts[1:], default=(0, None), key=lambda part: part[0])[1]
+    return _EIGHTHS[height], Style(color=colour, bgcolor=above)
 
 
 def _clock(time_us: int, *, long: bool) -> str:
