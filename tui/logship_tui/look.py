@@ -33,6 +33,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u20
 _SHOWN_CHARS: Final = 2_000
 _DETAIL_CHARS: Final = 20_000
 _LONG_CHARS: Final = 120
+_IN_THE_HEAD: Final = frozenset({"body", "severity", "@timestamp", "attributes", "resource"})
 _NAME_CELLS: Final = 28
 _NARROW: Final = 100
 _SERVICE_CELLS: Final = 20
@@ -99,11 +100,11 @@ def _style(record: Record) -> str:
 
 
 def _fields(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values, flat; long texts last."""
-    rest = {name: value for name, value in document.items() if name not in ("body", "attributes", "resource")}
+    """Names and values, flat; where it came from (`_id`, `aws.…`) and long texts last."""
+    rest = {name: value for name, value in document.items() if name not in _IN_THE_HEAD}
     maps = (document.get("resource", {}).get("attributes", {}), document.get("attributes", {}), rest)
     found = [(name, value if isinstance(value, str) else _json(value)) for held in maps for name, value in held.items()]
-    return sorted(found, key=lambda item: (len(item[1]) > _LONG_CHARS or "\n" in item[1], item[0]))
+    return sorted(found, key=lambda item: (len(item[1]) > _LONG_CHARS or "\n" in item[1], item[0] < "b", item[0]))
 
 
 def _json(value: object) -> str:
