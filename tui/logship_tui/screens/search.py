@@ -178,9 +178,13 @@ class SearchScreen(SearchKeys):
 
     def _failed(self, generation: int, problem: str) -> None:
         if generation == self._generation:
-            text = Text(f"✗ {look.one_line(problem)}", look.BAD, no_wrap=True, overflow="ellipsis")
-            self.query_one("#verdict", Static).update(text)
+            self.complain(problem)
             self.query_one(ResultList).add_class("stale")
+
+    def complain(self, problem: str) -> None:
+        """In the line under the query."""
+        text = Text(f"✗ {look.one_line(problem)}", look.BAD, no_wrap=True, overflow="ellipsis")
+        self.query_one("#verdict", Static).update(text)
 
     @on(ResultList.Wanted)
     def _wanted(self, event: ResultList.Wanted) -> None:

@@ -40,6 +40,10 @@ class SearchKeys(Screen[None]):
         """Asks the store."""
         raise NotImplementedError
 
+    def complain(self, problem: str) -> None:
+        """Says what went wrong, in one line."""
+        raise NotImplementedError
+
     def ask(self, query: str, within: TimeRange | None) -> None:
         """Replaces query and time range."""
         self._text, self._within = query, within
@@ -86,7 +90,7 @@ class SearchKeys(Screen[None]):
         try:
             self._within = read_range(event.value, now_us=self.app.now_us())
         except LogshipError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.complain(str(error))
             return
         self.action_to_results()
         self.search()
@@ -164,8 +168,8 @@ class SearchKeys(Screen[None]):
 
 
 def quoted(value: str) -> str:
-    """A value as the query language takes it, whatever it contains."""
-    if value.replace("-", "").replace("_", "").isalnum() and value.isascii():
+    """A value as the query language takes it, whatever it contains; OR, AND, NOT and TO are words of its own."""
+    if value.replace("-", "").replace("_", "").isalnum() and value.isascii() and not value.isupper():
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
