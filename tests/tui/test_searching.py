@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -67,12 +68,14 @@ class Stuck(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.counting, self.gave_up = Event(), Event()
+        self.gave_up_at = 0.0
 
     def count(self, query: Any, within: Any = None, *, stop: Callable[[], bool] = lambda: False) -> int:
         del query, within
         self.counting.set()
         while not stop():
             time.sleep(0.005)
+        self.gave_up_at = self.gave_up_at or time.perf_counter()
         self.gave_up.set()
         raise Cancelled
 
