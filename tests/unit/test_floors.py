@@ -1,0 +1,119 @@
+"""The lowest floors: records, names, times and settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from logship.errors import SettingsError, TimeRangeError
+from logship.naming import Naming, service_of_group
+from logship.record import Record, format_time, from_document, record_id, severity, to_document
+from logship.settings import load, resolve_store
+from logship.timerange import TimeRange, human_span, parse_span, parse_time, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW_US = 1_795_443_665_871_234
+
+
+def test_identity_is_time_and_origin() -> None:
+    """Twelve hex digits of the event time, twenty of a digest of (group, handler id) or (group, stream, event id)."""
+    ours = record_id(1_795_443_665_871, "/shop/orders", "a", "1", "7f3c-42")
+
+    assert (ours[:12], len(ours)) == ("01a208c82bcf", 32)
+    assert ours == record_id(1_795_443_665_871, "/shop/orders", "b", "2", "7f3c-42")
+    assert ours != record_id(1_795_443_665_871, "/shop/orders", "a", "1")
+
+
+@given(st.tuples(st.text(), st.text(), st.text()), st.tuples(st.text(), st.text(), st.text()))
+def test_different_origins_have_different_ids(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    """Parts are length-prefixed, so that no two origins run together."""
+    assert (record_id(0, *one) == record_id(0, *other)) == (one == other)
+
+
+def test_a_record_survives_its_document() -> None:
+    """What `--format ndjson` prints can be read back whole."""
+    record = Record("0" * 32, NOW_US, "x", "WARN", NOW_US // 1000, "t", "s", "p", {"service.name": "a"}, {"b": 1})
+
+    assert from_document(to_document(record)) == record
+    assert to_document(record)["@timestamp"] == "2026-11-23T14:21:05.871234Z"
+
+
+@pytest.mark.parametrize(("text", "level"), [("warning", "WARN"), ("CRITICAL", "FATAL"), ("notice", "INFO"), ("x", "")])
+def test_levels_have_one_spelling(text: str, level: str) -> None:
+    """Every common name of a level is one of OpenTelemetry's."""
+    assert severity(text) == level
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-23T14:21:05.871234Z", "2026-11-23T14:21:05.871234Z"),
+        ("2026-11-23T14:21:05", "2026-11-23T14:21:05.000000Z"),
+        ("2026-11-23T15:21:05+01:00", "2026-11-23T14:21:05.000000Z"),
+        ("2026-11-23", "2026-11-23T00:00:00.000000Z"),
+        ("15m", "2026-11-23T14:06:05.871234Z"),
+        ("yesterday", "2026-11-22T00:00:00.000000Z"),
+        ("1795443665871", "2026-11-23T14:21:05.871000Z"),
+    ],
+)
+def test_times_are_read_as_people_write_them(text: str, time: str) -> None:
+    """Naive times are UTC, spans count back from now."""
+    assert format_time(parse_time(text, now_us=NOW_US)) == time
+
+
+def test_a_range_is_resolved_once() -> None:
+    """No flag is the whole store; an end that is not after its start is an error with a remedy."""
+    assert resolve(None, None, None, now_us=NOW_US) is None
+    assert resolve("1h", None, None, now_us=NOW_US) == TimeRange(NOW_US - 3_600_000_000, NOW_US)
+    with pytest.raises(TimeRangeError, match="swap"):
+        resolve(None, "2026-01-02", "2026-01-01", now_us=NOW_US)
+    with pytest.raises(TimeRangeError, match="one of them"):
+        resolve("1h", "2026-01-02", None, now_us=NOW_US)
+    assert (parse_span("1h30m"), human_span(5_400_000_000)) == (5_400_000_000, "1.5 h")
+
+
+def test_names_follow_the_rule() -> None:
+    """Patterns are filled in; unknown placeholders and illegal names say so."""
+    assert Naming(app="shop").group_name("orders") == "/shop/orders"
+    assert service_of_group("/shop/orders") == "orders"
+    with pytest.raises(SettingsError, match="unknown"):
+        Naming(group="/{ap}/x").group_name("orders")
+    with pytest.raises(SettingsError, match="not legal"):
+        Naming(app="a b").group_name("orders")
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ('stor = "./x"', "did you mean 'store'"),
+        ('[naming]\nap = "x"', "'naming.ap'"),
+        ('[[forward.source]]\ntype = "kinesi"', "forward.source"),
+        ("[forward]\ninterval_s = 'x'", "forward.interval_s"),
+        ("store =", "no TOML"),
+    ],
+)
+def test_settings_errors_name_file_and_key(tmp_path: Path, toml: str, said: str) -> None:
+    """Whatever is wrong in logship.toml is named with its place and the nearest known key."""
+    path = tmp_path / "logship.toml"
+    path.write_text(toml)
+    with pytest.raises(SettingsError, match=r"logship\.toml") as error:
+        load(str(path), environ={})
+
+    assert said in str(error.value)
+
+
+def test_stores_are_named_by_folder_profile_or_variable(tmp_path: Path) -> None:
+    """Text with a slash is a folder, a word is a profile, `env:` is a variable; the flag wins over the variable."""
+    path = tmp_path / "logship.toml"
+    path.write_text('[stores.prod]\nlocation = "/srv/logs"')
+    settings = load(str(path), environ={"LOGSHIP_STORE": "./from-env"})
+    found = [resolve_store(where, settings, environ={"HERE": "/x/y"}) for where in (None, "./a", "prod", "env:HERE")]
+
+    assert found == ["./from-env", "./a", "/srv/logs", "/x/y"]
+    with pytest.raises(SettingsError, match="did you mean prod"):
+        resolve_store("prd", settings, environ={})
