@@ -55,6 +55,12 @@ def summary(record: Record) -> str:
     return record.body
 
 
+def took(record: Record) -> str:
+    """How long it took, for people; "" where the record does not say."""
+    duration = record.attributes.get(DURATION_MS)
+    return human_span(float(duration) * 1000) if isinstance(duration, (int, float)) else ""
+
+
 def cut(text: str, cells: int, style: str = "") -> Text:
     """Exactly so many cells of a text, with an ellipsis where it is longer."""
     made = Text(one_line(text, 4 * cells), style, no_wrap=True, end="")
@@ -64,8 +70,7 @@ def cut(text: str, cells: int, style: str = "") -> Text:
 
 def row(record: Record, width: int) -> Text:
     """One line of the list; columns drop out when there is little room."""
-    duration = record.attributes.get(DURATION_MS)
-    took = human_span(float(duration) * 1000) if isinstance(duration, (int, float)) else ""
+    duration = took(record)
     stamp = format_time(record.time_us)
     clock = stamp[11:23] if width < _NARROW else f"{stamp[5:10]} {stamp[11:23]}"
     style = LEVEL_STYLES.get(record.severity, "")
@@ -74,7 +79,7 @@ def row(record: Record, width: int) -> Text:
     text.append(f"{record.severity or '–':<5}  ", style or GOOD)
     room = _SERVICE_CELLS if width >= _NARROW else _SERVICE_CELLS_NARROW
     text.append_text(cut(record.service, room, SERVICE)).append("  ")
-    text.append(f"{took:>7}  ", "bold" if took.endswith((" s", " m", " h")) else "dim")
+    text.append(f"{duration:>7}  ", "bold" if duration.endswith((" s", " m", " h")) else "dim")
     error = record.attributes.get("exception.type")
     if error:
         text.append(f"⟨{one_line(str(error), 40)}⟩ ", WARN)

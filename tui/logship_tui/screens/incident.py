@@ -12,12 +12,13 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from logship.errors import LogshipError
-from logship.incident import analyse, default_baseline, default_window, words
-from logship.record import format_time
+from logship.incident import analyse, default_baseline, default_window
+from logship.query import parse
 from logship.store.port import Cancelled
 from logship.timerange import TimeRange
 from logship_tui.actions import INCIDENT, bindings
-from logship_tui.look import BAD, GOOD, SERVICE, WARN, cut, one_line
+from logship_tui.look import BAD, WARN, one_line
+from logship_tui.screens.finding_text import changed_lines, changes, headline, ranking, reasons
 from logship_tui.stoppable import StoppableReader
 from logship_tui.widgets.header import Header
 
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from logship.incident import Finding
+    from logship.record import Record
     from logship_tui.app import LogshipApp
 
-_NAME = 20
+_WITH_EXAMPLES = 10
 
 
 class IncidentScreen(Screen[None]):
@@ -43,6 +45,7 @@ class IncidentScreen(Screen[None]):
         super().__init__()
         self._window, self._baseline = window, tuple(baseline)
         self._finding: Finding | None = None
+        self._examples: dict[str, Record] = {}
         self._selected = self._generation = 0
 
     def look_at(self, window: TimeRange) -> None:
@@ -73,7 +76,7 @@ class IncidentScreen(Screen[None]):
             ("suspects", "suspects"),
             ("why", "why"),
             ("patterns", "lines that changed"),
-            ("changes", "changed in the 30 minutes before"),
+            ("changes", "changed before it"),
         ):
             self.query_one(f"#{name}").border_title = title
         self.action_analyse_again()
@@ -107,40 +110,32 @@ class IncidentScreen(Screen[None]):
                 self.app.call_from_thread(self._say, "the store is empty; forward or import something first", WARN)
                 return
             finding = analyse(reader, window, baseline or default_baseline(reader, window), progress=tell)
+            examples = _examples(reader, finding)
         except Cancelled:
             if generation == self._generation and self.is_running:
                 self.app.call_from_thread(self._say, "stopped; r analyses again", WARN)
         except LogshipError as error:
             self.app.call_from_thread(self._say, f"✗ {error}", BAD)
         else:
-            self.app.call_from_thread(self._show, generation, finding)
+            self.app.call_from_thread(self._show, generation, finding, examples)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Even what nobody foresaw is one line."""
         if event.state is WorkerState.ERROR:
             self._say(f"✗ {type(event.worker.error).__name__}: {event.worker.error}", BAD)
 
-    def _show(self, generation: int, finding: Finding) -> None:
+    def _show(self, generation: int, finding: Finding, examples: dict[str, Record]) -> None:
         if generation != self._generation:
             return
-        self._finding, self._selected = finding, 0
+        self._finding, self._examples, self._selected = finding, examples, 0
         self.query_one(Header).tell(self.app.location, self.app.reader, self.app.now_us())
-        self.query_one("#headline", Static).update(_headline(finding))
+        self.query_one("#headline", Static).update(headline(finding))
         self._show_lines(finding)
         self._show_suspects()
 
     def _show_lines(self, finding: Finding) -> None:
-        lines = Text()
-        for pattern in finding.patterns:
-            lines.append(f"{pattern.change:<5} {pattern.share_before:4.0%} → {pattern.share:4.0%} ", WARN)
-            lines.append(f"{one_line(pattern.service, _NAME)}: ", SERVICE)
-            lines.append(f"{one_line(pattern.template)}\n")
-        self.query_one("#lines", Static).update(lines if lines.plain else Text("none", "dim"))
-        changed = Text()
-        for change in finding.changes:
-            changed.append(f"{format_time(change.time_us)[11:19]} ", "dim")
-            changed.append(f"{one_line(change.service, _NAME)} {one_line(change.body)}\n")
-        self.query_one("#changed", Static).update(changed if changed.plain else Text("none known", "dim"))
+        self.query_one("#lines", Static).update(changed_lines(finding))
+        self.query_one("#changed", Static).update(changes(finding))
 
     def _show_suspects(self) -> None:
         finding = self._finding
@@ -148,31 +143,11 @@ class IncidentScreen(Screen[None]):
             self.query_one("#suspects", Static).update(Text("no services", "dim"))
             return
         panel = self.query_one("#suspects", Static)
-        panel.update(self._ranking(finding, *panel.content_size))
+        panel.update(ranking(finding, self._selected, *panel.content_size))
         chosen = finding.suspects[self._selected]
         self.query_one("#why").border_title = f"why {one_line(chosen.service, 40)}"
-        reasons = Text()
-        for evidence in chosen.evidence:
-            reasons.append(f"{one_line(words(evidence, chosen.service))}\n")
-            reasons.append(
-                f"  {len(evidence.examples)} examples: Enter shows them\n" if evidence.examples else "", "dim"
-            )
-        self.query_one("#reasons", Static).update(reasons if reasons.plain else Text("within its quiet spread", "dim"))
-
-    def _ranking(self, finding: Finding, width: int, height: int) -> Text:
-        """One line a suspect: rank, name, bar, score."""
-        shown = max(1, height - 1)
-        name, bar = min(_NAME, max(8, width - 18)), max(4, width - min(_NAME, max(8, width - 18)) - 14)
-        text, top = Text(end="", no_wrap=True), max(finding.suspects[0].score, 1e-9)
-        for number, suspect in enumerate(finding.suspects[:shown]):
-            loud = suspect.score >= 1
-            line = Text(f"{number + 1:>2} ", end="").append_text(cut(suspect.service, name)).append(" ")
-            filled = max(1, round(bar * suspect.score / top)) if loud else 0
-            line.append(f"{'█' * filled:<{bar}}", BAD).append(f" {suspect.score:8.1f}", "" if loud else "dim")
-            line.stylize("bold on grey27" if number == self._selected else "")
-            text.append_text(line).append("\n")
-        hidden = len(finding.suspects) - shown
-        return text.append(f"   {hidden} others within their quiet spread" if hidden > 0 else "", "dim")
+        width = self.query_one("#reasons").content_size.width
+        self.query_one("#reasons", Static).update(reasons(chosen, self._examples, width))
 
     def on_resize(self) -> None:
         """Bars are as long as there is room."""
@@ -219,27 +194,11 @@ class IncidentScreen(Screen[None]):
             self.action_analyse_again()
 
 
-def _headline(finding: Finding) -> Text:
-    """Window and baseline, what got slower, and the verdict."""
-    window, baseline = finding.window, finding.baseline
-    against = _clock(baseline[-1], window) if baseline else "nothing"
-    against += f" and {len(baseline) - 1} more" if len(baseline) > 1 else ""
-    text = Text(end="", no_wrap=True, overflow="ellipsis")
-    text.append(f"{window}", "bold").append(f" against {against}\n", "dim")
-    for note in finding.notes:
-        text.append(f"{note}\n", WARN)
-    for slow in finding.slowdowns[:2]:
-        text.append(f"{one_line(slow.words)}\n", BAD if finding.alarm else "")
-    counts = f" · {finding.records:,} records against {finding.baseline_records:,}"
-    if finding.alarm:
-        text.append(f"most suspect: {one_line(finding.suspects[0].service)}", f"bold {BAD}")
-    else:
-        text.append("nothing exceeds its quiet spread", GOOD)
-    return text.append(counts, "dim")
-
-
-def _clock(baseline: TimeRange, window: TimeRange) -> str:
-    """Times alone where the day is the window's."""
-    start, end = format_time(baseline.start_us), format_time(baseline.end_us)
-    same = {start[:10], end[:10], format_time(window.start_us)[:10]}
-    return f"{start[11:19]} – {end[11:19]}" if len(same) == 1 else str(baseline)
+def _examples(reader: StoppableReader, finding: Finding) -> dict[str, Record]:
+    """The records that speak against the first suspects, by their ids."""
+    loud = finding.suspects[:_WITH_EXAMPLES]
+    ids = [example for suspect in loud for evidence in suspect.evidence for example in evidence.examples]
+    if not ids:
+        return {}
+    found = reader.search(parse(f"id:({' OR '.join(ids)})"), limit=len(ids))
+    return {record.id: record for record in found}
