@@ -53,10 +53,11 @@ def rank(
     suspects = []
     for service, found_reasons in reasons.items():
         found_reasons.sort(key=lambda reason: -reason[0])
-        strong = tuple(
-            evidence for score, evidence in found_reasons if score >= 0.2 * found_reasons[0][0] and score > 0
+        # What stays within the normal of its kind is no reason; the strongest is told in any case.
+        told = tuple(
+            evidence for n, (score, evidence) in enumerate(found_reasons) if score >= 1 or (n == 0 and score > 0)
         )
-        suspects.append(Suspect(service, found_reasons[0][0], strong))
+        suspects.append(Suspect(service, found_reasons[0][0], told))
     suspects.sort(key=lambda suspect: (-suspect.score, suspect.service))
     return suspects, now, quiet
 
