@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 20.0
+_SAID_AT: Final = frozenset({3, 8, 16})
+_SAID_EVERY: Final = 30
 _WILD: Final = frozenset("*?[")
 
 
@@ -31,6 +33,8 @@ class Retry:
     stop: Event = field(default_factory=Event)
     tries: int | None = None
     """None goes on until stopped."""
+    say: Callable[[str], None] = lambda _: None
+    """Told of a request that keeps failing: at its third try, and ever more seldom after that."""
     retried: int = 0
     """Requests that had to be tried again, so far."""
 
@@ -51,6 +55,8 @@ class Retry:
                 attempt += 1
                 if not is_retriable(error) or attempt == self.tries:
                     raise translate(error, what) from error
+                if attempt in _SAID_AT or attempt % _SAID_EVERY == 0:
+                    self.say(f"{translate(error, what)}; trying again")
             self.retried += 1
             wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
             if self.stop.wait(random.uniform(0, wait)):  # noqa: S311 - jitter

@@ -74,7 +74,7 @@ class Forwarder:
         self._client, self._options, self._say, self._clock = client, options, say, clock
         self._checkpoints = Checkpoints(options.state)
         self._pipeline = Pipeline(writer, self._checkpoints, parser, reject=self._dead_letter, say=say)
-        self._retry = Retry(self.stop)
+        self._retry = Retry(self.stop, say=say)
         self._open: dict[str, tuple[Position, Window]] = {}
         self._failure: BaseException | None = None
         self.status = ForwardStatus(self._pipeline.counts)
