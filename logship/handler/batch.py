@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_BATCH_SPAN_MS
-from logship.record import HANDLER_ID, SERVICE
+from logship.record import HANDLER_ID, PART, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PART: Final = "logship.part"
-"""Which piece of an oversize record this is, such as ``2/3``; the texts of a field joined in order are the whole."""
 
 _HEAD: Final = ("timestamp", "severity_text", SERVICE, "trace_id", "span_id", "parent_span_id", "logger")
 _MAX_HEAD_BYTES: Final = 256  # a longer value is no name or id, and is split as any other field

@@ -13,7 +13,7 @@ from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from logship.record import HANDLER_ID, SERVICE
+from logship.record import HANDLER_ID, PART, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ _SAMPLED: Final = 1
 FIELDS: ContextVar[Mapping[str, Any]] = ContextVar("logship_fields", default=MappingProxyType({}))
 """Fields of the current context under the names they have in the line; replaced, never changed in place."""
 
-OWN_NAMES: Final = frozenset({"timestamp", "severity_text", SERVICE, "body", "logger", HANDLER_ID})
+OWN_NAMES: Final = frozenset({"timestamp", "severity_text", SERVICE, "body", "logger", HANDLER_ID, PART})
 """Names that the line itself fills; the application's fields of these names are kept as ``extra.<name>``."""
 
 

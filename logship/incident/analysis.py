@@ -96,15 +96,18 @@ def _notes(window: Segment, quiet: Sequence[Segment]) -> list[str]:
             "--baseline-from and --baseline-to"
         )
     if len(window) and not window.spans:
-        notes.append("no record says how long a request took; add the handler's middleware to find slow services")
+        timed = any(request.duration_ms is not None for request in window.requests)
+        missing = "what a request waited for" if timed else "how long a request took"
+        notes.append(f"no record says {missing}; add the handler's middleware to find slow services")
     return notes
 
 
 def _slowdowns(window: Features, baseline: Features) -> list[Slowdown]:
     """Routes that got slower, most requests' time lost first."""
     found = []
-    for key, samples in window.requests.items():
-        quiet = baseline.requests.get(key, [])
+    known = {**baseline.whole, **baseline.requests}
+    for key, samples in {**window.whole, **window.requests}.items():
+        quiet = known.get(key, [])
         if min(len(samples), len(quiet)) < _FEWEST_REQUESTS:
             continue
         after, before = samples[int((len(samples) - 1) * 0.95)].value, quiet[int((len(quiet) - 1) * 0.95)].value

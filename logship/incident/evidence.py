@@ -37,13 +37,13 @@ class Evidence:
     """One reason to suspect a service."""
 
     kind: str
-    """gap, own or line."""
+    """gap, own or line; whole or failures for requests without a trace."""
     strength: float
     subject: str
     """The other service, the operation, or the template."""
     before: float
     after: float
-    """Median in ms; for lines, the share of traces."""
+    """Median in ms; for lines, the share of traces; for failures, of requests."""
     samples_before: int
     samples: int
     examples: tuple[str, ...]
@@ -163,10 +163,14 @@ def changed_lines(window: Features, baseline: Features) -> list[tuple[Evidence, 
             continue
         with_now, with_then = window.presence.get(key, 0), baseline.presence.get(key, 0)
         after, before = with_now / now, with_then / then
-        pooled = (with_now + with_then + 1) / (now + then + 2)
-        deviations = abs(after - before) / math.sqrt(pooled * (1 - pooled) * (1 / now + 1 / then))
+        strength = share_change(with_now, now, with_then, then)
         examples = tuple(window.examples.get(key) or baseline.examples.get(key) or ())
-        changes.append(
-            (Evidence("line", deviations * abs(after - before), text, before, after, then, now, examples), service)
-        )
+        changes.append((Evidence("line", strength, text, before, after, then, now, examples), service))
     return changes
+
+
+def share_change(with_now: float, now: int, with_then: float, then: int) -> float:
+    """Two-proportion deviations times the difference of the shares: how sure and how large at once."""
+    pooled = (with_now + with_then + 1) / (now + then + 2)
+    difference = abs(with_now / now - with_then / then)
+    return difference**2 / math.sqrt(pooled * (1 - pooled) * (1 / now + 1 / then))

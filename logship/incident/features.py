@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from logship.incident import spans as spans_
+from logship.incident.spans import Sample
 from logship.incident.templates import template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from logship.incident.spans import Sample, Span
+    from logship.incident.spans import Request, Span
     from logship.record import Record
 
 _BUCKET_US: Final = 10_000_000
@@ -36,16 +37,18 @@ class Segment:
 
     spans: list[tuple[str, Span]] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    """Served requests that say nothing of what was called for them."""
 
     def __len__(self) -> int:
-        return len(self.spans) + len(self.lines)
+        return len(self.spans) + len(self.lines) + len(self.requests)
 
     def halves(self) -> list[Segment]:
         """Two stretches of about equal content."""
-        span, line = len(self.spans) // 2, len(self.lines) // 2
+        span, line, request = len(self.spans) // 2, len(self.lines) // 2, len(self.requests) // 2
         return [
-            Segment(self.spans[:span], self.lines[:line]),
-            Segment(self.spans[span:], self.lines[line:]),
+            Segment(self.spans[:span], self.lines[:line], self.requests[:request]),
+            Segment(self.spans[span:], self.lines[line:], self.requests[request:]),
         ]
 
 
@@ -65,6 +68,10 @@ class Features:
     """(service, template) → in how many of them the line stood."""
     examples: dict[tuple[str, str], list[str]]
     """(service, template) → ids of some such records."""
+    whole: dict[tuple[str, str], list[Sample]]
+    """(service, route) → duration of requests without a trace, callees included, ms."""
+    answers: dict[tuple[str, str], list[Sample]]
+    """(service, route) → 1 for each such request that failed and 0 for the others."""
 
 
 def read(records: Iterable[Record]) -> Segment:
@@ -74,6 +81,8 @@ def read(records: Iterable[Record]) -> Segment:
         span = spans_.span_of(record)
         if span is not None and record.trace_id and record.span_id:
             segment.spans.append((record.trace_id, span))
+        elif request := spans_.unlinked(record):
+            segment.requests.append(request)
         elif record.kind not in ("change", "deploy"):
             unit = record.trace_id or f"@{record.time_us // _BUCKET_US}"
             segment.lines.append(Line(record.service, unit, template(record.body), record.id))
@@ -96,6 +105,8 @@ def merge(parts: Sequence[Features]) -> Features:
         dict(units),
         dict(presence),
         examples,
+        _joined([part.whole for part in parts]),
+        _joined([part.answers for part in parts]),
     )
 
 
@@ -118,6 +129,13 @@ def measure(segment: Segment) -> Features:
             units[span.service].add(trace_id)
         for span in spans_.origins_of_failure(spans):
             _count(presence, examples, (span.service, f"failed: {span.operation}"), trace_id, span.record_id)
+    whole: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    answers: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+    for request in segment.requests:
+        key = (request.service, request.route)
+        answers[key].append(Sample(float(request.failed), request.record_id, ""))
+        if request.duration_ms is not None:
+            whole[key].append(Sample(request.duration_ms, request.record_id, ""))
     for line in segment.lines:
         units[line.service].add(line.unit)
         if line.template:
@@ -129,6 +147,8 @@ def measure(segment: Segment) -> Features:
         {service: len(found) for service, found in units.items()},
         {key: len(found) for key, found in presence.items()},
         examples,
+        _sorted(whole),
+        _sorted(answers),
     )
 
 

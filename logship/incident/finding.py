@@ -160,6 +160,15 @@ def words(evidence: Evidence, service: str) -> str:
     if evidence.kind == "own":
         subject = evidence.subject or "its requests"
         return f"own time of {subject}: {_ms(evidence.before)} → {_ms(evidence.after)} (median, {counts})"
+    if evidence.kind == "whole":
+        subject = evidence.subject or "its requests"
+        return (
+            f"{subject} took {_ms(evidence.before)} → {_ms(evidence.after)}, whatever it waited for included "
+            f"(median, {counts} requests)"
+        )
+    if evidence.kind == "failures":
+        subject = evidence.subject or "its requests"
+        return f"{subject} failed in {evidence.after:.0%} of requests, {evidence.before:.0%} before ({counts} requests)"
     shares = f"in {evidence.after:.0%} of its traces, {evidence.before:.0%} before"
     return f'line "{evidence.subject}" {shares} ({counts} traces)'
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from logship.incident.templates import template
 from logship.record import DURATION_MS, PEER
 
 if TYPE_CHECKING:
@@ -47,6 +48,17 @@ class Sample:
     trace_id: str
 
 
+@dataclass(slots=True)
+class Request:
+    """A served request as an access log knows it: no trace, so it cannot be told what it waited for."""
+
+    service: str
+    route: str
+    duration_ms: float | None
+    failed: bool
+    record_id: str
+
+
 def span_of(record: Record) -> Span | None:
     """The span that a completion record stands for; None for other records."""
     attributes = record.attributes
@@ -54,20 +66,42 @@ def span_of(record: Record) -> Span | None:
     kind = attributes.get("logship.kind")
     if kind not in SPAN_KINDS or not isinstance(duration, (int, float)):
         return None
-    route = attributes.get("operation") or attributes.get("http.route") or attributes.get("url.path") or ""
-    status = attributes.get("http.response.status_code")
     return Span(
         record.service,
         str(kind),
-        str(route),
+        _route(record),
         record.span_id,
         record.parent_span_id,
         record.time_us / 1000,
         float(duration),
         str(attributes.get(PEER, "")),
         record.id,
-        (isinstance(status, (int, float)) and status >= 500) or record.severity in ("ERROR", "FATAL"),  # noqa: PLR2004
+        _failed(record),
     )
+
+
+def unlinked(record: Record) -> Request | None:
+    """A request record, with a duration or a status at least; None for other records."""
+    attributes = record.attributes
+    if attributes.get("logship.kind") != "request":
+        return None
+    duration = attributes.get(DURATION_MS)
+    known = float(duration) if isinstance(duration, (int, float)) else None
+    if known is None and "http.response.status_code" not in attributes:
+        return None
+    return Request(record.service, _route(record), known, _failed(record), record.id)
+
+
+def _route(record: Record) -> str:
+    """What was asked for, without the ids in it."""
+    attributes = record.attributes
+    named = attributes.get("operation") or attributes.get("http.route")
+    return str(named) if named else template(str(attributes.get("url.path", "")))
+
+
+def _failed(record: Record) -> bool:
+    status = record.attributes.get("http.response.status_code")
+    return (isinstance(status, (int, float)) and status >= 500) or record.severity in ("ERROR", "FATAL")  # noqa: PLR2004
 
 
 def self_times(traces: dict[str, list[Span]]) -> dict[tuple[str, str], list[Sample]]:

@@ -191,3 +191,54 @@ def test_the_default_window_is_the_newest_quarter_of_an_hour() -> None:
 def test_templates_mask_what_differs(body: str, expected: str) -> None:
     """Numbers, ids, addresses and quoted text are masked; words with a digit in them are not."""
     assert template(body) == expected
+
+
+def access_log(took_ms: float, failing_every: int) -> MemoryStore:
+    """Two services without traces: what is said of `web` begins with the window, `other` stays as it is."""
+    drawn, memory = random.Random(5), MemoryStore()
+    found = []
+    for number in range(1560):
+        at_us, service = START_US + number * 500_000, ("web", "other")[number % 2]
+        faulty = service == "web" and at_us >= WINDOW.start_us
+        failed = faulty and failing_every and number // 2 % failing_every == 0
+        attributes = {
+            "logship.kind": "request", "url.path": f"/orders/{number}",
+            "duration_ms": 20 * drawn.uniform(0.8, 1.2) + (took_ms if faulty else 0),
+            "http.response.status_code": 502 if failed else 200,
+        }  # fmt: skip
+        found.append(made(service, str(number), at_us, f"GET /orders/{number} 200", "", "", "", attributes))
+    memory.add(found)
+    memory.commit()
+    memory.refresh()
+    return memory
+
+
+@pytest.mark.parametrize(("took_ms", "failing_every", "kind"), [(200, 0, "whole"), (0, 4, "failures")])
+def test_requests_without_a_trace_are_judged_by_duration_and_status(
+    took_ms: float, failing_every: int, kind: str
+) -> None:
+    """An access log alone names the service that became slow or fails, with records that show it."""
+    finding = analyse(access_log(took_ms, failing_every), WINDOW, [QUIET])
+    top = finding.suspects[0]
+
+    assert (finding.alarm, top.service, top.evidence[0].kind, len(top.evidence[0].examples)) == (True, "web", kind, 3)
+    assert top.evidence[0].subject == "/orders/<num>"
+    assert finding.suspects[1].score < 1
+
+
+def test_an_access_log_is_not_blamed_for_what_traces_explain() -> None:
+    """The proxy in front waits as long as everyone; with traced requests behind it, it is no suspect."""
+    memory = store(Fault(own_ms=300))
+    proxy = [
+        made("proxy", f"p{n}", START_US + n * 2_000_000, "GET /x 200", "", "", "", {
+            "logship.kind": "request", "url.path": "/x",
+            "duration_ms": 20.0 + n % 2 + (300 if START_US + n * 2_000_000 >= WINDOW.start_us else 0),
+        }) for n in range(390)
+    ]  # fmt: skip
+    memory.add(proxy)
+    memory.commit()
+    memory.refresh()
+    finding = analyse(memory, WINDOW, [QUIET])
+
+    assert finding.suspects[0].service == "inventory"
+    assert {s.service: s.score for s in finding.suspects}["proxy"] == 0
