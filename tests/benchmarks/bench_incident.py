@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from logship.cli import diagnostics
 from logship.incident import analyse
 from logship.incident.features import measure, read
 from logship.query.tree import All
@@ -18,6 +19,7 @@ _BUDGET_S = 3.0
 
 def main() -> None:
     """Prints seconds for 100,000 records, and how much of them reading and measuring take."""
+    diagnostics.expect_many_objects()  # as the command does
     location, _ = store_of(_RECORDS)
     reader = Reader(location)
     step_us, middle_us = DAY_US // _RECORDS, START_US + DAY_US // 2
