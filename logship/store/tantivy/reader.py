@@ -42,9 +42,10 @@ class Reader:
             self._take_snapshot()
 
     def _take_snapshot(self) -> None:
+        # Taken first: a commit in between then only costs one refresh more.
+        self._stamp = self._commit_stamp()
         self._index.reload()
         self._searcher = self._index.searcher()
-        self._stamp = self._commit_stamp()
         self._extent: TimeRange | None = None
 
     def _commit_stamp(self) -> int:
