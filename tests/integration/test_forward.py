@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ import pytest
 from botocore.config import Config
 
 from logship.forward.run import Forwarder, ForwardOptions
+from logship.handler import CloudWatchHandler
 from logship.parse import Parser
 from logship.query.tree import All
 from logship.store.tantivy.reader import Reader
@@ -124,6 +126,25 @@ def test_everything_visible_is_stored_once(tmp_path: Path) -> None:
 
     assert sorted(record.body for record in store.scan(All())) == sorted(f"event {n}" for n in range(5000))
     assert (first.counts.stored, again.counts.stored) == (5000, 0)
+
+
+def test_answers_that_were_lost_make_no_second_record(tmp_path: Path) -> None:
+    """A handler's batches that were taken in but never answered arrive twice in CloudWatch and once in the store."""
+    faults = Faults(lost_answer_rate=0.5, operations=frozenset({"PutLogEvents"}))
+    log = logging.Logger("orders.api")  # noqa: LOG001 - one of its own, that ends with the test
+    with LocalCloudWatch(faults=faults, seed=3) as cw:
+        handler = CloudWatchHandler("/shop/a", boto3_client=client_of(cw), send_interval=0.01, max_batch_count=100)
+        log.addHandler(handler)
+        for number in range(2_000):
+            log.info("event %d", number)
+        delivered = handler.flush(60)
+        handler.close()
+        taken_in = len(cw.events("/shop/a"))
+        store = MemoryStore()
+        forward_once(cw, store, tmp_path)
+        store.refresh()
+
+    assert (delivered, taken_in > 2_000, store.count(All())) == (True, True, 2_000)
 
 
 def test_ids_are_remembered_across_runs(tmp_path: Path) -> None:
