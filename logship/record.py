@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 HANDLER_ID: Final = "logship.id"
 """Key of the id that our handler writes into each line: what keeps a resend one record."""
@@ -58,8 +58,7 @@ def severity(text: str) -> str:
     return _LEVEL_NAMES.get(text) or _LEVEL_NAMES.get(text.strip().upper(), "")
 
 
-@dataclass(slots=True, frozen=True)
-class LogEvent:
+class LogEvent(NamedTuple):
     """One event as CloudWatch Logs hands it out, or a file's line in the same shape."""
 
     group: str

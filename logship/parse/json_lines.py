@@ -153,7 +153,10 @@ def from_object(found: dict[str, Any]) -> Parsed:
 
 
 def _is_flat(found: dict[str, Any]) -> bool:
-    return not any(type(value) is dict or value is None for value in found.values())
+    for value in found.values():  # noqa: SIM110 - a generator costs twice as much, on each line
+        if type(value) is dict or value is None:
+            return False
+    return True
 
 
 def _flatten(found: dict[str, Any]) -> dict[str, Any]:

@@ -136,7 +136,12 @@ class Compiler:
             return Compiled(self._times("observed", 1, None))
         if field in ("traceId", "spanId", "parentSpanId"):
             return Compiled(self._matches(schema.TEXT_TERMS[field], "(?s:.)+"))
-        return Compiled(self._is("names", _storable(field)))
+        named = self._is("names", _storable(field))
+        if field in schema.TEXT_TERMS:
+            return Compiled(self._or([named, self._matches(schema.TEXT_TERMS[field], "(?s:.)+")]))
+        if column := schema.TEXT_COLUMNS.get(field) or schema.NUMBER_COLUMNS.get(field):
+            return Compiled(self._or([named, self._make.exists_query(column)]))
+        return Compiled(named)
 
     def _term(self, field: str, value: str) -> Compiled:
         if field == names.SEVERITY:

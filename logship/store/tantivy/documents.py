@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import tantivy
 
 _INT64: Final = 2**63
+_TEXT_FIELDS: Final = schema.TEXT_COLUMNS | schema.TEXT_TERMS
+_SURELY_SHORT: Final = text.MAX_VALUE_BYTES // 4
+"""Text of fewer characters than that has no more bytes than take part in comparisons."""
 
 
 def tie_of(record_id: str) -> int:
@@ -86,17 +89,24 @@ def _add_fields(made: tantivy.Document, fields: dict[str, Any], columns: dict[st
         if not name.isascii():
             name = name.encode("utf-8", "replace").decode()  # noqa: PLW2901 - the name that can be stored
         kind = type(value)
-        if kind is str and (column := schema.TEXT_COLUMNS.get(name) or schema.TEXT_TERMS.get(name)):
-            made.add_text("names", name)
-            made.add_text(column, text.clip(value))
+        if kind is str and (column := _TEXT_FIELDS.get(name)):
+            if value:
+                made.add_text(column, value if len(value) < _SURELY_SHORT else text.clip(value))
+            else:
+                _add_empty(made, name, column)
         elif kind in (int, float) and (column := schema.NUMBER_COLUMNS.get(name)) and math.isfinite(value):
-            made.add_text("names", name)
             made.add_float(column, value)
         elif kind is list:
             _add_list(made, name, value, columns)
         else:
             made.add_text("names", name)
             _add_value(made, name, value, columns)
+
+
+def _add_empty(made: tantivy.Document, name: str, column: str) -> None:
+    """Empty text is a value, too, though its column does not show it."""
+    made.add_text("names", name)
+    made.add_text(column, "")
 
 
 def _add_list(made: tantivy.Document, name: str, items: list[Any], columns: dict[str, Any]) -> None:

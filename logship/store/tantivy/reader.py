@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.query import names
 from logship.query.match import matches
-from logship.query.tree import All
+from logship.query.tree import All, Exists
 from logship.store import plain
 from logship.store.port import Bar, Cancelled, Cursor, never
 from logship.store.tantivy import aggregate, folder, schema
@@ -156,6 +156,10 @@ class Reader:
         """Canonical names of the fields that records have."""
         with folder.explained(self._folder):
             known = {name for name, _ in self._searcher.terms_with_prefix("names", "")}
+            compiler = Compiler(self._index, self._searcher)
+            for name in (*schema.TEXT_COLUMNS, *schema.TEXT_TERMS, *schema.NUMBER_COLUMNS):
+                if name not in known and _count(self._searcher, compiler.compile(Exists(name)).query):
+                    known.add(name)
         return sorted({name for name in known if not name.startswith(schema.LIST_MARK)} | set(names.TOP_LEVEL))
 
     def status(self) -> dict[str, Any]:

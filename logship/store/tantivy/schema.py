@@ -1,7 +1,7 @@
 """The index's fields, and where each part of a record stands in them.
 
 A value is found through its own column where the record has one (`service`, `level`, `duration`, …), and
-through three general fields otherwise: `names` lists a record's field names, `kv` holds each value as text
+through three general fields otherwise: `names` lists the names of such fields, `kv` holds each value as text
 behind its name, `attrs` holds numbers and text as columns for ranges and facets.
 """
 
