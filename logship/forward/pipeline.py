@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from logship.forward.checkpoint import Checkpoints, Position
     from logship.parse import Parser
     from logship.record import LogEvent, Record
-    from logship.store.port import StoreWriter
+    from logship.store.port import AddResult, StoreWriter
 
 _COMMIT_INTERVAL_S: Final = 1.0
 _COMMIT_RECORDS: Final = 50_000
@@ -27,12 +27,13 @@ _DISK_WAIT_S: Final = 5.0
 
 @dataclass(slots=True)
 class Page:
-    """New events of one group, and where the group stands once they are stored."""
+    """New events of one group, possibly none, and where the group stands once they are stored."""
 
     group: Position
     events: list[tuple[LogEvent, bytes]]
     position_ms: int
     lateness_ms: int
+    settled_ms: tuple[int, ...]
     forget_before_ms: int
     """Ids of events before that time are not needed any more."""
 
@@ -53,6 +54,7 @@ class _Batch:
 
     records: list[Record] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
+    results: list[AddResult] = field(default_factory=list)
     began_s: float = 0.0
 
 
@@ -109,36 +111,37 @@ class Pipeline:
         batch.records += records
         batch.pages.append(page)
         try:
-            self._add(records)
+            batch.results.append(self._writer.add(records))
         except DiskFullError as error:
             self._wait_for_space(error, stop)
-
-    def _add(self, records: list[Record]) -> None:
-        result = self._writer.add(records)
-        self.counts.stored += result.accepted
-        self.counts.existing += result.existing
-        for rejected in result.rejected:
-            self.counts.rejected += 1
-            self._reject(rejected.record, rejected.reason)
 
     def _commit(self, stop: Event) -> None:
         """Commits, and only then moves the positions. A full disk is waited for; nothing is dropped."""
         batch = self._batch
         if not batch.pages:
             return
-        while True:
+        while batch.records:
             try:
                 self._writer.commit()
                 break
             except DiskFullError as error:
                 self._wait_for_space(error, stop)
         self.counts.commits += 1
+        for result in batch.results:
+            self._tell(result)
         latest: dict[str, list[Page]] = {}
         for page in batch.pages:
             latest.setdefault(page.group.group, []).append(page)
         for pages in latest.values():
             self._save(pages)
         self._batch = _Batch()
+
+    def _tell(self, result: AddResult) -> None:
+        self.counts.stored += result.accepted
+        self.counts.existing += result.existing
+        for rejected in result.rejected:
+            self.counts.rejected += 1
+            self._reject(rejected.record, rejected.reason)
 
     def _wait_for_space(self, error: DiskFullError, stop: Event) -> None:
         """Adds everything since the last commit again, once there is room; the reader waits meanwhile."""
@@ -147,7 +150,7 @@ class Pipeline:
             if stop.wait(_DISK_WAIT_S):
                 raise error
             try:
-                self._writer.add(self._batch.records)
+                self._batch.results = [self._writer.add(self._batch.records)]
             except DiskFullError as again:
                 error = again
             else:
@@ -156,10 +159,10 @@ class Pipeline:
     def _save(self, pages: list[Page]) -> None:
         last = pages[-1]
         last.group.position_ms = max(last.group.position_ms, *(page.position_ms for page in pages))
-        last.group.lateness_ms = last.lateness_ms
+        last.group.lateness_ms, last.group.settled_ms = last.lateness_ms, last.settled_ms
         seen = [(key, event.timestamp_ms) for page in pages for event, key in page.events]
         horizon = last.forget_before_ms
         self._checkpoints.save(last.group, [item for item in seen if item[1] >= horizon], forget_before_ms=horizon)
 
 
-_TICK: Final = Page(None, [], 0, 0, 0)  # type: ignore[arg-type] # nothing arrived; time to look at the clock
+_TICK: Final = Page(None, [], 0, 0, (), 0)  # type: ignore[arg-type] # nothing arrived; time to look at the clock

@@ -17,16 +17,20 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from logship.errors import DiskFullError
 from logship.forward.run import Forwarder, ForwardOptions
 from logship.handler import CloudWatchHandler
 from logship.parse import Parser
 from logship.query.tree import All
+from logship.store.port import AddResult, Rejected
 from logship.store.tantivy.reader import Reader
-from logship.testing import Faults, LocalCloudWatch, MemoryStore
+from logship.testing import FakeClock, Faults, LocalCloudWatch, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from logship.record import Record
 
 GROUPS = ["/shop/a", "/shop/b"]
 READ = frozenset({"FilterLogEvents"})
@@ -156,6 +160,90 @@ def test_ids_are_remembered_across_runs(tmp_path: Path) -> None:
         again = forward_once(cw, store, tmp_path)
 
     assert (again.counts.stored, again.counts.existing) == (0, 0)
+
+
+@pytest.mark.parametrize("skew_s", [-240, 0, 240])
+def test_late_events_are_found_between_seldom_runs(tmp_path: Path, skew_s: int) -> None:
+    """Runs an hour apart find what became visible after the one before, by any clock that AWS accepts."""
+    clock, store, found = FakeClock(), MemoryStore(), []
+    with LocalCloudWatch(clock=clock, visibility_delay_s=(1.0, 200.0), seed=3) as cw:
+        client = set_up(cw)
+        for hour in range(4):
+            now_ms = int(clock() * 1000)
+            events = [{"timestamp": now_ms - 30_000 + n * 100, "message": line(hour * 300 + n)} for n in range(300)]
+            client.put_log_events(logGroupName=GROUPS[0], logStreamName="x", logEvents=events)
+            clock.advance(60)
+            options = ForwardOptions(start_ms=0, state=str(tmp_path), once=True)
+            forwarder = Forwarder(client, store, Parser(), options, clock=lambda: clock() + skew_s)
+            found.append(forwarder.run().counts.stored)
+            clock.advance(3600)
+        forward = Forwarder(client, store, Parser(), options, clock=lambda: clock() + skew_s)
+        found.append(forward.run().counts.stored)
+
+    assert (sum(found), min(found) > 0) == (1200, True)
+
+
+def test_a_group_that_goes_and_comes_back(tmp_path: Path) -> None:
+    """A deleted group is said once, does not end the others, and nothing of a later one of that name is lost."""
+    said: list[str] = []
+    with LocalCloudWatch() as cw:
+        client, store, stop = set_up(cw), MemoryStore(), threading.Event()
+        put(client, range(100), random.Random(1), late_s=1)
+        options = ForwardOptions(start_ms=0, state=str(tmp_path), interval_s=0.05)
+        forwarder = Forwarder(client_of(cw), store, Parser(), options, stop=stop, say=said.append)
+        running = threading.Thread(target=forwarder.run)
+        running.start()
+        assert wait_for(lambda: forwarder.status.counts.stored == 100, 20)
+        for group in GROUPS:
+            client.delete_log_group(logGroupName=group)
+        assert wait_for(lambda: len(said) == 2, 20)
+        set_up(cw)
+        put(client, range(100, 200), random.Random(2), late_s=1)
+        reached = wait_for(lambda: forwarder.status.counts.stored == 200, 20)
+        stop.set()
+        running.join()
+
+    assert (reached, len(said), all("is gone" in text for text in said)) == (True, 2, True)
+
+
+class FullDisk(MemoryStore):
+    """A store whose disk is full now and then: what was not committed is lost with it."""
+
+    def __init__(self, failing: set[int]) -> None:
+        super().__init__()
+        self._failing, self._calls = failing, 0
+
+    def _maybe_fail(self) -> None:
+        self._calls += 1
+        if self._calls in self._failing:
+            self._pending.clear()
+            raise DiskFullError("no space left")
+
+    def add(self, records: Sequence[Record]) -> AddResult:
+        self._maybe_fail()
+        poison = tuple(Rejected(record, "poison") for record in records if record.body == "event 7")
+        good = [record for record in records if record.body != "event 7"]
+        result = super().add(good)
+        return AddResult(result.accepted, result.existing, poison)
+
+    def commit(self) -> None:
+        self._maybe_fail()
+        super().commit()
+
+
+@pytest.mark.parametrize("failing", [{1}, {2}, {1, 2, 3}, {2, 3, 5}])
+def test_a_full_disk_is_waited_for(tmp_path: Path, failing: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost and nothing counted twice; what the store rejects is kept as a dead letter, once."""
+    monkeypatch.setattr("logship.forward.pipeline._DISK_WAIT_S", 0.01)
+    with LocalCloudWatch() as cw:
+        put(set_up(cw), range(100), random.Random(1), late_s=1)
+        store = FullDisk(failing)
+        counts = forward_once(cw, store, tmp_path).counts
+    store.refresh()
+    letters = (tmp_path / "dead-letters.ndjson").read_text().splitlines()
+
+    assert (store.count(All()), counts.rejected, len(letters)) == (99, 1, 1)
+    assert counts.stored + counts.existing == 99
 
 
 def test_sigterm_stops_cleanly(tmp_path: Path) -> None:
