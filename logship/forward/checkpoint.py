@@ -19,11 +19,10 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS position (
     log_group TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE,
     position_ms INTEGER NOT NULL, lateness_ms INTEGER NOT NULL, settled_ms TEXT NOT NULL,
-    version INTEGER NOT NULL);
+    first_ms INTEGER NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS seen (
-    number INTEGER NOT NULL, event_id BLOB NOT NULL, timestamp_ms INTEGER NOT NULL,
-    PRIMARY KEY (number, event_id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS seen_by_time ON seen (number, timestamp_ms);
+    number INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL, event_id BLOB NOT NULL,
+    PRIMARY KEY (number, timestamp_ms, event_id)) WITHOUT ROWID;
 """
 
 
@@ -39,6 +38,8 @@ class Position:
     """How long after its own time an event was seen for the first time, at most, of late."""
     settled_ms: tuple[int, ...]
     """How far each sweep has settled (`Window.settled_ms`); empty for a new group."""
+    first_ms: int
+    """Where the group was told to begin."""
     version: int
 
 
@@ -74,14 +75,15 @@ class Checkpoints:
         """The position of a group; a new one begins at `start_ms`."""
         with self._transaction() as database:
             database.execute(
-                "INSERT OR IGNORE INTO position SELECT ?, coalesce(max(number), 0) + 1, ?, 0, '[]', 0 FROM position",
-                (group, start_ms),
+                "INSERT OR IGNORE INTO position SELECT ?, coalesce(max(number), 0) + 1, ?, 0, '[]', ?, 0 FROM position",
+                (group, start_ms, start_ms),
             )
-            number, position_ms, lateness_ms, settled, version = database.execute(
-                "SELECT number, position_ms, lateness_ms, settled_ms, version FROM position WHERE log_group = ?",
+            number, position_ms, lateness_ms, settled, first_ms, version = database.execute(
+                "SELECT number, position_ms, lateness_ms, settled_ms, first_ms, version FROM position "
+                "WHERE log_group = ?",
                 (group,),
             ).fetchone()
-        return Position(group, number, position_ms, lateness_ms, tuple(json.loads(settled)), version)
+        return Position(group, number, position_ms, lateness_ms, tuple(json.loads(settled)), first_ms, version)
 
     def seen(self, position: Position, most: int) -> dict[bytes, int]:
         """Digests of the event ids near the position, the newest `most` of them, with their times in ms."""
@@ -118,7 +120,7 @@ class Checkpoints:
                     "stop it, or name another --state"
                 )
             database.executemany(
-                "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", ((position.number, *item) for item in seen)
+                "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", ((position.number, at_ms, key) for key, at_ms in seen)
             )
             database.execute(
                 "DELETE FROM seen WHERE number = ? AND timestamp_ms < ?", (position.number, forget_before_ms)

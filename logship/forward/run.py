@@ -184,6 +184,7 @@ class Forwarder:
             position.lateness_ms,
             self._checkpoints.seen(position, self._most_known),
             position.settled_ms,
+            position.first_ms,
             self._most_known,
         )
         self._open[group] = position, window

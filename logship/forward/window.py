@@ -45,6 +45,8 @@ class Window:
     known: dict[bytes, int] = field(default_factory=dict)
     settled_ms: tuple[int, ...] = ()
     """Per sweep: every event before that time has been read, unless it was later than the sweep allows."""
+    first_ms: int | None = None
+    """Where the group was told to begin; nothing older is read. None takes the position."""
     most_known: int = 400_000
     """Ids beyond that number are forgotten, oldest first; some 170 B each."""
     _forgotten_ms: int = 0
@@ -52,8 +54,10 @@ class Window:
     _tidy_at: int = 0
 
     def __post_init__(self) -> None:
+        if self.first_ms is None:
+            self.first_ms = self.position_ms
         if len(self.settled_ms) != len(SWEEPS):
-            self.settled_ms = (min(self.settled_ms, default=self.position_ms),) * len(SWEEPS)
+            self.settled_ms = tuple(self.first_ms - late_ms for late_ms, _ in SWEEPS)
         if len(self.known) >= self.most_known:
             self._forgotten_ms = min(self.known.values())
 
@@ -75,14 +79,16 @@ class Window:
             for settled_ms, (late_ms, every_ms) in zip(self.settled_ms, SWEEPS, strict=True)
             if at_ms - settled_ms >= late_ms + every_ms
         ]
-        return max(self.settled_ms[-1], min(self.position_ms - self.overlap_ms, *due, self.position_ms))
+        return max(self.first_ms or 0, min([self.position_ms - self.overlap_ms, *due]))
 
     def read_up_to(self, reached_ms: int, *, start_ms: int, now_ms: int) -> None:
         """A round that began at `start_ms` when it was `now_ms` has read all that is visible up to `reached_ms`."""
         self.position_ms = max(self.position_ms, min(reached_ms, now_ms))
         at_ms = self._service_now_ms(now_ms)
         self.settled_ms = tuple(
-            max(settled_ms, min(reached_ms, at_ms - late_ms)) if start_ms <= settled_ms else settled_ms
+            max(settled_ms, min(reached_ms, at_ms - late_ms))
+            if start_ms <= max(settled_ms, self.first_ms or 0)
+            else settled_ms
             for settled_ms, (late_ms, _) in zip(self.settled_ms, SWEEPS, strict=True)
         )
 
