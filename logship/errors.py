@@ -8,7 +8,8 @@
     │   ├── TimeRangeError           2  a time nobody can read, an end before its start
     │   ├── QuerySyntaxError         2  a query, a position in it, a suggestion
     │   ├── MissingExtraError        2  a package that was not installed, and the command that installs it
-    │   └── UnknownGroupError        2  a named log group that does not exist
+    │   ├── UnknownGroupError        2  a named log group that does not exist
+    │   └── TooManyGroupsError       2  a statistic with more groups than anyone reads
     ├── ConnectError                 3  an endpoint that does not answer
     ├── AccessError                  4  no credentials, or not permitted
     └── DataError                    5  what lies on disk
@@ -98,6 +99,10 @@ class QuerySyntaxError(UsageError):
         line = self.query.replace("\n", " ").replace("\t", " ")
         hint = f"{self.problem}; {self.suggestion}" if self.suggestion else self.problem
         return f"{line}\n{' ' * self.position}{'^' * self.length}\n{hint}"
+
+
+class TooManyGroupsError(UsageError):
+    """A statistic with more groups than anyone reads."""
 
 
 class ConnectError(LogshipError):

@@ -12,8 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from logship.query import names, text
-from logship.query.tree import All, And, Exists, Node, Not, Nothing, Or, Pattern, Range, Regex, Term, Wildcard, Words
+from logship.query import addresses, names, text
+from logship.query.tree import (
+    All,
+    And,
+    Exists,
+    Field,
+    Fuzzy,
+    Network,
+    Node,
+    Not,
+    Nothing,
+    OneOf,
+    Or,
+    Pattern,
+    Range,
+    Regex,
+    Term,
+    Wildcard,
+    Words,
+)
 from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS
 
@@ -40,16 +58,22 @@ def matches(node: Node, record: Record) -> bool:
             return _side_by_side([token.__eq__ for token in tokens], _body_tokens(record.body))
         case Pattern(tokens):
             return _side_by_side([wildcard(token).fullmatch for token in tokens], _body_tokens(record.body))
+        case Fuzzy(wanted, edits):
+            return any(distance(token, wanted, edits) <= edits for token in set(_body_tokens(record.body)))
         case _:
             return _field_matches(node, values(record, node.field))
 
 
-def _field_matches(node: Term | Wildcard | Range | Exists | Regex, found: Sequence[Any]) -> bool:
+def _field_matches(node: Field, found: Sequence[Any]) -> bool:
     match node:
         case Exists():
             return bool(found)
         case Term(_, wanted):
             return any(_equals(value, wanted) for value in found)
+        case OneOf(_, several):
+            return any(_equals(value, wanted) for value in found for wanted in several)
+        case Network(_, cidr):
+            return any(addresses.within(value, cidr) for value in found if isinstance(value, str))
         case Wildcard(_, pattern):
             test = wildcard(pattern).fullmatch
             return any(test(text.clip(value_text(value))) for value in found)
@@ -124,6 +148,24 @@ def wildcard_parts(pattern: str) -> list[str]:
             parts.append({"*": ".*", "?": "."}[char] if char in "*?" and not escaped else re.escape(char))
             escaped = False
     return parts
+
+
+def distance(first: str, second: str, most: int) -> int:
+    """Optimal string alignment distance of two texts; any number above `most` once it is more than that."""
+    if abs(len(first) - len(second)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(second) + 1))
+    for i, left in enumerate(first, 1):
+        oldest, before, row = before, row, [i]
+        for j, right in enumerate(second, 1):
+            step = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == second[j - 2] and first[i - 2] == right:
+                step = min(step, oldest[j - 2] + 1)
+            row.append(step)
+        if min(row) > most:
+            return most + 1
+    return row[-1]
 
 
 def _body_tokens(body: str) -> list[str]:

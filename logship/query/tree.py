@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Node: TypeAlias = "All | Nothing | And | Or | Not | Words | Pattern | Term | Wildcard | Range | Exists | Regex"
+Node: TypeAlias = "All | Nothing | And | Or | Not | Words | Pattern | Fuzzy | Term | OneOf | Network | Wildcard | Range | Exists | Regex"
+Field: TypeAlias = "Term | OneOf | Network | Wildcard | Range | Exists | Regex"
 Bound: TypeAlias = "int | float | str"
 
 
@@ -58,11 +59,40 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuzzy:
+    """A token of `body` that becomes this one by at most `edits` (1 or 2) steps; lower-cased.
+
+    A step inserts, deletes or replaces a character, or swaps two neighbours, no character twice (optimal
+    string alignment).
+    """
+
+    token: str
+    edits: int
+
+
+@dataclass(frozen=True, slots=True)
 class Term:
     """A field equals a value: the number, the boolean and the text of that spelling alike."""
 
     field: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A field equals one of several values, each as `Term` has it; at least one."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A field's text is an IP address within a network; IPv4 and its IPv6-mapped form are the same address."""
+
+    field: str
+    cidr: str
+    """Normalised, such as ``10.0.0.0/8`` or ``2001:db8::/32``; host bits are zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +148,7 @@ def fields(node: Node) -> set[str]:
             return {name for part in parts for name in fields(part)}
         case Not(part):
             return fields(part)
-        case Term(field=name) | Wildcard(field=name) | Range(field=name) | Exists(field=name) | Regex(field=name):
-            return {name}
+        case Term() | OneOf() | Network() | Wildcard() | Range() | Exists() | Regex():
+            return {node.field}
         case _:
             return set()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter, defaultdict
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from logship.errors import TooManyGroupsError
 from logship.query.match import value_text, values
 from logship.query.text import clip
-from logship.store.port import Bar
+from logship.store.port import MOST_GROUPS, Bar, Group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from logship.record import Record
+    from logship.store.port import Measure
 
 
 def histogram(records: Iterable[Record], interval_us: int, *, by_severity: bool) -> list[Bar]:
@@ -44,6 +48,101 @@ def percentiles(
         for name, numbers in groups.items()
         if numbers
     }
+
+
+def ordered(records: Iterable[Record], field_name: str, *, limit: int, descending: bool) -> list[Record]:
+    """The first records in order of a field's value, as the port says."""
+    best = heapq.nsmallest(
+        limit, records, key=lambda record: (*_rank(record, field_name, descending), -record.time_us, _Last(record.id))
+    )
+    return list(best)
+
+
+def _rank(record: Record, field_name: str, descending: bool) -> tuple[int, Any]:
+    found = values(record, field_name)
+    numbers = [value for value in found if _is_number(value)]
+    if numbers:
+        return (0, -max(numbers)) if descending else (0, min(numbers))
+    texts = [clip(value_text(value)) for value in found]
+    if texts:
+        return (1, _Last(max(texts))) if descending else (1, min(texts))
+    return 2, 0
+
+
+class _Last(str):
+    """Text that sorts from the end."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+
+def too_many_groups() -> TooManyGroupsError:
+    """The error for a statistic over `MOST_GROUPS` groups."""
+    return TooManyGroupsError(f"over {MOST_GROUPS:,} groups; group by fewer fields, a longer bin, or narrow the search")
+
+
+def aggregate(records: Iterable[Record], measures: Sequence[Measure], by: Sequence[str], bin_us: int) -> list[Group]:
+    """Figures per group, sorted, as the port says."""
+    groups: dict[tuple[int | None, tuple[str, ...]], list[_Figure]] = {}
+    if not by and not bin_us:
+        groups[None, ()] = [_Figure() for _ in measures]
+    for record in records:
+        start = record.time_us // bin_us * bin_us if bin_us else None
+        texts = [{clip(value_text(value)) for value in values(record, name)} for name in by]
+        for keys in product(*texts):
+            figures = groups.get((start, keys))
+            if figures is None:
+                if len(groups) == MOST_GROUPS:
+                    raise too_many_groups()
+                figures = groups[start, keys] = [_Figure() for _ in measures]
+            for figure, measure in zip(figures, measures, strict=True):
+                figure.take(record, measure)
+    return [
+        Group(start, keys, tuple(f.value(m) for f, m in zip(figures, measures, strict=True)))
+        for (start, keys), figures in sorted(groups.items(), key=lambda item: (item[0][0] or 0, item[0][1]))
+    ]
+
+
+class _Figure:
+    """One figure of one group while records come by."""
+
+    __slots__ = ("count", "numbers", "texts")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.numbers: list[float] = []
+        self.texts: set[str] = set()
+
+    def take(self, record: Record, measure: Measure) -> None:
+        if not measure.field:
+            self.count += 1
+            return
+        found = values(record, measure.field)
+        self.count += bool(found)
+        if measure.function == "distinct":
+            self.texts.update(clip(value_text(value)) for value in found)
+        elif measure.function != "count":
+            self.numbers += [value for value in found if _is_number(value)]
+
+    def value(self, measure: Measure) -> float | None:
+        numbers = self.numbers
+        match measure.function:
+            case "count":
+                return self.count
+            case "distinct":
+                return len(self.texts)
+            case "sum":
+                return math.fsum(numbers) if numbers else None
+            case "avg":
+                return math.fsum(numbers) / len(numbers) if numbers else None
+            case "min":
+                return min(numbers, default=None)
+            case "max":
+                return max(numbers, default=None)
+            case "percentile":
+                return _percentile(sorted(numbers), measure.percent) if numbers else None
 
 
 def _percentile(ordered: Sequence[float], percent: float) -> float:

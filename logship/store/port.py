@@ -7,7 +7,7 @@ Not promised: that records added but not committed are visible, or that they sur
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -70,6 +70,38 @@ class Bar:
     """Counts by level, if asked; "" is the unknown level."""
 
 
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure of a group of records.
+
+    `count` counts records, or with a field those that have it; `distinct` counts a field's different values,
+    within 3 % beyond 10,000 of them. The others are over the field's numbers: the exact ones, and `percentile`
+    within 1 % of a measured value.
+    """
+
+    function: Literal["count", "distinct", "min", "max", "sum", "avg", "percentile"]
+    field: str = ""
+    """Canonical name; "" for the count of records."""
+    percent: float = 0.0
+    """0 to 100; of `percentile` alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The figures of the records that share a bin of time and the values of some fields."""
+
+    start_us: int | None
+    """Where the bin starts; None without bins."""
+    keys: tuple[str, ...]
+    """The value of each field as text, as `terms` gives it."""
+    values: tuple[float | None, ...]
+    """One a measure, in their order; None where the group has no number."""
+
+
+MOST_GROUPS: Final = 50_000
+"""More groups than that are refused: nobody reads them, and they cost memory."""
+
+
 class StoreReader(Protocol):
     """Answers queries from one snapshot, which moves only by `refresh`.
 
@@ -85,9 +117,29 @@ class StoreReader(Protocol):
         limit: int,
         after: Cursor | None = None,
         newest_first: bool = True,
+        fields: Sequence[str] | None = None,
         stop: Callable[[], bool] = never,
     ) -> list[Record]:
-        """The next `limit` records in order of (`@timestamp`, `_id`), behind `after`."""
+        """The next `limit` records in order of (`@timestamp`, `_id`), behind `after`.
+
+        `fields` are the canonical names that the caller will show; a store may leave the others out.
+        """
+
+    def ordered(
+        self,
+        query: Node,
+        field_name: str,
+        within: TimeRange | None = None,
+        *,
+        limit: int,
+        descending: bool = True,
+        stop: Callable[[], bool] = never,
+    ) -> list[Record]:
+        """The first `limit` records in order of a field's value.
+
+        Numbers come before text, and records without a value last, in both directions. Of several values the
+        least counts, or the greatest when descending. Ties come newest first.
+        """
 
     def scan(self, query: Node, within: TimeRange | None = None, *, newest_first: bool = False) -> Iterator[Record]:
         """All matching records in order, in constant memory."""
@@ -115,6 +167,26 @@ class StoreReader(Protocol):
         self, query: Node, field_name: str, within: TimeRange | None = None, *, percents: Sequence[float], by: str = ""
     ) -> dict[str, dict[float, float]]:
         """Percentiles of a numeric field within 1 %, per value of the field `by` ("" = one group named "")."""
+
+    def aggregate(
+        self,
+        query: Node,
+        within: TimeRange | None = None,
+        *,
+        measures: Sequence[Measure],
+        by: Sequence[str] = (),
+        bin_us: int = 0,
+        stop: Callable[[], bool] = never,
+    ) -> list[Group]:
+        """Figures per group, in order of (start, keys); `bin_us` 0 means no bins.
+
+        Records without a value of a field of `by` are in no group; one with several values is in several.
+        Without `by` and bins there is one group, also when nothing matches. Bins start at multiples of their
+        length since 1970.
+
+        Raises:
+            TooManyGroupsError: over `MOST_GROUPS` groups.
+        """
 
     def extent(self) -> TimeRange | None:
         """From the oldest to just behind the newest record; None for an empty store."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from logship.query.match import matches, values
 from logship.query.names import BODY, ID, OBSERVED, SEVERITY, TIME
 from logship.store import plain
-from logship.store.port import AddResult, Bar, Cancelled, Cursor, never
+from logship.store.port import AddResult, Bar, Cancelled, Cursor, Group, Measure, never
 from logship.timerange import TimeRange
 
 if TYPE_CHECKING:
@@ -63,9 +63,11 @@ class MemoryStore:
         limit: int,
         after: Cursor | None = None,
         newest_first: bool = True,
+        fields: Sequence[str] | None = None,
         stop: Callable[[], bool] = never,
     ) -> list[Record]:
         """The next `limit` records in order, behind `after`."""
+        del fields
         found: list[Record] = []
         for record in self.scan(query, within, newest_first=newest_first):
             if stop():
@@ -111,6 +113,34 @@ class MemoryStore:
     ) -> dict[str, dict[float, float]]:
         """Percentiles of a numeric field."""
         return plain.percentiles(self.scan(query, within), field_name, percents, by)
+
+    def ordered(
+        self,
+        query: Node,
+        field_name: str,
+        within: TimeRange | None = None,
+        *,
+        limit: int,
+        descending: bool = True,
+        stop: Callable[[], bool] = never,
+    ) -> list[Record]:
+        """The first `limit` records in order of a field's value."""
+        del stop
+        return plain.ordered(self.scan(query, within), field_name, limit=limit, descending=descending)
+
+    def aggregate(
+        self,
+        query: Node,
+        within: TimeRange | None = None,
+        *,
+        measures: Sequence[Measure],
+        by: Sequence[str] = (),
+        bin_us: int = 0,
+        stop: Callable[[], bool] = never,
+    ) -> list[Group]:
+        """Figures per group."""
+        del stop
+        return plain.aggregate(self.scan(query, within), measures, by, bin_us)
 
     def extent(self) -> TimeRange | None:
         """From the oldest to just behind the newest record."""

@@ -14,7 +14,24 @@ from typing import TYPE_CHECKING, Final
 from logship.query import names, text
 from logship.query.match import regex as compiled_regex
 from logship.query.match import value_text, wildcard
-from logship.query.tree import All, And, Exists, Node, Not, Nothing, Or, Pattern, Range, Regex, Term, Wildcard, Words
+from logship.query.tree import (
+    All,
+    And,
+    Exists,
+    Fuzzy,
+    Network,
+    Node,
+    Not,
+    Nothing,
+    OneOf,
+    Or,
+    Pattern,
+    Range,
+    Regex,
+    Term,
+    Wildcard,
+    Words,
+)
 from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS
 from logship.store.tantivy import schema
@@ -63,7 +80,7 @@ class Compiler:
         """The matches of a query whose whole-number column lies in [low, high]; None is open."""
         return self._and([query, self._times(column, low, high)])
 
-    def _node(self, node: Node) -> Compiled:  # noqa: C901 - one line a kind of node
+    def _node(self, node: Node) -> Compiled:  # noqa: C901, PLR0912 - one line a kind of node
         match node:
             case All():
                 return Compiled(self._make.all_query())
@@ -84,8 +101,14 @@ class Compiler:
                 return Compiled(self._words(tokens))
             case Pattern(tokens):
                 return Compiled(self._pattern(tokens))
+            case Fuzzy(token, edits):
+                return Compiled(self._make.fuzzy_term_query(self._schema, "body", token, edits, True))
             case Exists(field):
                 return self._exists(field)
+            case OneOf(field, several):
+                return self._node(Or(tuple(Term(field, value) for value in several)))
+            case Network(field, _):
+                return self._candidates(field)
             case Term(field, value):
                 return self._term(field, value)
             case Range():

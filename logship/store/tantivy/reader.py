@@ -9,7 +9,7 @@ from logship.query import names
 from logship.query.match import matches
 from logship.query.tree import All, Exists
 from logship.store import plain
-from logship.store.port import Bar, Cancelled, Cursor, never
+from logship.store.port import Bar, Cancelled, Cursor, Group, Measure, never
 from logship.store.tantivy import aggregate, folder, schema
 from logship.store.tantivy.compile import Compiled, Compiler
 from logship.store.tantivy.documents import decode, tie_of
@@ -70,9 +70,11 @@ class Reader:
         limit: int,
         after: Cursor | None = None,
         newest_first: bool = True,
+        fields: Sequence[str] | None = None,
         stop: Callable[[], bool] = never,
     ) -> list[Record]:
         """The next `limit` records in order of (`@timestamp`, `_id`), behind `after`."""
+        del fields  # a record is stored in one piece
         with folder.explained(self._folder):
             compiled = Compiler(self._index, self._searcher).compile(query)
             walk = _Walk(self._searcher, self._index, compiled.query, newest_first=newest_first, stop=stop)
@@ -142,6 +144,32 @@ class Reader:
             if compiled.exact and field_name in schema.NUMBER_COLUMNS and (not by or by in schema.TEXT_COLUMNS):
                 return aggregate.percentiles(self._searcher, compiled.query, field_name, percents, by)
         return plain.percentiles(self._checked(query, within, never), field_name, percents, by)
+
+    def ordered(
+        self,
+        query: Node,
+        field_name: str,
+        within: TimeRange | None = None,
+        *,
+        limit: int,
+        descending: bool = True,
+        stop: Callable[[], bool] = never,
+    ) -> list[Record]:
+        """The first `limit` records in order of a field's value."""
+        return plain.ordered(self._checked(query, within, stop), field_name, limit=limit, descending=descending)
+
+    def aggregate(
+        self,
+        query: Node,
+        within: TimeRange | None = None,
+        *,
+        measures: Sequence[Measure],
+        by: Sequence[str] = (),
+        bin_us: int = 0,
+        stop: Callable[[], bool] = never,
+    ) -> list[Group]:
+        """Figures per group."""
+        return plain.aggregate(self._checked(query, within, stop), measures, by, bin_us)
 
     def extent(self) -> TimeRange | None:
         """From the oldest to just behind the newest record."""
