@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Node: TypeAlias = "All | Nothing | And | Or | Not | Words | Pattern | Fuzzy | Term | OneOf | Network | Wildcard | Range | Exists | Regex"
+Node: TypeAlias = (
+    "All | Nothing | And | Or | Not | Words | Pattern | Fuzzy | Term | OneOf | Network | Wildcard"
+    " | Range | Exists | Regex"
+)
 Field: TypeAlias = "Term | OneOf | Network | Wildcard | Range | Exists | Regex"
 Bound: TypeAlias = "int | float | str"
 
