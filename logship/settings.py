@@ -52,10 +52,40 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
     source: list[Source] = []
 
 
-class Store(msgspec.Struct, frozen=True, kw_only=True):
-    """`[stores.NAME]`: a named store."""
+class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[stores.NAME]`: a named store. Everything but `location` is about OpenSearch."""
 
     location: str
+    """A folder, or the URL of a cluster."""
+    index: str = "logship-logs"
+    """The alias of our indices; a pattern such as ``filebeat-*`` reads what others wrote."""
+    profile: Literal["auto", "logship", "otel", "ecs", "ss4o"] = "auto"
+    """How the fields of an index are named; `auto` decides from the fields it has."""
+    fields: dict[str, str] = {}
+    """Corrections of the profile: our canonical name → the field that holds it."""
+    auth: Literal["auto", "none", "basic", "sigv4"] = "auto"
+    """`auto` is basic with a user name, sigv4 for hosts of AWS, else none."""
+    username: str = ""
+    password: str = ""
+    """A reference, ``env:NAME`` or ``file:PATH``; never the password itself."""
+    region: str = ""
+    """Of sigv4; the SDK's own choice if empty."""
+    service: Literal["auto", "es", "aoss"] = "auto"
+    """Of sigv4: `es` is Amazon OpenSearch Service, `aoss` its Serverless."""
+    ca_cert: str = ""
+    """File of the authority that signed the server's certificate."""
+    client_cert: str = ""
+    client_key: str = ""
+    timeout_s: float = 30.0
+    """How long one request may take."""
+    partition: Literal["month", "day"] = "month"
+    """One index per month or day; `store setup` fixes it."""
+    retention: str = ""
+    """Age at which an index is deleted, such as ``30d``; empty keeps everything."""
+    replicas: int = 1
+    """Copies of each shard beside the first."""
+    output: Literal["otel", "ecs"] = "otel"
+    """How the fields of new records are named for other tools that read the index."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +128,8 @@ def load(path: str | None = None, *, environ: Mapping[str, str] | None = None) -
     return _with_environment(settings, env)
 
 
-def resolve_store(where: str | None, settings: Settings, *, environ: Mapping[str, str] | None = None) -> str:
-    """The folder or address that `--store WHERE` means; None means the settings' own.
+def resolve_store(where: str | None, settings: Settings, *, environ: Mapping[str, str] | None = None) -> Store:
+    """The store that `--store WHERE` means; None means the settings' own.
 
     Text with a `/` or starting with `.` is a folder, an ``http(s)`` URL is a server, ``env:NAME`` reads a
     variable, any other word is a ``[stores.NAME]`` profile.
@@ -115,12 +145,39 @@ def resolve_store(where: str | None, settings: Settings, *, environ: Mapping[str
             raise SettingsError(f"--store {text!r}: the variable {name} is not set; export it, or name a folder")
         text = env[name]
     if "/" in text or text.startswith("."):
-        return text
+        return Store(location=text)
     if text in settings.stores:
-        return settings.stores[text].location
+        return settings.stores[text]
     near = get_close_matches(text, settings.stores, 1)
     hint = f"did you mean {near[0]}?" if near else f"write ./{text} for a folder"
     raise SettingsError(f"--store {text!r} is no folder and there is no [stores.{text}] in {DEFAULT_FILE}; {hint}")
+
+
+def secret(reference: str, place: str, *, environ: Mapping[str, str] | None = None) -> str:
+    """What a reference such as ``env:NAME`` or ``file:PATH`` stands for; "" for an empty one.
+
+    Args:
+        reference: the reference.
+        place: where it stands, for the error: ``stores.prod.password``.
+        environ: the environment; ``os.environ`` when None.
+
+    Raises:
+        SettingsError: it is the secret itself, or what it names is not there.
+    """
+    kind, _, name = reference.partition(":")
+    env = os.environ if environ is None else environ
+    if not reference:
+        return ""
+    if kind == "env" and name:
+        if name in env:
+            return env[name]
+        raise SettingsError(f"{place} = {reference!r}: the variable {name} is not set; export it")
+    if kind == "file" and name:
+        try:
+            return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SettingsError(f"{place} = {reference!r}: {error.strerror}; make that file readable") from None
+    raise SettingsError(f"{place} holds a secret itself; write a reference: env:NAME or file:PATH")
 
 
 def _read(file: Path) -> dict[str, Any]:

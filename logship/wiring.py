@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from logship import naming
-from logship.errors import MissingExtraError, UsageError
+from logship.errors import MissingExtraError
+from logship.settings import Store
 
 if TYPE_CHECKING:
     from logship.settings import Settings
     from logship.store.port import StoreReader, StoreWriter
 
 
-def open_reader(location: str) -> StoreReader:
-    """A reader of the store at a folder.
+def open_reader(store: Store | str) -> StoreReader:
+    """A reader of a store; text is the location of one.
 
     Raises:
-        StoreError, NewerFormatError: the folder is no store that can be read.
+        StoreError, NewerFormatError: it is no store that can be read.
+        ConnectError, AccessError: its server does not answer, or does not let us in.
         MissingExtraError: the engine is not installed.
     """
-    _check_embedded(location)
+    wanted = Store(location=store) if isinstance(store, str) else store
+    if is_remote(wanted):
+        _check_package("opensearchpy", "opensearch")
+        from logship.store.opensearch.reader import open_reader as open_remote
+
+        return open_remote(wanted)
+    _check_package("tantivy", "local")
     from logship.store.tantivy.reader import Reader
 
-    return Reader(location)
+    return Reader(wanted.location)
 
 
-def open_writer(location: str, kind: str, *, long_running: bool = False) -> StoreWriter:
-    """A writer of the store at a folder, which is made if it is not there.
+def open_writer(store: Store | str, kind: str, *, long_running: bool = False) -> StoreWriter:
+    """A writer of a store, which is made if it is not there.
 
     Args:
-        location: the folder.
+        store: the store; text is the location of one.
         kind: what the process is, such as ``"import"``; shown to whoever finds the store locked.
         long_running: whether it holds the store until it is stopped.
 
     Raises:
         StoreLockedError: a second long-running writer.
-        StoreError, NewerFormatError: the folder is no store that can be written.
+        StoreError, NewerFormatError: it is no store that can be written.
+        ConnectError, AccessError: its server does not answer, or does not let us in.
         MissingExtraError: the engine is not installed.
     """
-    _check_embedded(location)
+    wanted = Store(location=store) if isinstance(store, str) else store
+    if is_remote(wanted):
+        _check_package("opensearchpy", "opensearch")
+        from logship.store.opensearch.writer import open_writer as open_remote
+
+        return open_remote(wanted)
+    _check_package("tantivy", "local")
     from logship.store.tantivy.writer import open_writer as open_embedded
 
-    return open_embedded(location, kind, long_running=long_running)
+    return open_embedded(wanted.location, kind, long_running=long_running)
+
+
+def is_remote(store: Store) -> bool:
+    """Whether a store is a cluster, not a folder."""
+    return store.location.startswith(("http://", "https://"))
 
 
 def naming_of(settings: Settings) -> naming.Naming:
@@ -50,10 +71,6 @@ def naming_of(settings: Settings) -> naming.Naming:
     return naming.Naming(app=wanted.app, group=wanted.group, stream=wanted.stream)
 
 
-def _check_embedded(location: str) -> None:
-    if location.startswith(("http://", "https://")):
-        raise UsageError(f"--store {location!r}: this version keeps records in a folder; name one, such as ./data")
-    try:
-        import tantivy  # noqa: F401 - the question is whether it is there
-    except ImportError:
-        raise MissingExtraError("tantivy", "local") from None
+def _check_package(package: str, extra: str) -> None:
+    if find_spec(package) is None:
+        raise MissingExtraError(package, extra)

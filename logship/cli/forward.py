@@ -51,7 +51,7 @@ def command(
     )
     stop = _stop_on_signals()
     client = logs_client(region=region or source.region)
-    writer = open_writer(options.store_location(store), "forward", long_running=True)
+    writer = open_writer(options.chosen_store(store), "forward", long_running=True)
     try:
         forwarder = Forwarder(client, writer, Parser(naming.service_of_group), wanted, stop=stop, say=diagnostics.say)
         status = forwarder.run()

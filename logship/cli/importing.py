@@ -50,9 +50,9 @@ def command(
     time_ms = parse_time(at, now_us=options.now_us()) // 1000 if at else None
     wanted = FileOptions(group=group, stream=stream, time_ms=time_ms, final=final)
     parser = Parser(lambda name: service or naming.service_of_group(name))
-    location = options.store_location(store)
+    target = options.chosen_store(store)
     progress, began = diagnostics.Progress(), time.monotonic()
-    writer = open_writer(location, "import")
+    writer = open_writer(target, "import")
     try:
         result = import_paths(
             paths,
@@ -64,7 +64,7 @@ def command(
     finally:
         writer.close()
         progress.clear()
-    _report(result, location, time.monotonic() - began)
+    _report(result, target.location, time.monotonic() - began)
     return (
         ExitCode.DATA
         if any(error.exit_code == ExitCode.DATA for error in result.errors)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+import msgspec
 
 from logship import timerange
 from logship.cli import diagnostics
-from logship.settings import Settings, load, resolve_store
+from logship.settings import Settings, Store, load, resolve_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,14 +18,27 @@ if TYPE_CHECKING:
     from logship.store.port import StoreReader
     from logship.timerange import TimeRange
 
+_INDEX: Final = "logship.index"
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 
 def store_option(command: _Command) -> _Command:
-    """`--store WHERE`."""
-    return click.option("--store", metavar="WHERE", help="Folder of the store, or a [stores.NAME]; ./data if not set.")(
-        command
-    )
+    """`--store WHERE` and `--index PATTERN`."""
+    command = click.option(
+        "--index",
+        metavar="PATTERN",
+        expose_value=False,
+        callback=_keep_index,
+        help="Index, alias or pattern of an OpenSearch store, also one that others write.",
+    )(command)
+    return click.option(
+        "--store", metavar="WHERE", help="Folder, URL of OpenSearch, or a [stores.NAME]; ./data if not set."
+    )(command)
+
+
+def _keep_index(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    del parameter
+    context.meta[_INDEX] = value
 
 
 def time_options(command: _Command) -> _Command:
@@ -46,16 +60,18 @@ def settings() -> Settings:
     return load(context.find_root().obj)
 
 
-def store_location(where: str | None) -> str:
-    """The store that `--store` and the settings name."""
-    return resolve_store(where, settings())
+def chosen_store(where: str | None) -> Store:
+    """The store that `--store`, `--index` and the settings name."""
+    store = resolve_store(where, settings())
+    index = click.get_current_context().meta.get(_INDEX)
+    return msgspec.structs.replace(store, index=index) if index else store
 
 
 def open_store(where: str | None) -> StoreReader:
     """A reader of that store."""
     from logship.wiring import open_reader
 
-    return open_reader(store_location(where))
+    return open_reader(chosen_store(where))
 
 
 def now_us() -> int:

@@ -55,7 +55,7 @@ def prune(store: str | None, older_than: str) -> None:
     from logship.wiring import open_writer
 
     before = options.now_us() - parse_span(older_than)
-    writer = open_writer(options.store_location(store), "prune")
+    writer = open_writer(options.chosen_store(store), "prune")
     try:
         if not hasattr(writer, "prune"):
             raise StoreLockedError("the store is being written; stop `logship forward` and prune again")

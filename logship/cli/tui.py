@@ -13,6 +13,7 @@ from logship.errors import MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from logship.settings import Store
     from logship.timerange import TimeRange
 
 
@@ -27,11 +28,11 @@ def command(
     from logship import timerange
 
     within = timerange.resolve(since, from_time, to_time, now_us=options.now_us())
-    start(options.store_location(store), query=" ".join(query), within=within)
+    start(options.chosen_store(store), query=" ".join(query), within=within)
 
 
 def start(
-    location: str,
+    store: Store | str,
     *,
     query: str = "",
     within: TimeRange | None = None,
@@ -46,7 +47,8 @@ def start(
     """
     from logship.wiring import open_reader
 
-    reader = open_reader(location)
+    reader = open_reader(store)
+    location = store if isinstance(store, str) else store.location
     try:
         run: Any = next(iter(entry_points(group="logship.frontends", name="tui"))).load()
     except (StopIteration, ImportError):

@@ -112,7 +112,9 @@ def test_stores_are_named_by_folder_profile_or_variable(tmp_path: Path) -> None:
     path = tmp_path / "logship.toml"
     path.write_text('[stores.prod]\nlocation = "/srv/logs"')
     settings = load(str(path), environ={"LOGSHIP_STORE": "./from-env"})
-    found = [resolve_store(where, settings, environ={"HERE": "/x/y"}) for where in (None, "./a", "prod", "env:HERE")]
+    found = [
+        resolve_store(where, settings, environ={"HERE": "/x/y"}).location for where in (None, "./a", "prod", "env:HERE")
+    ]
 
     assert found == ["./from-env", "./a", "/srv/logs", "/x/y"]
     with pytest.raises(SettingsError, match="did you mean prod"):
