@@ -19,6 +19,8 @@ MAX_VALUE_BYTES: Final = 1024
 
 TOKEN_PATTERN: Final = r"[\p{L}\p{M}\p{N}_]+"  # noqa: S105 - no password
 _ASCII_TOKEN: Final = re.compile(r"[A-Za-z0-9_]+")
+_META: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
+_SMALLEST_PART: Final = 2
 _LONG_RUN: Final = re.compile(rf"\w{{{MAX_TOKEN_CHARS + 1},}}")
 
 
@@ -70,12 +72,28 @@ def indexable(text: str) -> str:
     """The text for an engine's analyzer: runs that are no words are blanked, lone surrogates replaced."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
-    if len(text) > MAX_TOKEN_CHARS and _LONG_RUN.search(text):
+    if has_long_run(text):
         for run in sorted(set(runs(text)), key=len, reverse=True):
             if len(run) <= MAX_TOKEN_CHARS:
                 break
             text = text.replace(run, "\x00")
     return text
+
+
+def required_runs(pattern: str) -> list[str]:
+    """Pieces of words that every match of a regular expression must contain, lower-cased; [] when unsure.
+
+    Only patterns of plain characters, `.`, `.*` and `.+` are read; anything else narrows nothing.
+    """
+    plain = re.sub(r"\.[*+?]?", "\x00", pattern)
+    if _META.search(plain):
+        return []
+    return [run for run in runs(lower(plain)) if len(run) >= _SMALLEST_PART and run.isascii()]
+
+
+def has_long_run(value: str) -> bool:
+    """Whether a text has a run that is no word because of its length, so that no index knows it."""
+    return len(value) > MAX_TOKEN_CHARS and bool(_LONG_RUN.search(value))
 
 
 def clip(value: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.query import names
 from logship.query.match import value_text
 from logship.record import SEVERITY_NUMBERS
+from logship.store import storable
 from logship.store.port import Bar
 from logship.store.tantivy import schema
 from logship.timerange import TimeRange
@@ -50,7 +51,7 @@ def _bar(bucket: dict[str, Any], *, by_severity: bool) -> Bar:
 
 def terms(searcher: tantivy.Searcher, query: tantivy.Query, field: str, size: int) -> list[tuple[str, int]]:
     """The most frequent values; ties by value."""
-    columns = [f"attrs.{schema.column_name(field)}"]
+    columns = [f"attrs.{storable.column_name(field)}"]
     own = schema.TEXT_COLUMNS.get(field) or schema.NUMBER_COLUMNS.get(field)
     if field == names.SEVERITY:
         columns = ["level"]

@@ -34,6 +34,7 @@ from logship.query.tree import (
 )
 from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS
+from logship.store import storable
 from logship.store.tantivy import schema
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from logship.timerange import TimeRange
 
 _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
-_META: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
-_SMALLEST_PART: Final = 2
 _HAS_VALUES: Final = frozenset({names.TIME, names.ID})
 
 
@@ -159,7 +158,7 @@ class Compiler:
             return Compiled(self._times("observed", 1, None))
         if field in ("traceId", "spanId", "parentSpanId"):
             return Compiled(self._matches(schema.TEXT_TERMS[field], "(?s:.)+"))
-        named = self._is("names", _storable(field))
+        named = self._is("names", storable.text(field))
         if field in schema.TEXT_TERMS:
             return Compiled(self._or([named, self._matches(schema.TEXT_TERMS[field], "(?s:.)+")]))
         if column := schema.TEXT_COLUMNS.get(field) or schema.NUMBER_COLUMNS.get(field):
@@ -176,10 +175,10 @@ class Compiler:
         either = [self._is(column, wanted)] if column else []
         if field in names.TOP_LEVEL:
             return Compiled(either[0])
-        either.append(self._is("kv", f"{_storable(field)}{schema.TEXT_MARK}{wanted}"))
+        either.append(self._is("kv", f"{storable.text(field)}{schema.TEXT_MARK}{wanted}"))
         if NUMBER.match(value):
             exact = number(value)
-            either.append(self._is("kv", f"{_storable(field)}{schema.NUMBER_MARK}{value_text(exact)}"))
+            either.append(self._is("kv", f"{storable.text(field)}{schema.NUMBER_MARK}{value_text(exact)}"))
             if field in schema.NUMBER_COLUMNS:
                 either.append(self._floats(schema.NUMBER_COLUMNS[field], exact, exact))
         return Compiled(self._or(either))
@@ -204,7 +203,7 @@ class Compiler:
         lists = (
             low is not None
             and high is not None
-            and self._searcher.doc_freq("names", schema.LIST_MARK + _storable(node.field))
+            and self._searcher.doc_freq("names", schema.LIST_MARK + storable.text(node.field))
         )
         return Compiled(found, exact=not lists)
 
@@ -227,7 +226,7 @@ class Compiler:
         )
 
     def _column_range(self, node: Range, low: float | None, high: float | None) -> tantivy.Query:
-        path = f"attrs.{schema.column_name(_storable(node.field))}"
+        path = f"attrs.{storable.column_name(storable.text(node.field))}"
         ends = []
         if low is not None:
             ends.append(f"{path}:{'>=' if node.include_low else '>'}{_digits(low)}")
@@ -246,7 +245,7 @@ class Compiler:
         either = [self._matches(column, expression)] if column else []
         if field not in names.TOP_LEVEL:
             marks = f"[{schema.TEXT_MARK}{schema.NUMBER_MARK}]"
-            either.append(self._matches("kv", f"{_escape(_storable(field))}{marks}{expression}"))
+            either.append(self._matches("kv", f"{_escape(storable.text(field))}{marks}{expression}"))
         return Compiled(self._or(either))
 
     def _regex(self, field: str, pattern: str) -> Compiled:
@@ -254,7 +253,7 @@ class Compiler:
             return self._levels(lambda name: bool(compiled_regex(pattern, ignore_case=False).search(name)))
         if field != names.BODY:
             return self._candidates(field)
-        narrowed = [self._matches("body", f".*{part}.*") for part in _required(pattern)]
+        narrowed = [self._matches("body", f".*{part}.*") for part in text.required_runs(pattern)]
         return Compiled(self._and(narrowed) if narrowed else self._make.all_query(), exact=False)
 
     def _levels(self, wanted: Callable[[str], bool]) -> Compiled:
@@ -264,10 +263,6 @@ class Compiler:
     def _candidates(self, field: str) -> Compiled:
         """Records that have the field at all; the tree decides."""
         return Compiled(self._exists(field).query, exact=False)
-
-
-def _storable(name: str) -> str:
-    return name if name.isascii() else name.encode("utf-8", "replace").decode()
 
 
 def _escape(value: str) -> str:
@@ -284,18 +279,6 @@ def _expression(pattern: str) -> str:
             parts.append({"*": "(?s:.)*", "?": "(?s:.)"}[char] if char in "*?" and not escaped else _escape(char))
             escaped = False
     return "".join(parts)
-
-
-def _required(pattern: str) -> list[str]:
-    """Pieces of words that every match of a regular expression must contain, lower-cased; [] when unsure.
-
-    Only patterns of plain characters, `.`, `.*` and `.+` are read; anything else narrows nothing.
-    """
-    plain = re.sub(r"\.[*+?]?", "\x00", pattern)
-    if _META.search(plain):
-        return []
-    runs: list[str] = text.runs(text.lower(plain))
-    return [run for run in runs if len(run) >= _SMALLEST_PART and run.isascii()]
 
 
 def _digits(value: float) -> str:

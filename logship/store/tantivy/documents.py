@@ -10,12 +10,12 @@ import orjson
 from logship.query import text
 from logship.query.match import value_text
 from logship.record import HANDLER_ID, SEVERITY_NUMBERS, Record
+from logship.store import storable
 from logship.store.tantivy import schema
 
 if TYPE_CHECKING:
     import tantivy
 
-_INT64: Final = 2**63
 _TEXT_FIELDS: Final = schema.TEXT_COLUMNS | schema.TEXT_TERMS
 _SURELY_SHORT: Final = text.MAX_VALUE_BYTES // 4
 """Text of fewer characters than that has no more bytes than take part in comparisons."""
@@ -46,7 +46,7 @@ def encode(record: Record) -> bytes:
     try:
         return orjson.dumps(parts)
     except (TypeError, orjson.JSONEncodeError):
-        return orjson.dumps(_clean(parts), default=str)
+        return orjson.dumps(storable.clean(parts), default=str)
 
 
 def decode(source: Any) -> Record:
@@ -87,7 +87,7 @@ def _add_fields(made: tantivy.Document, fields: dict[str, Any], columns: dict[st
         if value is None:
             continue
         if not name.isascii():
-            name = name.encode("utf-8", "replace").decode()  # noqa: PLW2901 - the name that can be stored
+            name = storable.text(name)  # noqa: PLW2901 - the name that can be stored
         kind = type(value)
         if kind is str and (column := _TEXT_FIELDS.get(name)):
             if value:
@@ -122,34 +122,14 @@ def _add_value(made: tantivy.Document, name: str, value: Any, columns: dict[str,
     if name in schema.UNINDEXED:
         return
     as_text = text.clip(value_text(value))
-    is_number = _is_number(value)
+    is_number = storable.is_number(value)
     made.add_text("kv", f"{name}{schema.NUMBER_MARK if is_number else schema.TEXT_MARK}{as_text}")
     if name == HANDLER_ID:
         return
     cell = value if is_number else schema.COLUMN_TEXT + as_text
-    column = schema.column_name(name)
+    column = storable.column_name(name)
     if column not in columns:
         columns[column] = cell
     else:
         held = columns[column]
         columns[column] = [*(held if isinstance(held, list) else [held]), cell]
-
-
-def _is_number(value: Any) -> bool:
-    """Whole numbers beyond 64 bits count as text: neither JSON nor a column holds them exactly."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, int) and not isinstance(value, bool) and -_INT64 <= value < _INT64
-
-
-def _clean(value: Any) -> Any:
-    """The value with lone surrogates replaced and keys as text: what JSON can hold."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_clean(str(key)): _clean(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and not _is_number(value):
-        return str(value)
-    return value

@@ -7,8 +7,6 @@ behind its name, `attrs` holds numbers and text as columns for ranges and facets
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from logship import record
@@ -59,7 +57,6 @@ LIST_MARK: Final = "\x1d"
 _TOKENIZER: Final = "words"
 # The engine's limit is in bytes of UTF-8 and exclusive; documents blank longer runs themselves.
 _TOKEN_BYTES: Final = MAX_TOKEN_CHARS * 4 + 1
-_PLAIN_NAME: Final = re.compile(r"[A-Ya-z0-9_]+\Z")
 
 
 def build() -> tantivy.Schema:
@@ -89,15 +86,4 @@ def register_tokenizer(index: tantivy.Index) -> None:
     analyzer = TextAnalyzerBuilder(Tokenizer.regex(TOKEN_PATTERN))
     index.register_tokenizer(
         _TOKENIZER, analyzer.filter(Filter.lowercase()).filter(Filter.remove_long(_TOKEN_BYTES)).build()
-    )
-
-
-@lru_cache(maxsize=65_536)
-def column_name(name: str) -> str:
-    """A field name as a path segment of `attrs` of letters, digits and `_` alone; different names stay different."""
-    if _PLAIN_NAME.match(name):
-        return name
-    return "".join(
-        char if char.isascii() and (char.isalnum() or char == "_") and char != "Z" else f"Z{ord(char):x}Z"
-        for char in name
     )
