@@ -22,12 +22,15 @@ _ValueTree = tuple[str, Any]
 _EQUALS: Final = re.compile(r"([\w.@]+)=(?!~)(.+)", re.DOTALL)
 
 
-def parse(query: str, *, now_us: int | None = None) -> Node:
+def parse(
+    query: str, *, now_us: int | None = None, is_duration: Callable[[str], bool] = names.is_duration_ms
+) -> Node:
     """The tree of a query.
 
     Args:
         query: the text as typed; empty means every record.
         now_us: what times like `15m` count back from; the clock's time when None.
+        is_duration: whether a field (canonical name) holds milliseconds, so that units may be compared with it.
 
     Raises:
         QuerySyntaxError: with the position of the first wrong character and a suggestion.
@@ -38,7 +41,8 @@ def parse(query: str, *, now_us: int | None = None) -> Node:
     except lark.exceptions.UnexpectedInput as error:
         raise _explain(query, error) from None
     try:
-        found: Node = _ToTree(query, time.time_ns() // 1000 if now_us is None else now_us).transform(parsed)
+        now = time.time_ns() // 1000 if now_us is None else now_us
+        found: Node = _ToTree(query, now, is_duration).transform(parsed)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
     return found
@@ -54,14 +58,14 @@ def _lark() -> lark.Lark:
 class _ToTree(lark.Transformer[lark.Token, Node]):
     """Bottom-up: values of a field wait as closures until the field's name is known."""
 
-    def __init__(self, query: str, now_us: int) -> None:
+    def __init__(self, query: str, now_us: int, is_duration: Callable[[str], bool]) -> None:
         super().__init__()
-        self._query, self._now_us = query, now_us
+        self._query, self._now_us, self._is_duration = query, now_us, is_duration
 
     def _written(self, token: lark.Token) -> Written:
         quoted = token.type == "STRING"
         raw = token[1:-1] if quoted else str(token)
-        return Written(raw, quoted, token.start_pos or 0, self._query, self._now_us)
+        return Written(raw, quoted, token.start_pos or 0, self._query, self._now_us, self._is_duration)
 
     def start(self, *found: Node) -> Node:
         return found[0] if found else All()

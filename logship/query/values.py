@@ -14,6 +14,8 @@ from logship.record import SEVERITY_NUMBERS, severity
 from logship.timerange import parse_time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from logship.query.tree import Bound
 
 NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z")
@@ -38,6 +40,8 @@ class Written:
     position: int
     query: str
     now_us: int
+    is_duration: Callable[[str], bool] = names.is_duration_ms
+    """Whether a field holds milliseconds."""
 
     def fail(self, problem: str, suggestion: str = "") -> QuerySyntaxError:
         """The error that points at this piece."""
@@ -86,7 +90,7 @@ def value(field: str, piece: Written) -> Node:
         return Wildcard(field, piece.raw.upper() if field == names.SEVERITY else piece.raw)
     if field == names.SEVERITY:
         return Term(field, level(piece))
-    if names.is_duration_ms(field) and not piece.quoted and _WITH_UNIT.match(piece.plain):
+    if piece.is_duration(field) and not piece.quoted and _WITH_UNIT.match(piece.plain):
         return Term(field, f"{bound(field, piece):.15g}")
     return Term(field, piece.plain)
 
@@ -129,11 +133,11 @@ def bound(field: str, piece: Written) -> Bound:
     if NUMBER.match(written):
         return number(written)
     unit = _WITH_UNIT.match(written)
-    if unit and names.is_duration_ms(field):
+    if unit and piece.is_duration(field):
         return _milliseconds(unit, piece)
     if unit and unit[2] in _MS_OF_UNIT:
         raise piece.fail(f"{names.short(field)} has no unit of time", f"write {unit[1]}; units go with duration")
-    if field == names.SHORT_NAMES["status"] or names.is_duration_ms(field):
+    if field == names.SHORT_NAMES["status"] or piece.is_duration(field):
         raise piece.fail(f"{written!r} is no number", f"write {names.short(field)}>500")
     return text.clip(written)
 
