@@ -14,7 +14,7 @@ from logship.query.text import clip
 from logship.store.port import MOST_GROUPS, Bar, Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from logship.record import Record
     from logship.store.port import Measure
@@ -52,10 +52,18 @@ def percentiles(
 
 def ordered(records: Iterable[Record], field_name: str, *, limit: int, descending: bool) -> list[Record]:
     """The first records in order of a field's value, as the port says."""
-    best = heapq.nsmallest(
-        limit, records, key=lambda record: (*_rank(record, field_name, descending), -record.time_us, _Last(record.id))
-    )
-    return list(best)
+    return heapq.nsmallest(limit, records, key=lambda record: order_key(record, [(field_name, descending)]))
+
+
+def order_key(record: Record, by: Sequence[tuple[str, bool]]) -> tuple[Any, ...]:
+    """What a record sorts by: fields and whether they descend; ties newest first."""
+    ranks = [part for name, descending in by for part in _rank(record, name, descending)]
+    return (*ranks, -record.time_us, Last(record.id))
+
+
+def keys_of(record: Record, by: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The groups that a record is in: its values as text, each with each where a field has several."""
+    return product(*({clip(value_text(value)) for value in values(record, name)} for name in by))
 
 
 def _rank(record: Record, field_name: str, descending: bool) -> tuple[int, Any]:
@@ -65,11 +73,11 @@ def _rank(record: Record, field_name: str, descending: bool) -> tuple[int, Any]:
         return (0, -max(numbers)) if descending else (0, min(numbers))
     texts = [clip(value_text(value)) for value in found]
     if texts:
-        return (1, _Last(max(texts))) if descending else (1, min(texts))
+        return (1, Last(max(texts))) if descending else (1, min(texts))
     return 2, 0
 
 
-class _Last(str):
+class Last(str):
     """Text that sorts from the end."""
 
     __slots__ = ()
@@ -90,8 +98,7 @@ def aggregate(records: Iterable[Record], measures: Sequence[Measure], by: Sequen
         groups[None, ()] = [_Figure() for _ in measures]
     for record in records:
         start = record.time_us // bin_us * bin_us if bin_us else None
-        texts = [{clip(value_text(value)) for value in values(record, name)} for name in by]
-        for keys in product(*texts):
+        for keys in keys_of(record, by):
             figures = groups.get((start, keys))
             if figures is None:
                 if len(groups) == MOST_GROUPS:
