@@ -16,16 +16,12 @@ def column_name(name: str) -> str:
     """A field name as a path segment of letters, digits and `_` alone; different names stay different."""
     if _PLAIN_NAME.match(name):
         return name
+    if not name:
+        return "Z"
     return "".join(
         char if char.isascii() and (char.isalnum() or char == "_") and char != "Z" else f"Z{ord(char):x}Z"
         for char in name
     )
-
-
-@lru_cache(maxsize=65_536)
-def name_of(column: str) -> str:
-    """The inverse of `column_name`."""
-    return re.sub(r"Z([0-9a-f]+)Z", lambda match: chr(int(match[1], 16)), column)
 
 
 def text(value: str) -> str:

@@ -1,0 +1,224 @@
+"""One cluster: address, authentication, TLS, and its complaints in our words.
+
+opensearch-py keeps the connection pool and signs requests; bodies are made and read by orjson.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+from opensearchpy import OpenSearch, Urllib3AWSV4SignerAuth, Urllib3HttpConnection
+from opensearchpy.exceptions import (
+    AuthenticationException,
+    AuthorizationException,
+    ConnectionTimeout,
+    SSLError,
+    TransportError,
+)
+from opensearchpy.exceptions import ConnectionError as NoConnectionError
+from opensearchpy.serializer import Serializer
+
+from logship.errors import AccessError, ConnectError, DiskFullError, LogshipError, SettingsError, StoreError
+from logship.settings import secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from logship.settings import Store
+
+_POOL_SIZE: Final = 4
+_BUSY: Final = frozenset({429, 502, 503, 504})
+"""Statuses that a server gives when asking again later may help."""
+_BUSY_WAITS_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
+_NO_ACCESS: Final = frozenset({401, 403})
+_AWS_HOSTS: Final = ".amazonaws.com"
+
+# The SDK reports each failed request as a warning; what matters reaches people as our own errors.
+logging.getLogger("opensearch").addHandler(logging.NullHandler())
+
+
+class _Json(Serializer):
+    """Bodies as bytes; what is bytes or text already is passed on."""
+
+    mimetype = "application/json"
+
+    def dumps(self, data: Any) -> Any:
+        return data if isinstance(data, (bytes, str)) else orjson.dumps(data)
+
+    def loads(self, s: str) -> Any:
+        return orjson.loads(s)
+
+
+class _Connection(Urllib3HttpConnection):
+    """Leaves the server's deprecation notes alone: they are for us, not for whoever runs a query."""
+
+    def _raise_warnings(self, warning_headers: Any) -> None:
+        del warning_headers
+
+
+class RefusedError(StoreError):
+    """The server understood the request and refused it.
+
+    Attributes:
+        status: of HTTP.
+        kind: the server's name for the reason, such as ``index_not_found_exception``.
+    """
+
+    def __init__(self, message: str, status: int, kind: str) -> None:
+        super().__init__(message)
+        self.status, self.kind = status, kind
+
+
+class Cluster:
+    """Requests to one cluster; every failure is one of ours. Safe to use from several threads."""
+
+    def __init__(self, store: Store) -> None:
+        self.url = store.location.rstrip("/")
+        self._store = store
+        self._client = OpenSearch(
+            hosts=[self.url],
+            connection_class=_Connection,
+            serializer=_Json(),
+            timeout=store.timeout_s,
+            max_retries=0,
+            pool_maxsize=_POOL_SIZE,
+            http_auth=_authentication(store),
+            **_tls(store),
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        patient: bool = True,
+    ) -> Any:
+        """The answer to one request.
+
+        Args:
+            method: of HTTP.
+            path: begins with ``/``.
+            body: bytes as they are, anything else as JSON.
+            params: of the URL.
+            headers: more of them.
+            patient: whether a busy server is asked again, up to 8 s.
+
+        Raises:
+            ConnectError: the server does not answer, or is too busy.
+            AccessError: it does not know us, or does not let us.
+            DiskFullError: it takes no more writes because its disk is full.
+            RefusedError: any other refusal.
+        """
+        waits = list(_BUSY_WAITS_S) if patient else []
+        while True:
+            try:
+                return self._client.transport.perform_request(
+                    method, path, params=dict(params or {}), body=body, headers=dict(headers or {})
+                )
+            except TransportError as error:
+                if error.status_code not in _BUSY or not waits or _is_full_disk(str(error)):
+                    raise self._explained(error, f"{method} {path}") from None
+                time.sleep(waits.pop(0))
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._client.close()
+
+    def _explained(self, error: TransportError, asked: str) -> LogshipError:
+        if isinstance(error, SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return ConnectError(
+                f"{self.url}: its certificate is not trusted ({_short(error.info)}); "
+                "name its authority as ca_cert in [stores.NAME]"
+            )
+        if isinstance(error, ConnectionTimeout):
+            return ConnectError(f"{self.url} did not answer {asked} within {self._store.timeout_s:.0f} s")
+        if isinstance(error, NoConnectionError):
+            return ConnectError(f"{self.url} does not answer ({_short(error.info)}); is it running, is the URL right?")
+        return self._refusal(error, asked)
+
+    def _refusal(self, error: TransportError, asked: str) -> LogshipError:
+        status, kind, reason = int(error.status_code), *reason_of(error.info, error.error)
+        if _is_full_disk(reason):
+            return DiskFullError(f"{self.url} takes no more writes, its disk is full: {_short(reason)}")
+        if isinstance(error, AuthenticationException):
+            return AccessError(f"{self.url} does not know us (401); check username and password of the store")
+        if isinstance(error, AuthorizationException) and "block" not in kind:
+            return AccessError(f"{self.url} does not permit {asked}: {_short(reason)}")
+        if status in _BUSY:
+            return ConnectError(f"{self.url} is too busy ({status} {kind}); try again later")
+        return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
+
+
+def reason_of(info: Any, fallback: Any = "") -> tuple[str, str]:
+    """The kind and the words of a server's complaint, from the innermost cause that names one."""
+    found = info.get("error", {}) if isinstance(info, dict) else {}
+    if not isinstance(found, dict):
+        return str(fallback), str(found)
+    kind, reason = str(found.get("type", fallback)), str(found.get("reason", ""))
+    causes = found.get("root_cause") or ([found["caused_by"]] if found.get("caused_by") else [])
+    failed = [shard.get("reason", {}) for shard in found.get("failed_shards", ())]
+    for cause in [*causes, *failed]:
+        if cause.get("reason"):
+            kind, reason = str(cause.get("type", kind)), str(cause["reason"])
+            deeper = cause.get("caused_by")
+            if deeper and deeper.get("reason"):
+                reason = f"{reason}: {deeper['reason']}"
+            break
+    return kind, reason
+
+
+def _is_full_disk(reason: str) -> bool:
+    """The flood stage: the server has made its indices read-only (OpenSearch docs, "Cluster settings", disk)."""
+    return "disk usage exceeded flood-stage" in reason or "read-only-allow-delete" in reason
+
+
+def _short(reason: Any) -> str:
+    return " ".join(str(reason).split())[:300]
+
+
+def _authentication(store: Store) -> tuple[str, str] | Callable[..., Any] | None:
+    host = urlsplit(store.location).hostname or ""
+    kind = store.auth
+    if kind == "auto":
+        kind = "basic" if store.username else "sigv4" if host.endswith(_AWS_HOSTS) else "none"
+    if kind == "basic":
+        if not store.username:
+            raise SettingsError('auth = "basic" needs username and password in [stores.NAME]')
+        return store.username, secret(store.password, "stores password")
+    return _signer(store, host) if kind == "sigv4" else None
+
+
+def _signer(store: Store, host: str) -> Callable[..., Any]:
+    """Signs requests with the role of this machine or person."""
+    import boto3
+
+    session = boto3.Session(region_name=store.region or None)
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise AccessError(f"{store.location}: no AWS credentials were found; give this machine a role, or log in")
+    region = store.region or session.region_name
+    if not region:
+        raise SettingsError(f"{store.location}: no AWS region; write region in [stores.NAME]")
+    service = store.service if store.service != "auto" else "aoss" if ".aoss." in host else "es"
+    return Urllib3AWSV4SignerAuth(credentials, region, service)
+
+
+def _tls(store: Store) -> dict[str, Any]:
+    if not store.location.startswith("https://"):
+        return {}
+    try:
+        context = ssl.create_default_context(cafile=store.ca_cert or None)
+        if store.client_cert:
+            context.load_cert_chain(store.client_cert, store.client_key or None)
+    except (OSError, ssl.SSLError) as error:
+        named = f"ca_cert {store.ca_cert!r}" if not store.client_cert else f"client_cert {store.client_cert!r}"
+        raise SettingsError(f"{named} of [stores.NAME] cannot be used: {error}") from None
+    return {"use_ssl": True, "ssl_context": context}

@@ -1,0 +1,157 @@
+"""How the fields of an index are named and found: what `Reader` has to know of it, and our own indices' answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from logship.query import names
+from logship.record import SEVERITY_NUMBERS
+from logship.store import storable
+from logship.store.opensearch.compile import Compiled, Compiler
+from logship.store.opensearch.document import NO_COLUMN, READERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from logship.query.tree import Node
+    from logship.record import Record
+    from logship.store.opensearch.columns import Meta
+    from logship.store.port import Cursor
+    from logship.timerange import TimeRange
+
+_LEVEL_OF: Final = {number: name for name, number in SEVERITY_NUMBERS.items()}
+_COLUMNS: Final = {
+    names.SEVERITY: "logship.level",
+    "traceId": "logship.traceId",
+    "spanId": "logship.spanId",
+    "parentSpanId": "logship.parentSpanId",
+}
+_TIMES: Final = {names.TIME: "logship.time_us", names.OBSERVED: "logship.observed_us"}
+_ALWAYS: Final = ("logship.time_us", "logship.observed_us", "logship.level", "logship.rest")
+
+
+class Dialect(Protocol):
+    """The names of one index, or of many of one kind."""
+
+    index: str
+    """Index, alias or pattern."""
+    time_field: str
+    time_unit_us: float
+    """How many microseconds one unit of the time field is, in sorts and histograms."""
+
+    def compile(self, node: Node) -> Compiled:
+        """The query for the server."""
+
+    def within(self, time_range: TimeRange) -> dict[str, Any]:
+        """The query for a range of time."""
+
+    def sort(self, *, newest_first: bool) -> list[dict[str, Any]]:
+        """The order of (time, id)."""
+
+    def search_after(self, cursor: Cursor) -> list[Any]:
+        """The values of that order at a cursor."""
+
+    def source(self, fields: Sequence[str] | None) -> Any:
+        """What of the documents is needed; None means everything."""
+
+    def record(self, hit: dict[str, Any]) -> Record:
+        """The record that a hit holds."""
+
+    def text_column(self, name: str) -> str | None:
+        """The column that lists a field's values."""
+
+    def number_column(self, name: str) -> tuple[str, float] | None:
+        """The column of a field's numbers, and what to multiply them by."""
+
+    def key_text(self, name: str, key: Any) -> str:
+        """A value of a column as text."""
+
+    def scans(self, name: str) -> bool:
+        """Whether a field never has a column, so that records are read for it."""
+
+    def exists(self, name: str) -> dict[str, Any]:
+        """The query for records that have a field."""
+
+    def bins(self, interval_us: int, *, composite: bool = False) -> dict[str, Any]:
+        """The aggregation that cuts time into intervals, empty ones left out."""
+
+
+class OwnDialect:
+    """Indices of our own template."""
+
+    time_field = "logship.time_us"
+    time_unit_us = 1.0
+
+    def __init__(self, meta: Meta, index: str) -> None:
+        self.index, self._meta = index, meta
+        self._compiler = Compiler("body" if meta.output == "otel" else "message")
+        self._read = READERS[meta.output]
+
+    def compile(self, node: Node) -> Compiled:
+        """The query for the server."""
+        return self._compiler.compile(node)
+
+    def within(self, time_range: TimeRange) -> dict[str, Any]:
+        """The query for a range of time."""
+        return {"range": {self.time_field: {"gte": time_range.start_us, "lt": time_range.end_us}}}
+
+    def sort(self, *, newest_first: bool) -> list[dict[str, Any]]:
+        """The order of (time, id)."""
+        order = "desc" if newest_first else "asc"
+        return [{self.time_field: order}, {"logship.id": order}]
+
+    def search_after(self, cursor: Cursor) -> list[Any]:
+        """The values of that order at a cursor."""
+        return list(cursor)
+
+    def source(self, fields: Sequence[str] | None) -> Any:
+        """What of the documents is needed."""
+        if fields is None:
+            return True
+        parts = {names.BODY: ("body", "message"), names.SEVERITY: ("severity",)}
+        wanted = [part for name in fields for part in parts.get(name, (name, *_below(name)))]
+        return [*_ALWAYS, *wanted]
+
+    def record(self, hit: dict[str, Any]) -> Record:
+        """The record that a hit holds."""
+        return self._read(hit["_id"], hit["_source"])
+
+    def text_column(self, name: str) -> str | None:
+        """The column that lists a field's values."""
+        if name in _COLUMNS:
+            return _COLUMNS[name]
+        column = f"text.{storable.column_name(storable.text(name))}"
+        return f"logship.{column}" if self._admitted(column) and not self.scans(name) else None
+
+    def number_column(self, name: str) -> tuple[str, float] | None:
+        """The column of a field's numbers."""
+        if name in _TIMES:
+            return _TIMES[name], 1.0
+        column = f"number.{storable.column_name(storable.text(name))}"
+        return (f"logship.{column}", 1.0) if self._admitted(column) and not self.scans(name) else None
+
+    def key_text(self, name: str, key: Any) -> str:
+        """A value of a column as text."""
+        return _LEVEL_OF[int(key)] if name == names.SEVERITY else str(key)
+
+    def scans(self, name: str) -> bool:
+        """Whether a field never has a column."""
+        return name in NO_COLUMN or (name in names.TOP_LEVEL and name not in _COLUMNS and name not in _TIMES)
+
+    def exists(self, name: str) -> dict[str, Any]:
+        """The query for records that have a field."""
+        return self._compiler.exists(name)
+
+    def bins(self, interval_us: int, *, composite: bool = False) -> dict[str, Any]:
+        """The aggregation that cuts time into intervals."""
+        wanted = {"field": self.time_field, "interval": interval_us}
+        return {"histogram": wanted if composite else {**wanted, "min_doc_count": 1}}
+
+    def _admitted(self, column: str) -> bool:
+        if column not in self._meta.columns:
+            self._meta.read()  # a writer may have admitted it since
+        return column in self._meta.columns
+
+
+def _below(name: str) -> tuple[str, str]:
+    return f"attributes.{name}", f"resource.attributes.{name}"

@@ -1,0 +1,75 @@
+"""Values as keys of one sorted keyword field, so that terms, ranges and wildcards on any name are exact.
+
+A key is the field's name, a mark for the kind of value, and the value. Since each name has its own stretch of
+keys, no mapping grows with the number of names, and no two names can conflict.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.query import addresses
+from logship.query.match import value_text
+from logship.query.text import clip
+from logship.store import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEXT: Final = "\x1f"
+NUMBER: Final = "\x1e"
+PRINTED: Final = "\x1d"
+"""Numbers, booleans and objects as people read them: for wildcards, and `true` for booleans."""
+ADDRESS: Final = "\x1c"
+LONG_RUN: Final = "\x1b"
+"""Alone in `names`: the body has a run of over 256 characters, which no index knows."""
+_NAME_BYTES: Final = 400
+"""Longer names are cut and told apart by a digest: a key may have 32,766 bytes, the engine's limit."""
+_SIGN: Final = 1 << 63
+_ALL_BITS: Final = (1 << 64) - 1
+_EXACT_DOUBLE: Final = 2**53
+_HALF: Final = 0x8000
+
+
+@lru_cache(maxsize=65_536)
+def name_key(name: str) -> str:
+    """A name as the beginning of its keys."""
+    raw = name.encode("utf-8", "replace")
+    if len(raw) <= _NAME_BYTES:
+        return raw.decode()
+    return raw[:_NAME_BYTES].decode("utf-8", "ignore") + blake2b(raw, digest_size=8).hexdigest()
+
+
+def number_key(value: float) -> str:
+    """20 hex digits that sort as the numbers do, exact for 64-bit whole numbers and doubles alike."""
+    try:
+        double = float(value)
+    except OverflowError:
+        double = float("inf") if value > 0 else float("-inf")
+    (bits,) = struct.unpack(">Q", struct.pack(">d", double + 0.0))  # -0.0 becomes 0.0
+    bits = ~bits & _ALL_BITS if bits & _SIGN else bits | _SIGN
+    rest = 0
+    if isinstance(value, int) and abs(value) > _EXACT_DOUBLE and abs(double) != float("inf"):
+        rest = min(max(value - int(double), -_HALF), _HALF - 1)
+    return f"{bits:016x}{rest + _HALF:04x}"
+
+
+def of_value(name: str, value: Any) -> Iterator[str]:
+    """The keys of one value that is no list; `name` is a `name_key`."""
+    if isinstance(value, str):
+        yield f"{name}{TEXT}{clip(storable.text(value))}"
+        if value[:1] in _ADDRESS_STARTS and (address := addresses.key(value)):
+            yield f"{name}{ADDRESS}{address}"
+        return
+    if storable.is_number(value):
+        yield f"{name}{NUMBER}{number_key(value)}"
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield f"{name}{TEXT}{value}"
+        return
+    yield f"{name}{PRINTED}{clip(storable.text(value_text(value)))}"
+
+
+_ADDRESS_STARTS: Final = frozenset("0123456789abcdefABCDEF:")
