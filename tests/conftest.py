@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from logship.testing.opensearch_node import Node, NodeUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DEVELOPER = {name: os.environ[name] for name in os.environ if name == "HOME" or "OPENSEARCH" in name or "CACHE" in name}
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
 
@@ -22,6 +30,33 @@ def _no_developer(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Temp
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(home / "aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(home / "aws-credentials"))
+
+
+@pytest.fixture(scope="session")
+def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real OpenSearch on loopback; where there can be none, the test is skipped, or fails in CI."""
+    if url := DEVELOPER.get("LOGSHIP_TEST_OPENSEARCH_URL"):
+        yield url
+        return
+    node = Node(tmp_path_factory.mktemp("opensearch"), fast_start=True)
+    with opensearch_available():
+        url = node.start()
+    yield url
+    node.stop()
+
+
+@contextmanager
+def opensearch_available() -> Iterator[None]:
+    """Starting a node uses the developer's cache; where none can be started, skips, or fails in CI."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in DEVELOPER.items():
+            patch.setenv(name, value)
+        try:
+            yield
+        except NodeUnavailableError as error:
+            if "LOGSHIP_REQUIRE_OPENSEARCH" in DEVELOPER:
+                pytest.fail(f"no OpenSearch node: {error}")
+            pytest.skip(f"no OpenSearch node: {error}")
 
 
 @pytest.fixture

@@ -53,6 +53,16 @@ QUERIES = [
 ]  # fmt: skip
 
 
+def record(number: int, **changes: Any) -> Record:
+    """A plain record; equal numbers give equal ids."""
+    made = Record(
+        record_id(BASE_US // 1000 + number, "/g", "s", str(number)), BASE_US + number * 1000, f"event {number}", "INFO"
+    )
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
 @st.composite
 def records(draw: st.DrawFn) -> Record:
     """A record of few times, few words and wild values, so that much is equal and much collides."""

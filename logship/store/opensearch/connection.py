@@ -36,6 +36,7 @@ _BUSY: Final = frozenset({429, 502, 503, 504})
 """Statuses that a server gives when asking again later may help."""
 _BUSY_WAITS_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
 _NO_ACCESS: Final = frozenset({401, 403})
+_DEEPEST_CAUSE: Final = 5
 _AWS_HOSTS: Final = ".amazonaws.com"
 
 # The SDK reports each failed request as a warning; what matters reaches people as our own errors.
@@ -162,17 +163,15 @@ def reason_of(info: Any, fallback: Any = "") -> tuple[str, str]:
     found = info.get("error", {}) if isinstance(info, dict) else {}
     if not isinstance(found, dict):
         return str(fallback), str(found)
-    kind, reason = str(found.get("type", fallback)), str(found.get("reason", ""))
-    causes = found.get("root_cause") or ([found["caused_by"]] if found.get("caused_by") else [])
     failed = [shard.get("reason", {}) for shard in found.get("failed_shards", ())]
-    for cause in [*causes, *failed]:
-        if cause.get("reason"):
-            kind, reason = str(cause.get("type", kind)), str(cause["reason"])
-            deeper = cause.get("caused_by")
-            if deeper and deeper.get("reason"):
-                reason = f"{reason}: {deeper['reason']}"
-            break
-    return kind, reason
+    told = next((cause for cause in [*found.get("root_cause", ()), *failed] if cause.get("reason")), found)
+    kind, reasons = str(told.get("type", fallback)), [str(told.get("reason", ""))]
+    cause = found.get("caused_by") or told.get("caused_by")
+    while cause and len(reasons) < _DEEPEST_CAUSE:
+        if cause.get("reason") and str(cause["reason"]) not in reasons:
+            reasons.append(str(cause["reason"]))
+        cause = cause.get("caused_by")
+    return kind, ": ".join(reasons)
 
 
 def _is_full_disk(reason: str) -> bool:

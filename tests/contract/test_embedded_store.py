@@ -1,0 +1,120 @@
+"""What the embedded store promises beyond the port: processes, locks, handing over, folders."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from logship.errors import NewerFormatError, StoreError, StoreLockedError
+from logship.query.tree import All
+from logship.store.tantivy.reader import Reader
+from logship.store.tantivy.writer import open_writer
+from tests.contract.store_cases import record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from logship.record import Record
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    return str(tmp_path / "store")
+
+
+def fill(store: str, made: list[Record]) -> None:
+    writer = open_writer(store, "test", long_running=False)
+    writer.add(made)
+    writer.close()
+
+
+def test_another_process_sees_records_while_they_are_written(store: str) -> None:
+    """A reader in another process finds a record within 1.2 s of its commit."""
+    writer = open_writer(store, "test", long_running=True)
+    code = (
+        "import sys,time\nfrom logship.store.tantivy.reader import Reader\nfrom logship.query.tree import All\n"
+        "reader = Reader(sys.argv[1])\nprint('ready', flush=True)\n"
+        "while not (reader.refresh() and reader.count(All())): time.sleep(0.01)\nprint(time.time(), flush=True)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, store], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    written = time.time()
+    writer.add([record(1)])
+    writer.commit()
+    seen = float(process.stdout.readline())
+    process.wait()
+    process.stdout.close()
+    writer.close()
+
+    assert seen - written <= 1.2
+
+
+def test_a_second_long_running_writer_is_refused(store: str) -> None:
+    """It is told who holds the store."""
+    writer = open_writer(store, "forward", long_running=True)
+    with pytest.raises(StoreLockedError, match="forward"):
+        open_writer(store, "forward", long_running=True)
+    writer.close()
+
+
+def test_a_short_writer_hands_over_to_a_long_running_one(store: str) -> None:
+    """Its batch is durable when `add` returns, although another writer holds the store."""
+    holder = open_writer(store, "forward", long_running=True)
+    short = open_writer(store, "import", long_running=False)
+    result = short.add([record(1), record(2)])
+    seen = Reader(store).count(All())
+    short.close()
+    holder.close()
+
+    assert (result.accepted, seen) == (2, 2)
+
+
+def hold(store: str, ready: Any) -> None:
+    open_writer(store, "forward", long_running=True)
+    ready.send(True)
+    time.sleep(60)
+
+
+def test_a_store_outlives_its_killed_writer(store: str) -> None:
+    """After kill -9 of the holder a waiting short writer takes over, and nothing acknowledged is gone."""
+    fill(store, [record(1)])
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=hold, args=(store, there))
+    process.start()
+    here.recv()
+    short = open_writer(store, "import", long_running=False)
+    process.kill()
+    result = short.add([record(2)])
+    short.close()
+    process.join()
+
+    assert (result.accepted, Reader(store).count(All())) == (1, 2)
+
+
+@pytest.fixture
+def strange_folders(tmp_path: Path) -> Path:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("x")
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "format.json").write_text(json.dumps({"engine": "tantivy", "format": 99}))
+    return tmp_path
+
+
+def test_folders_that_are_no_stores_are_left_alone(strange_folders: Path) -> None:
+    """What is no store is neither read nor written, and a newer format is named."""
+    for path, kind in (("absent", StoreError), ("other", StoreError), ("newer", NewerFormatError)):
+        with pytest.raises(kind):
+            Reader(strange_folders / path)
+    for path, kind in (("other", StoreError), ("newer", NewerFormatError)):
+        with pytest.raises(kind):
+            open_writer(strange_folders / path, "test", long_running=False)
+
+    assert sorted(item.name for item in (strange_folders / "other").iterdir()) == ["notes.txt"]
