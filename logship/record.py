@@ -58,6 +58,11 @@ def severity(text: str) -> str:
     return _LEVEL_NAMES.get(text) or _LEVEL_NAMES.get(text.strip().upper(), "")
 
 
+def level_names(level: str) -> list[str]:
+    """Every name, in capitals, that stands for an OpenTelemetry level."""
+    return [name for name, known in _LEVEL_NAMES.items() if known == level]
+
+
 class LogEvent(NamedTuple):
     """One event as CloudWatch Logs hands it out, or a file's line in the same shape."""
 

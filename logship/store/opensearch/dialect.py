@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from logship.errors import UsageError
 from logship.query import names
 from logship.record import SEVERITY_NUMBERS
 from logship.store import storable
-from logship.store.opensearch.compile import Compiled, Compiler
+from logship.store.opensearch.compile import ALL, Compiled, Compiler
 from logship.store.opensearch.document import NO_COLUMN, READERS
+from logship.store.opensearch.template import MOST_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +76,21 @@ class Dialect(Protocol):
 
     def bins(self, interval_us: int, *, composite: bool = False) -> dict[str, Any]:
         """The aggregation that cuts time into intervals, empty ones left out."""
+
+    def everything(self) -> dict[str, Any]:
+        """The query that every record matches."""
+
+    def extras(self) -> dict[str, Any]:
+        """What a search asks for beside the source."""
+
+    def no_column(self, name: str) -> UsageError:
+        """The error for a field that records have, and whose values cannot be listed."""
+
+    def field_names(self) -> set[str] | None:
+        """Our names of the fields; None when the records have to be asked."""
+
+    def located(self) -> list[str]:
+        """What the names were decided from, for people."""
 
 
 class OwnDialect:
@@ -146,6 +163,28 @@ class OwnDialect:
         """The aggregation that cuts time into intervals."""
         wanted = {"field": self.time_field, "interval": interval_us}
         return {"histogram": wanted if composite else {**wanted, "min_doc_count": 1}}
+
+    def everything(self) -> dict[str, Any]:
+        """The query that every record matches."""
+        return ALL
+
+    def extras(self) -> dict[str, Any]:
+        """Nothing: the source holds all."""
+        return {}
+
+    def no_column(self, name: str) -> UsageError:
+        """The error for a field beyond the columns."""
+        return UsageError(
+            f"the store has no column for {names.short(name)!r}: beyond {MOST_COLUMNS} columns, names can be searched, "
+            "but not counted, sorted or listed; narrow to other fields"
+        )
+
+    def field_names(self) -> None:
+        """The records know."""
+
+    def located(self) -> list[str]:
+        """Our own names need no decision."""
+        return ["profile logship: our own index"]
 
     def _admitted(self, column: str) -> bool:
         if column not in self._meta.columns:

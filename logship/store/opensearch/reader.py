@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from logship.errors import StoreError
+from logship.errors import AccessError, StoreError
 from logship.query import names
 from logship.query.match import matches
 from logship.query.tree import All, Exists, both
+from logship.settings import Store
 from logship.store import plain
 from logship.store.opensearch import statistics, template
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.compile import conjunction
 from logship.store.opensearch.connection import Cluster, RefusedError
 from logship.store.opensearch.dialect import OwnDialect
+from logship.store.opensearch.foreign.dialect import ForeignDialect
 from logship.store.opensearch.keys import LONG_RUN, TEXT
 from logship.store.opensearch.snapshot import Snapshot
 from logship.store.port import Bar, Cursor, Group, Measure, never
@@ -27,12 +29,12 @@ if TYPE_CHECKING:
 
     from logship.query.tree import Node
     from logship.record import Record
-    from logship.settings import Store
     from logship.store.opensearch.dialect import Dialect
 
 _PAGE: Final = 5_000
 """Records of one request; the server refuses over 10,000."""
 _NAMES_PAGE: Final = 10_000
+_NO_INDEX: Final = "index_not_found_exception"
 
 
 def open_reader(store: Store) -> Reader:
@@ -44,12 +46,35 @@ def open_reader(store: Store) -> Reader:
     """
     cluster = Cluster(store)
     meta = Meta(cluster, store)
-    if not meta.read():
+    if store.profile in ("auto", "logship") and _is_ours(meta, store):
+        return Reader(cluster, OwnDialect(meta, store.index))
+    if store.profile == "logship" or store.index == Store(location="").index:
         raise StoreError(
-            f"{store.location} has no store {store.index!r}; write to it first, or run: "
-            f"logship store setup --store {store.location}"
+            f"{store.location} has no store {store.index!r}; write to it first, run logship store setup --store "
+            f"{store.location}, or name an index that others write with --index"
         )
-    return Reader(cluster, OwnDialect(meta, store.index))
+    try:
+        return Reader(cluster, ForeignDialect(cluster, store))
+    except RefusedError as error:
+        if error.kind != _NO_INDEX:
+            raise
+        raise StoreError(_no_index(cluster, store.index)) from None
+
+
+def _is_ours(meta: Meta, store: Store) -> bool:
+    try:
+        return meta.read()
+    except AccessError:
+        if store.profile == "logship":
+            raise
+        return False  # whoever may read the indices of others alone need not see ours
+
+
+def _no_index(cluster: Cluster, index: str) -> str:
+    return (
+        f"{cluster.url} has no index or alias {index!r}; name one with --index, or restore ours with: "
+        f"logship store setup --store {cluster.url}"
+    )
 
 
 class Reader:
@@ -60,12 +85,9 @@ class Reader:
         try:
             self._snapshot = Snapshot(cluster, dialect.index)
         except RefusedError as error:
-            if error.kind != "index_not_found_exception":
+            if error.kind != _NO_INDEX:
                 raise
-            raise StoreError(
-                f"{cluster.url} has no index or alias {dialect.index!r}; name one with --index, or restore ours with: "
-                f"logship store setup --store {cluster.url}"
-            ) from None
+            raise StoreError(_no_index(cluster, dialect.index)) from None
         self._state = self._state_now()
 
     def refresh(self) -> bool:
@@ -133,7 +155,7 @@ class Reader:
     def _sorted(
         self, query: dict[str, Any], order: list[dict[str, Any]], limit: int, stop: Callable[[], bool]
     ) -> list[Record]:
-        body: dict[str, Any] = {"query": query, "sort": order, "track_total_hits": False}
+        body: dict[str, Any] = {"query": query, "sort": order, "track_total_hits": False, **self._dialect.extras()}
         found: list[Record] = []
         while len(found) < limit:
             size = min(limit - len(found), _PAGE)
@@ -235,6 +257,9 @@ class Reader:
 
     def field_names(self) -> list[str]:
         """Canonical names of the fields that records have."""
+        known = self._dialect.field_names()
+        if known is not None:
+            return sorted(known | names.TOP_LEVEL)
         found: set[str] = set(names.TOP_LEVEL)
         composite: dict[str, Any] = {
             "size": _NAMES_PAGE,
@@ -273,17 +298,20 @@ class Reader:
         """The request that answers a search, and what it touches."""
         compiled = self._dialect.compile(query)
         body = {"query": self._asked(compiled.query, within), "sort": self._dialect.sort(newest_first=True)}
+        index = f"{self._cluster.url}/{self._dialect.index}"
         checked = "exact" if compiled.exact else "narrowed by the index, then checked record by record"
-        return [f"POST {self._cluster.url}/{self._dialect.index}/_search", orjson.dumps(body).decode(), checked]
+        return [*self._dialect.located(), f"POST {index}/_search", orjson.dumps(body).decode(), checked]
 
     def _state_now(self) -> tuple[int, int | None]:
         """The count of records and the newest time: what changes when records come."""
-        body = {"size": 0, "track_total_hits": True, "aggs": {"newest": {"max": {"field": self._dialect.time_field}}}}
+        newest = {"max": {"field": self._dialect.time_field}}
+        everything = self._dialect.everything()
+        body = {"query": everything, "size": 0, "track_total_hits": True, "aggs": {"newest": newest}}
         answer = self._snapshot.search(body)
         return int(answer["hits"]["total"]["value"]), answer["aggregations"]["newest"]["value"]
 
     def _asked(self, query: dict[str, Any], within: TimeRange | None) -> dict[str, Any]:
-        return conjunction([query, self._dialect.within(within)]) if within else query
+        return conjunction([query, self._dialect.within(within) if within else self._dialect.everything()])
 
     def _walk(
         self,
@@ -303,6 +331,7 @@ class Reader:
             "sort": self._dialect.sort(newest_first=newest_first),
             "track_total_hits": False,
             "_source": self._dialect.source(fields if compiled.exact else None),
+            **self._dialect.extras(),
         }
         if after is not None:
             body["search_after"] = self._dialect.search_after(after)
@@ -322,4 +351,4 @@ class Reader:
 
     def _refuse_without_column(self, name: str, query: Node, within: TimeRange | None) -> None:
         if self.count(both(query, Exists(name)), within):
-            raise statistics.no_column(name)
+            raise self._dialect.no_column(name)

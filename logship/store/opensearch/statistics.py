@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.errors import UsageError
 from logship.query import names
 from logship.store import plain
 from logship.store.opensearch.connection import RefusedError
-from logship.store.opensearch.template import MOST_COLUMNS
 from logship.store.port import MOST_GROUPS, Bar, Group, Measure
 
 if TYPE_CHECKING:
@@ -63,11 +62,14 @@ def terms(search: Search, query: dict[str, Any], dialect: Dialect, name: str, si
     found = search({"query": query, "size": 0, "track_total_hits": False, "aggs": {"values": {"terms": wanted}}})
     values = found["aggregations"]["values"]
     if values["doc_count_error_upper_bound"] == 0:
-        counts = [(dialect.key_text(name, bucket["key"]), bucket["doc_count"]) for bucket in values["buckets"]]
+        found_counts = [(dialect.key_text(name, bucket["key"]), bucket["doc_count"]) for bucket in values["buckets"]]
     else:
         groups = aggregate(search, query, dialect, Asked([Measure("count")], [name]))
-        counts = [(group.keys[0], int(group.values[0] or 0)) for group in groups]
-    return sorted(counts, key=lambda item: (-item[1], item[0]))[:size]
+        found_counts = [(group.keys[0], int(group.values[0] or 0)) for group in groups]
+    counts: Counter[str] = Counter()
+    for value, number in found_counts:
+        counts[value] += number  # others may spell one level in several ways
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +168,3 @@ def _value(bucket: dict[str, Any], place: str, measure: Measure, dialect: Dialec
     column = dialect.number_column(measure.field)
     scale = column[1] if column else 1.0
     return float(value) if scale == 1.0 else float(value) * scale
-
-
-def no_column(name: str) -> UsageError:
-    """The error for a field whose values the store cannot list."""
-    return UsageError(
-        f"the store has no column for {names.short(name)!r}: beyond {MOST_COLUMNS} columns, names can be searched, but "
-        "not counted, sorted or listed; narrow to other fields"
-    )

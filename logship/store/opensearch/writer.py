@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.errors import AccessError, ConnectError, DiskFullError, StoreError
+from logship.errors import AccessError, ConnectError, DiskFullError, StoreError, UsageError
 from logship.store.opensearch import document, partition, setup, template
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
@@ -41,6 +41,8 @@ def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Wr
         ConnectError, AccessError: the server does not answer, or does not let us.
         StoreError, NewerFormatError: it cannot be written.
     """
+    if "*" in store.index or store.profile not in ("auto", "logship"):
+        raise UsageError(f"index {store.index!r} with profile {store.profile!r} is read only; write to one of our own")
     cluster = Cluster(store)
     meta = Meta(cluster, store)
     if not meta.read():

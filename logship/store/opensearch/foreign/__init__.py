@@ -1,0 +1,1 @@
+"""Reading indices that others write: Beats and ELK, OpenTelemetry collectors, simple schema for observability."""
