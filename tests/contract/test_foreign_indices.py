@@ -125,7 +125,7 @@ def beats(others: Callable[..., Store]) -> Reader:
         ("trace:*", 0),
         ("host:*", 0),
         ("message:conn*", 30),
-        ('=~"orders/1\\\\d"', 10),
+        ('=~"orders/1\\d"', 10),
         ("service:o*", 15),
         ("nobody:5", 0),
         ("time>=2026-11-23T14:00:10Z time<2026-11-23T14:00:20Z", 10),
@@ -159,10 +159,8 @@ def test_pages_and_charts_of_filebeat(beats: Reader) -> None:
     assert len(set(seen)) == 30
     assert [(bar.count, bar.by["ERROR"]) for bar in bars] == [(10, 6), (10, 7), (10, 7)]
     assert beats.terms(All(), "severity") == [("ERROR", 20), ("INFO", 10)]
-    assert [(group.keys, group.values) for group in figures] == [
-        (("edge",), (15, pytest.approx(2800))),
-        (("orders",), (15, pytest.approx(2900))),
-    ]
+    assert [group.keys for group in figures] == [("edge",), ("orders",)]
+    assert [value for group in figures for value in group.values] == pytest.approx([15, 2800, 15, 2900])
     assert beats.ordered(All(), "duration_ms", limit=1)[0].attributes["tenant"] == "29"
 
 
