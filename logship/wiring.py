@@ -11,6 +11,7 @@ from logship.settings import Store
 
 if TYPE_CHECKING:
     from logship.settings import Settings
+    from logship.store.opensearch.setup import Setup
     from logship.store.port import StoreReader, StoreWriter
 
 
@@ -58,6 +59,18 @@ def open_writer(store: Store | str, kind: str, *, long_running: bool = False) ->
     from logship.store.tantivy.writer import open_writer as open_embedded
 
     return open_embedded(wanted.location, kind, long_running=long_running)
+
+
+def cluster_setup(store: Store) -> Setup:
+    """What sets a cluster up for a store.
+
+    Raises:
+        MissingExtraError: the client is not installed.
+    """
+    _check_package("opensearchpy", "opensearch")
+    from logship.store.opensearch.setup import Setup
+
+    return Setup(store)
 
 
 def is_remote(store: Store) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import click
 
 from logship.cli import diagnostics, options
+from logship.cli.setup import setup
 
 
 @click.group()
 def command() -> None:
     """What the store holds."""
+
+
+command.add_command(setup)
 
 
 @command.command()

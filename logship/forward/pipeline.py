@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from logship.errors import DiskFullError
+from logship.errors import ConnectError, DiskFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
+    from logship.errors import LogshipError
     from logship.forward.checkpoint import Checkpoints, Position
     from logship.parse import Parser
     from logship.record import LogEvent, Record
@@ -22,7 +23,9 @@ _COMMIT_INTERVAL_S: Final = 1.0
 _COMMIT_RECORDS: Final = 50_000
 QUEUE_PAGES: Final = 8
 """Pages between reader and writer: at most 8 MB of events, some 30 MB of memory."""
-_DISK_WAIT_S: Final = 5.0
+_STORE_WAIT_S: Final = 5.0
+_LATER: Final = (DiskFullError, ConnectError)
+"""What a store says that may take the same records later: no room, no answer."""
 
 
 @dataclass(slots=True)
@@ -112,11 +115,11 @@ class Pipeline:
         batch.pages.append(page)
         try:
             batch.results.append(self._writer.add(records))
-        except DiskFullError as error:
-            self._wait_for_space(error, stop)
+        except _LATER as error:
+            self._wait_for_store(error, stop)
 
     def _commit(self, stop: Event) -> None:
-        """Commits, and only then moves the positions. A full disk is waited for; nothing is dropped."""
+        """Commits, and only then moves the positions. A store that is full or gone is waited for; nothing is dropped."""
         batch = self._batch
         if not batch.pages:
             return
@@ -124,8 +127,8 @@ class Pipeline:
             try:
                 self._writer.commit()
                 break
-            except DiskFullError as error:
-                self._wait_for_space(error, stop)
+            except _LATER as error:
+                self._wait_for_store(error, stop)
         self.counts.commits += 1
         for result in batch.results:
             self._tell(result)
@@ -143,15 +146,15 @@ class Pipeline:
             self.counts.rejected += 1
             self._reject(rejected.record, rejected.reason)
 
-    def _wait_for_space(self, error: DiskFullError, stop: Event) -> None:
-        """Adds everything since the last commit again, once there is room; the reader waits meanwhile."""
+    def _wait_for_store(self, error: LogshipError, stop: Event) -> None:
+        """Adds everything since the last commit again, once the store takes it; the reader waits meanwhile."""
         while True:
             self._say(str(error))
-            if stop.wait(_DISK_WAIT_S):
+            if stop.wait(_STORE_WAIT_S):
                 raise error
             try:
                 self._batch.results = [self._writer.add(self._batch.records)]
-            except DiskFullError as again:
+            except _LATER as again:
                 error = again
             else:
                 return

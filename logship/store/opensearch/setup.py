@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,6 +195,9 @@ def _differences(expected: Any, found: Any, place: str) -> Iterator[str]:
             if below is None and name == "dynamic":
                 continue  # servers leave the default out
             yield from _differences(wanted, below, f"{place}.{name}")
+    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
+        for number, (wanted, below) in enumerate(zip(expected, found, strict=True)):
+            yield from _differences(wanted, below, f"{place}[{number}]")
     elif str(expected).lower() != str(found).lower() and expected not in ({}, []):
         yield f"{place} is {found!r}, should be {expected!r}" if found is not None else f"{place} is missing"
 
@@ -206,3 +210,24 @@ def _get(cluster: Cluster, path: str) -> dict[str, Any]:
             return {}
         raise
     return found
+
+
+class Setup:
+    """The set-up of one store, as commands use it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def steps(self) -> list[Step]:
+        """The requests that would be sent."""
+        return steps(self._store)
+
+    def apply(self, say: Callable[[str], None]) -> None:
+        """Sends them."""
+        with closing(Cluster(self._store)) as cluster:
+            apply(cluster, self._store, say)
+
+    def drift(self) -> Iterator[str]:
+        """What differs."""
+        with closing(Cluster(self._store)) as cluster:
+            yield from drift(cluster, self._store)

@@ -101,8 +101,8 @@ def mapping(store: Store) -> dict[str, Any]:
         # Identity as a column: `_id` has none, and every listing is ordered by it.
         "id": {"type": "keyword", "index": False},
         **{name: {**_KEYWORD, "index": False} for name in ("traceId", "spanId", "parentSpanId")},
-        "names": {"type": "keyword", "norms": False},
-        "keys": {"type": "keyword", "doc_values": False, "norms": False},
+        "names": {"type": "keyword"},
+        "keys": {"type": "keyword", "doc_values": False},
         "text": {"type": "object", "dynamic": True},
         "number": {"type": "object", "dynamic": True},
         "rest": {"type": "object", "enabled": False},
@@ -115,7 +115,7 @@ def mapping(store: Store) -> dict[str, Any]:
         "date_detection": False,
         "numeric_detection": False,
         "dynamic_templates": [
-            {"text": {"path_match": "logship.text.*", "mapping": {**_KEYWORD, "index": False, "norms": False}}},
+            {"text": {"path_match": "logship.text.*", "mapping": {**_KEYWORD, "index": False}}},
             {"number": {"path_match": "logship.number.*", "mapping": {"type": "double", "index": False}}},
         ],
         "properties": {
