@@ -119,7 +119,7 @@ class Pipeline:
             self._wait_for_store(error, stop)
 
     def _commit(self, stop: Event) -> None:
-        """Commits, and only then moves the positions. A store that is full or gone is waited for; nothing is dropped."""
+        """Commits, and only then moves the positions. A store that is full or gone is waited for; all is kept."""
         batch = self._batch
         if not batch.pages:
             return

@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from logship.record import Record, record_id
+from logship.store.port import Measure
 
 BASE_US = 1_700_000_000_000_000
 WORDS = [
@@ -84,3 +85,39 @@ def records(draw: st.DrawFn) -> Record:
         | {"aws.log.group.name": group}
         | draw(st.sampled_from([{}, {"exception.stacktrace": "Trace\n at x"}])),
     )
+
+
+STATISTIC_FIELDS = [
+    "duration_ms", "http.response.status_code", "tenant", "user.id", 'a Z:b"c', "nobody", "@timestamp", "severity",
+    "http.route", "url.path", "traceId", "service.name",
+]  # fmt: skip
+
+
+@st.composite
+def measures(draw: st.DrawFn) -> Measure:
+    """A figure over any field, one that nobody has among them."""
+    function: Any = draw(st.sampled_from(["count", "count", "distinct", "min", "max", "sum", "avg", "percentile"]))
+    field = draw(st.sampled_from([*([""] if function == "count" else []), *STATISTIC_FIELDS]))
+    percent = draw(st.sampled_from([0.0, 25.0, 50.0, 95.0, 99.9, 100.0])) if function == "percentile" else 0.0
+    return Measure(function, field, percent)
+
+
+@st.composite
+def statistics(draw: st.DrawFn) -> dict[str, Any]:
+    """The arguments of an `aggregate`."""
+    groups = ["service.name", "severity", "http.route", "tenant", "duration_ms", "http.response.status_code", "traceId"]
+    return {
+        "measures": draw(st.lists(measures(), min_size=1, max_size=4)),
+        "by": draw(st.lists(st.sampled_from(groups), max_size=2, unique=True)),
+        "bin_us": draw(st.sampled_from([0, 0, 1000, 5000, 3_000_001])),
+    }
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> dict[str, Any]:
+    """The arguments of an `ordered`."""
+    return {
+        "field_name": draw(st.sampled_from(STATISTIC_FIELDS)),
+        "limit": draw(st.sampled_from([1, 3, 10, 100])),
+        "descending": draw(st.booleans()),
+    }

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import ConnectError, NewerFormatError, StoreError
+from logship.store import storable
 from logship.store.opensearch import template
 from logship.store.opensearch.connection import RefusedError
+from logship.store.opensearch.document import NO_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _ATTEMPTS: Final = 50
+
+
+def _always() -> list[str]:
+    """Columns of the names that every store has, so that no flood of names keeps them out."""
+    text = (*template.CORE_TEXT, *template.CORE_RESOURCE, *template.CORE_NUMBERS)
+    columns = [f"text.{storable.column_name(name)}" for name in text if name not in NO_COLUMN]
+    return columns + [f"number.{storable.column_name(name)}" for name in template.CORE_NUMBERS]
+
+
+def _name_first(column: str) -> tuple[str, str]:
+    """Keeps the two columns of a name together."""
+    kind, _, name = column.partition(".")
+    return name, kind
 
 
 class Meta:
@@ -57,7 +72,7 @@ class Meta:
             self._cluster.request(
                 "PUT",
                 self._path,
-                {"format": template.FORMAT, "partition": self.partition, "output": self.output, "columns": []},
+                {"format": template.FORMAT, "partition": self.partition, "output": self.output, "columns": _always()},
                 params={"op_type": "create", "refresh": "true"},
             )
         except RefusedError as error:
@@ -72,7 +87,8 @@ class Meta:
             ConnectError: other writers kept winning.
         """
         for _ in range(_ATTEMPTS):
-            missing = sorted(set(wanted) - self.columns.keys())[: max(template.MOST_COLUMNS - len(self.columns), 0)]
+            room = max(template.MOST_COLUMNS - len(self.columns), 0)
+            missing = sorted(set(wanted) - self.columns.keys(), key=_name_first)[:room]
             if not missing:
                 return
             if self._written([*self.columns, *missing]):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 _PAGE: Final = 5_000
 """Records of one request; the server refuses over 10,000."""
 _NAMES_PAGE: Final = 10_000
+_DEFAULT_INDEX: Final = Store(location="").index
 _NO_INDEX: Final = "index_not_found_exception"
 
 
@@ -48,7 +49,7 @@ def open_reader(store: Store) -> Reader:
     meta = Meta(cluster, store)
     if store.profile in ("auto", "logship") and _is_ours(meta, store):
         return Reader(cluster, OwnDialect(meta, store.index))
-    if store.profile == "logship" or store.index == Store(location="").index:
+    if store.profile == "logship" or store.index == _DEFAULT_INDEX:
         raise StoreError(
             f"{store.location} has no store {store.index!r}; write to it first, run logship store setup --store "
             f"{store.location}, or name an index that others write with --index"
@@ -65,7 +66,7 @@ def _is_ours(meta: Meta, store: Store) -> bool:
     try:
         return meta.read()
     except AccessError:
-        if store.profile == "logship":
+        if store.profile == "logship" or store.index == _DEFAULT_INDEX:
             raise
         return False  # whoever may read the indices of others alone need not see ours
 

@@ -74,7 +74,23 @@ def _fetch_into(folder: Path, *, security: bool) -> None:
             reason = next((line for line in done.stdout.splitlines() if line.startswith("[ERROR]")), done.stderr)
             raise NodeUnavailableError(f"mvn could not fetch OpenSearch {VERSION}: {reason[:300]}")
         _check_pins()
-        Path(unfinished, "node").rename(folder)
+        made = Path(unfinished, "node")
+        if security:
+            _install_security(made / f"opensearch-{VERSION}", made / "opensearch-security")
+        made.rename(folder)
+
+
+def _install_security(home: Path, plugin: Path) -> None:
+    """Puts the plugin in its place. No release matches the server's version, so this is for tests only."""
+    descriptor = plugin / "plugin-descriptor.properties"
+    text = descriptor.read_text(encoding="utf-8")
+    descriptor.write_text(
+        re.sub(r"(?m)^opensearch\.version=.*$", f"opensearch.version={VERSION}", text), encoding="utf-8"
+    )
+    for jar in plugin.glob("bc*-fips-*.jar"):
+        if any((home / "lib").glob(re.sub(r"-[0-9.]+\.jar$", "-*.jar", jar.name))):
+            jar.unlink()  # the server has it, and refuses a second one
+    plugin.rename(home / "plugins" / plugin.name)
 
 
 def _check_pins() -> None:
