@@ -79,7 +79,7 @@ def test_no_attribute_fails_a_record_or_grows_the_mapping(place: Remote, cluster
     counts = {
         query: reader.count(parse(query)) for query in ("x:5", "x>1", "x:text", "x:*", "name77:77", "name9999>9000")
     }
-    assert counts == {"x:5": 2, "x>1": 6, "x:text": 2, "x:*": 14, "name77:77": 2, "name9999>9000": 2}
+    assert counts == {"x:5": 2, "x>1": 4, "x:text": 2, "x:*": 14, "name77:77": 2, "name9999>9000": 2}
 
 
 def _leaves(properties: dict[str, Any]) -> list[str]:
@@ -262,7 +262,7 @@ def test_a_lost_template_is_named_before_anything_is_written(place: Remote, clus
     """Without the template an index would take any shape, so nothing is written."""
     fill(place, [record(1)])
     cluster.request("DELETE", f"/_index_template/{place.store.index}")
-    with pytest.raises(StoreError, match="template .* is missing; run: logship store setup"):
+    with pytest.raises(StoreError, match=r"template .* is missing; run: logship store setup"):
         place.writer()
 
 
