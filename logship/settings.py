@@ -96,11 +96,22 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str | None = None
 
 
+class SavedQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[queries.NAME]`: a search by name, used as ``logship search @NAME``."""
+
+    query: str
+    since: str = ""
+    """A span such as ``1h``, for runs that name no time; empty means the whole store."""
+    format: Literal["", "table", "json", "ndjson", "csv", "md", "raw"] = ""
+    """For runs that name no format; empty means a table."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything of logship.toml."""
 
     store: str = "./data"
     stores: dict[str, Store] = {}
+    queries: dict[str, SavedQuery] = {}
     naming: Naming = Naming()
     forward: Forward = Forward()
     service: list[Service] = []

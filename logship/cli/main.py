@@ -18,7 +18,8 @@ _COMMANDS: Final = {
     "search": ("logship.cli.search", "Find records across all services."),
     "incident": ("logship.cli.incident", "What is slow, and which service causes it."),
     "tui": ("logship.cli.tui", "The same in a terminal screen."),
-    "store": ("logship.cli.store", "What the store holds."),
+    "store": ("logship.cli.store", "What the store holds; setting up, copying, deleting."),
+    "completion": ("logship.cli.completion", "Teach a shell to complete commands, fields and values."),
 }
 
 

@@ -22,6 +22,20 @@ _INDEX: Final = "logship.index"
 _Command = TypeVar("_Command", bound="Callable[..., Any]")
 
 
+def complete_query(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What may stand at the end of a query, for the shell."""
+    from logship.cli.completion import query_words
+
+    return query_words(context, parameter, incomplete)
+
+
+def complete_store(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of `[stores.NAME]`, for the shell."""
+    from logship.cli.completion import store_names
+
+    return store_names(context, parameter, incomplete)
+
+
 def store_option(command: _Command) -> _Command:
     """`--store WHERE` and `--index PATTERN`."""
     command = click.option(
@@ -32,7 +46,10 @@ def store_option(command: _Command) -> _Command:
         help="Index, alias or pattern of an OpenSearch store, also one that others write.",
     )(command)
     return click.option(
-        "--store", metavar="WHERE", help="Folder, URL of OpenSearch, or a [stores.NAME]; ./data if not set."
+        "--store",
+        metavar="WHERE",
+        shell_complete=complete_store,
+        help="Folder, URL of OpenSearch, or a [stores.NAME]; ./data if not set.",
     )(command)
 
 

@@ -11,7 +11,7 @@ import orjson
 
 from logship.query import names
 from logship.query.match import value_text, values
-from logship.record import ORIGINAL_BASE64, format_time, to_document
+from logship.record import DURATION_MS, KIND, ORIGINAL_BASE64, SERVICE, format_time, to_document
 from logship.timerange import human_span
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ FORMATS: Final = ("table", "json", "ndjson", "csv", "md", "raw")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _COLORS: Final = {"ERROR": "31", "FATAL": "1;31", "WARN": "33", "DEBUG": "2", "TRACE": "2"}
 _COLUMNS: Final = ("time", "level", "service", "duration", "message")
-_WRITE_BYTES: Final = 65_536
+_SHOWN: Final = (
+    names.TIME, names.ID, names.SEVERITY, names.BODY, "traceId", SERVICE, DURATION_MS, KIND,
+    "http.request.method", "http.route", "http.response.status_code",
+)  # fmt: skip
+"""What `_cells` and `summary` read."""
 
 
 def printable(text: str) -> str:
@@ -50,11 +54,11 @@ def write_line(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def write_records(records: Iterable[Record], wanted: str) -> int:
-    """Writes records in a format as they come, in constant memory; how many there were."""
-    writer = _WRITERS[wanted]
-    written = writer(records, sys.stdout.buffer)
-    sys.stdout.buffer.flush()
+def write_records(records: Iterable[Record], wanted: str, out: BinaryIO | None = None) -> int:
+    """Writes records in a format as they come, in constant memory; how many there were. Stdout if not told."""
+    target = sys.stdout.buffer if out is None else out
+    written = _WRITERS[wanted](records, target)
+    target.flush()
     return written
 
 
@@ -156,14 +160,18 @@ _WRITERS: Final[dict[str, Callable[[Iterable[Record], BinaryIO], int]]] = {
 }
 
 
-def unknown_fields(asked: Iterable[str], known: Sequence[str]) -> list[str]:
+def fields_of(wanted: str) -> tuple[str, ...] | None:
+    """The canonical names that a format shows; None means whole records."""
+    return _SHOWN if wanted in ("table", "md", "csv") else None
+
+
+def unknown_fields(missing: Iterable[str], known: Sequence[str]) -> list[str]:
     """One hint for each field of a query that no record has, with near names."""
     from difflib import get_close_matches
 
-    have = set(known)
     hints = []
-    for field in sorted(set(asked) - have):
+    for field in sorted(missing):
         near = get_close_matches(field, [*known, *names.SHORT_NAMES], 2, 0.6)
-        also = f"; did you mean {' or '.join(near)}?" if near else "; list them with: logship store status"
+        also = f"; did you mean {' or '.join(near)}?" if near else "; list them with: logship fields"
         hints.append(f"no record has the field {names.short(field)!r}{also}")
     return hints

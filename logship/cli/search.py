@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from logship.cli import diagnostics, options
-from logship.errors import ExitCode
+from logship.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-    from logship.query.tree import Node
+    from logship.query.stages import Pipeline
     from logship.record import Record
     from logship.store.port import StoreReader
     from logship.timerange import TimeRange
 
-_TABLE_ROWS = 100
+_TABLE_ROWS: Final = 100
+_FOLLOWED_ROWS: Final = 10
+_FORMATS: Final = ("table", "json", "ndjson", "csv", "md", "raw")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """One search, resolved."""
+
+    pipeline: Pipeline
+    within: TimeRange | None
+    format: str
+    limit: int | None
+    newest_first: bool
 
 
 @click.command()
-@click.argument("query", nargs=-1)
+@click.argument("query", nargs=-1, shell_complete=options.complete_query)
 @options.store_option
 @options.time_options
-@click.option("--limit", type=click.IntRange(1), help="At most that many records; 100 for tables, else no limit.")
+@click.option("--limit", type=click.IntRange(1), help="At most that many; 100 for tables, else no limit.")
 @click.option("--oldest-first", is_flag=True, help="Oldest record first; newest first if not set.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many records match.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with records as they arrive, until Ctrl-C.")
+@click.option("--explain", is_flag=True, help="Print how the query is understood and what it touches, and end.")
+@click.option("--saved", is_flag=True, help="Print the saved queries, and end.")
 @click.option(
-    "--format",
-    "wanted",
-    type=click.Choice(["table", "json", "ndjson", "csv", "md", "raw"]),
-    default="table",
-    show_default=True,
-    help="raw prints the original lines.",
+    "--format", "wanted", type=click.Choice(_FORMATS), help="table if not set; raw prints the original lines."
 )
 def command(
     query: tuple[str, ...],
@@ -45,44 +57,191 @@ def command(
     *,
     oldest_first: bool,
     only_count: bool,
-    wanted: str,
+    follow: bool,
+    explain: bool,
+    saved: bool,
+    wanted: str | None,
 ) -> int:
     """Find records across all services.
 
     \b
     logship search 'service:orders status:>=500 duration>1s' --since 1h
-    logship search '"waiting for lock" OR level:error -service:edge'
-    logship search 'trace:5b27baf9c1d24a0e8f3b6d7e9a012345' --format ndjson
+    logship search '"waiting for lock" OR level:error -service:edge' --follow
+    logship search 'kind:request | stats count(), p95(duration) by service | sort -count'
+    logship search @slow service:orders
 
     Exit status 0: found; 1: no match; 2: the query or a flag is wrong.
     """
-    from logship.cli import output
-    from logship.query import parse
-    from logship.query.tree import fields
+    from logship.cli.saved import expand
+    from logship.query.stages import parse_pipeline
 
+    settings = options.settings()
+    if saved:
+        return _list_saved()
     now = options.now_us()
-    tree = parse(" ".join(query), now_us=now)
+    asked = expand(query, settings.queries)
+    pipeline = parse_pipeline(asked.text, now_us=now)
+    if not (since or from_time or to_time):
+        since = asked.since
     within = options.time_range(since, from_time, to_time, now=now)
+    search = _Wanted(
+        pipeline=pipeline,
+        within=within,
+        format=wanted or asked.format or "table",
+        limit=limit,
+        newest_first=not oldest_first,
+    )
+    if follow:
+        return _follow(search, store, only_count=only_count, ends=to_time)
     reader = options.open_store(store)
-    for hint in output.unknown_fields(fields(tree), reader.field_names()):
-        diagnostics.say(hint)
-    if only_count:
-        total = reader.count(tree, within)
-        output.write_line(str(total).encode())
-        return ExitCode.DONE if total else ExitCode.FINDINGS
-    rows = limit or (_TABLE_ROWS if wanted in ("table", "md") else None)
-    written = output.write_records(_found(reader, tree, within, rows, newest_first=not oldest_first), wanted)
-    if rows and written == rows:
-        diagnostics.say(f"{written:,} of {reader.count(tree, within):,} records; --limit shows more")
+    if explain:
+        return _explain(reader, search)
+    return _count(reader, search) if only_count else _print(reader, search)
+
+
+def _print(reader: StoreReader, search: _Wanted) -> int:
+    limit = search.limit or (_TABLE_ROWS if search.format in ("table", "md") else None)
+    if search.pipeline.stages:
+        return _print_pipeline(reader, search, limit)
+    from logship.cli import exporting, output
+
+    tree, within = search.pipeline.search, search.within
+    if limit is None:
+        diagnostics.expect_many_objects()
+        with exporting.Shown(reader, tree, within) as shown:
+            written = exporting.write(reader, tree, within, search.format, shown, newest_first=search.newest_first)
+        _say_fields(reader, search, ())
+        diagnostics.say(f"{written:,} records")
+        return ExitCode.DONE if written else ExitCode.FINDINGS
+    found = reader.search(
+        tree, within, limit=limit, newest_first=search.newest_first, fields=output.fields_of(search.format)
+    )
+    written = output.write_records(found, search.format)
+    _say_fields(reader, search, found)
+    total = reader.count(tree, within) if written == limit else written
+    if total > written:
+        diagnostics.say(f"{written:,} of {total:,} records; --limit shows more")
     else:
         diagnostics.say(f"{written:,} records")
     return ExitCode.DONE if written else ExitCode.FINDINGS
 
 
-def _found(
-    reader: StoreReader, tree: Node, within: TimeRange | None, rows: int | None, *, newest_first: bool
-) -> Iterator[Record]:
-    if rows is None:
-        yield from reader.scan(tree, within, newest_first=newest_first)
+def _print_pipeline(reader: StoreReader, search: _Wanted, limit: int | None) -> int:
+    from logship.cli import output, tables
+    from logship.store.pipeline import Records, run
+
+    _refuse_raw(search)
+    result = run(
+        reader,
+        search.pipeline,
+        search.within,
+        limit=limit,
+        newest_first=search.newest_first,
+        say=diagnostics.say,
+    )
+    if not isinstance(result, Records):
+        written = tables.write_rows(result.columns, result.rows, search.format)
+    elif result.columns:
+        written = tables.write_rows(result.columns, result.rows(), search.format)
     else:
-        yield from reader.search(tree, within, limit=rows, newest_first=newest_first)
+        written = output.write_records(result.records, search.format)
+    _say_fields(reader, search, ())
+    noun = "records" if isinstance(result, Records) else "rows"
+    query = result.query if isinstance(result, Records) else None
+    total = reader.count(query, search.within) if query is not None and written == limit else written
+    more = f"{written:,} of {total:,} {noun}; --limit shows more" if total > written else f"{written:,} {noun}"
+    diagnostics.say(more)
+    return ExitCode.DONE if written else ExitCode.FINDINGS
+
+
+def _refuse_raw(search: _Wanted) -> None:
+    """Before anything is read, since figures of many records take their time."""
+    from logship.query.stages.tree import Fields
+
+    chosen = any(isinstance(stage, Fields) and not stage.leave_out for stage in search.pipeline.stages)
+    if search.format == "raw" and (search.pipeline.makes_rows or chosen):
+        raise UsageError("--format raw prints original lines, which stages leave nothing of; use csv or ndjson")
+
+
+def _count(reader: StoreReader, search: _Wanted) -> int:
+    from logship.cli import output
+
+    if search.pipeline.makes_rows:
+        raise UsageError("--count counts records, and the stages make rows of figures; leave out --count or the stages")
+    total = _matching(reader, search) if search.pipeline.stages else reader.count(search.pipeline.search, search.within)
+    output.write_line(str(total).encode())
+    _say_fields(reader, search, ())
+    return ExitCode.DONE if total else ExitCode.FINDINGS
+
+
+def _matching(reader: StoreReader, search: _Wanted) -> int:
+    """How many records come out of the stages; counted by the store where it knows."""
+    from logship.store.pipeline import Records, run
+
+    result = run(reader, search.pipeline, search.within, say=diagnostics.say)
+    assert isinstance(result, Records)  # stages that make rows are refused before
+    if result.query is not None:
+        return reader.count(result.query, search.within)
+    return sum(1 for _ in result.records)
+
+
+def _say_fields(reader: StoreReader, search: _Wanted, found: Iterable[Record]) -> None:
+    """Hints about fields that no record has; what a shown record has is not asked for."""
+    from logship.cli import output
+    from logship.query.match import values
+    from logship.query.names import TOP_LEVEL
+    from logship.query.tree import Exists, fields
+
+    asked = fields(search.pipeline.search) - TOP_LEVEL
+    for record in found:
+        asked = {name for name in asked if not values(record, name)}
+        if not asked:
+            return
+    missing = [name for name in asked if not reader.count(Exists(name))]
+    if missing:
+        for hint in output.unknown_fields(missing, reader.field_names()):
+            diagnostics.say(hint)
+
+
+def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str | None) -> int:
+    from logship.cli import live
+
+    if only_count:
+        raise UsageError("--follow has no end, so there is nothing to --count; use one of them")
+    if ends:
+        raise UsageError(f"--follow goes on, so --to {ends!r} cannot end it; leave out one of them")
+    if search.format == "json":
+        raise UsageError("--follow has no end, and a JSON array needs one; use --format ndjson")
+    _refuse_raw(search)
+    readers = options.open_store(store), options.open_store(store)
+    live.run(
+        readers,
+        search.pipeline,
+        start_us=search.within.start_us if search.within else None,
+        wanted=search.format,
+        first=search.limit or _FOLLOWED_ROWS,
+    )
+    return ExitCode.DONE
+
+
+def _explain(reader: StoreReader, search: _Wanted) -> int:
+    from logship.cli import explaining, output
+
+    for line in explaining.lines(reader, search.pipeline, search.within):
+        output.write_line(output.printable(line).encode("utf-8", "replace"))
+    return ExitCode.DONE
+
+
+def _list_saved() -> int:
+    from logship.cli import output
+
+    saved = options.settings().queries
+    for name, query in sorted(saved.items()):
+        also = " ".join(
+            f"--{key} {value}" for key, value in (("since", query.since), ("format", query.format)) if value
+        )
+        line = f"@{name}  {query.query}" + (f"  {also}" if also else "")
+        output.write_line(output.printable(line).encode("utf-8", "replace"))
+    if not saved:
+        diagnostics.say('no saved queries; save one in logship.toml: [queries.NAME] with query = "…"')
+    return ExitCode.DONE

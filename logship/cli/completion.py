@@ -1,0 +1,101 @@
+"""`logship completion SHELL`, and what a shell is offered behind a command: fields and values of the store, too."""
+
+from __future__ import annotations
+
+import contextlib
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from logship.settings import load, resolve_store
+
+if TYPE_CHECKING:
+    from logship.settings import Settings
+
+_BASH_WORDS: Final = "COMP_WORDBREAKS=${COMP_WORDBREAKS//:}\nCOMP_WORDBREAKS=${COMP_WORDBREAKS//=}\n"
+"""Bash would cut `service:ord` into three words."""
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def command(shell: str) -> None:
+    """Print the script that teaches a shell to complete commands, flags, fields and values.
+
+    \b
+    eval "$(logship completion bash)"      in ~/.bashrc
+    eval "$(logship completion zsh)"       in ~/.zshrc
+    logship completion fish | source       in ~/.config/fish/config.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from logship.cli import output
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # one of the choices
+    root = click.get_current_context().find_root().command
+    script = kind(root, {}, "logship", "_LOGSHIP_COMPLETE")
+    text = script.source_template % script.source_vars()
+    output.write_line(((_BASH_WORDS if shell == "bash" else "") + text.strip()).encode())
+
+
+def query_words(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """What may stand at the end of a query. Never an error: a shell would show it amid what is typed."""
+    del parameter
+    found: list[str] = []
+    with contextlib.suppress(Exception):
+        settings = _settings(context)
+        if incomplete.startswith("@"):
+            return [f"@{name}" for name in sorted(settings.queries) if name.startswith(incomplete[1:])]
+        found = _from_store(context, settings, incomplete)
+    return found
+
+
+def store_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of `[stores.NAME]`."""
+    del parameter
+    found: list[str] = []
+    with contextlib.suppress(Exception):
+        found = [name for name in sorted(_settings(context).stores) if name.startswith(incomplete)]
+    return found
+
+
+def group_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Log groups that the store has records of; the account's own would cost a call to AWS."""
+    del parameter
+    found: list[str] = []
+    with contextlib.suppress(Exception):
+        from logship.query.tree import All
+        from logship.record import GROUP
+
+        known = _local_reader(context, _settings(context)).terms(All(), GROUP, size=1000)
+        found = sorted(name for name, _ in known if name.startswith(incomplete))
+    return found
+
+
+def _settings(context: click.Context) -> Settings:
+    root = context.find_root()
+    return load(context.params.get("config") or root.params.get("config") or root.obj)
+
+
+def _local_reader(context: click.Context, settings: Settings) -> Any:
+    """A reader of the embedded store; no shell waits for a network."""
+    from logship.wiring import is_remote, open_reader
+
+    store = resolve_store(context.params.get("store"), settings)
+    if is_remote(store):
+        raise LookupError(store.location)
+    return open_reader(store)
+
+
+def _from_store(context: click.Context, settings: Settings, incomplete: str) -> list[str]:
+    if find_spec("logship.query.completion") is None:
+        return []
+    complete: Any = import_module("logship.query.completion").complete
+    return _offered(complete, _local_reader(context, settings), incomplete)
+
+
+def _offered(complete: Any, reader: Any, incomplete: str) -> list[str]:
+
+    return [str(item) for item in complete(incomplete, reader)]

@@ -1,0 +1,53 @@
+"""What `logship search --explain` prints: how a query is read, and what of the store it touches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from logship.timerange import TimeRange, human_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from logship.query.stages import Pipeline
+    from logship.store.port import StoreReader
+
+
+def lines(reader: StoreReader, pipeline: Pipeline, within: TimeRange | None) -> Iterator[str]:
+    """The query's tree, its stages, the time range and what lies in it, and the request to the store."""
+    yield "query"
+    yield from (f"  {line}" for line in _tree(pipeline.search))
+    for number, stage in enumerate(pipeline.stages, 1):
+        yield f"stage {number}"
+        yield f"  {stage}"
+    yield "time"
+    yield f"  {_touched(reader.extent(), within)}"
+    yield "matches"
+    facts = reader.status()
+    yield f"  {reader.count(pipeline.search, within):,} of {facts['records']:,} records"
+    yield "store"
+    yield f"  {facts['location']} ({facts.get('engine', '')})"
+    explained: Any = getattr(reader, "explain", None)
+    if explained is not None:
+        yield from (f"  {line}" for line in explained(pipeline.search, within))
+
+
+def _tree(node: Any) -> list[str]:
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    if find_spec("logship.query.explain") is None:
+        return [str(node)]
+    return list(import_module("logship.query.explain").tree_lines(node))
+
+
+def _touched(held: TimeRange | None, within: TimeRange | None) -> str:
+    if held is None:
+        return "the store is empty"
+    if within is None:
+        return f"all of the store: {held} ({human_span(held.span_us)})"
+    start, end = max(held.start_us, within.start_us), min(held.end_us, within.end_us)
+    if start >= end:
+        return f"{within}, of which the store holds nothing: it has {held}"
+    part = 100 * (end - start) / held.span_us
+    return f"{TimeRange(start, end)} ({human_span(end - start)}, {part:.3g} % of the {human_span(held.span_us)} held)"
