@@ -16,6 +16,8 @@ _COMMANDS: Final = {
     "forward": ("logship.cli.forward", "Stream log groups of CloudWatch Logs into the store."),
     "import": ("logship.cli.importing", "Files into the store: logs, exports, CloudWatch events."),
     "search": ("logship.cli.search", "Find records across all services."),
+    "fields": ("logship.cli.fields", "Which fields records have, how often, and their values."),
+    "trace": ("logship.cli.trace", "One request through all services, as a waterfall."),
     "incident": ("logship.cli.incident", "What is slow, and which service causes it."),
     "tui": ("logship.cli.tui", "The same in a terminal screen."),
     "store": ("logship.cli.store", "What the store holds; setting up, copying, deleting."),

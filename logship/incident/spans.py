@@ -115,7 +115,7 @@ def self_times(traces: dict[str, list[Span]]) -> dict[tuple[str, str], list[Samp
                 continue  # what a call waits for is measured as a gap
             if span.kind == "call" and span.peer and span.peer != span.service:
                 continue
-            own = max(0.0, span.duration_ms - _covered(span, inside))
+            own = max(0.0, span.duration_ms - covered_ms(span, inside))
             found[span.service, span.operation].append(Sample(own, span.record_id, trace_id))
     return found
 
@@ -171,7 +171,7 @@ def _children(spans: Sequence[Span]) -> dict[str, list[Span]]:
     return children
 
 
-def _covered(span: Span, inside: Sequence[Span]) -> float:
+def covered_ms(span: Span, inside: Sequence[Span]) -> float:
     """Milliseconds of a span during which at least one child was at work."""
     covered, reached = 0.0, span.start_ms
     for child in sorted(inside, key=lambda item: item.start_ms):
