@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,7 +48,8 @@ def logs_client(*, region: str | None = None, endpoint_url: str | None = None) -
 
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=30)
     with explained():
-        session = boto3.session.Session(region_name=region)
+        # Every other SDK of AWS reads AWS_REGION; boto3 reads AWS_DEFAULT_REGION alone.
+        session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
         if session.get_credentials() is None:
             raise AccessError(
                 "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"

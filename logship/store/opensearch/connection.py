@@ -6,6 +6,7 @@ opensearch-py keeps the connection pool and signs requests; bodies are made and 
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -199,7 +200,7 @@ def _signer(store: Store, host: str) -> Callable[..., Any]:
     """Signs requests with the role of this machine or person."""
     import boto3
 
-    session = boto3.Session(region_name=store.region or None)
+    session = boto3.Session(region_name=store.region or os.environ.get("AWS_REGION"))
     credentials = session.get_credentials()
     if credentials is None:
         raise AccessError(f"{store.location}: no AWS credentials were found; give this machine a role, or log in")

@@ -221,6 +221,7 @@ def roles(store: Store) -> dict[str, dict[str, Any]]:
                         "indices:data/write/bulk*",
                         "indices:admin/create",
                         "indices:admin/mapping/auto_put",
+                        "indices:admin/mapping/put",
                         "indices:admin/refresh*",
                         "indices:admin/get",
                         "indices:admin/mappings/get",

@@ -140,6 +140,10 @@ class Node:
     ) -> None:
         self.stop()
 
+    def keep_port(self) -> None:
+        """Lets the next `start` listen where this one did, as a server that comes back does."""
+        self._wanted_port = self.port
+
     def wait(self) -> int:
         """Waits until the server ends; its exit status."""
         return self._process.wait() if self._process else 0
