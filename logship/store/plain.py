@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from logship.errors import TooManyGroupsError
 from logship.query.match import value_text, values
+from logship.query.names import SEVERITY
 from logship.query.text import clip
-from logship.store.port import MOST_GROUPS, Bar, Group
+from logship.record import SEVERITY_NUMBERS
+from logship.store.port import MOST_GROUPS, Bar, Group, Measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from logship.record import Record
-    from logship.store.port import Measure
 
 
 def histogram(records: Iterable[Record], interval_us: int, *, by_severity: bool) -> list[Bar]:
@@ -38,15 +39,18 @@ def percentiles(
     records: Iterable[Record], field_name: str, percents: Sequence[float], by: str
 ) -> dict[str, dict[float, float]]:
     """Percentiles by lower rank per value of `by`; groups without a number are left out."""
-    groups: dict[str, list[float]] = defaultdict(list)
-    for record in records:
-        numbers = [float(v) for v in values(record, field_name) if _is_number(v)]
-        for name in {value_text(v) for v in values(record, by)} if by else {""}:
-            groups[name].extend(numbers)
+    measures = [Measure("percentile", field_name, float(percent)) for percent in percents]
+    return named_percentiles(aggregate(records, measures, (by,) if by else (), 0), percents)
+
+
+def named_percentiles(groups: Iterable[Group], percents: Sequence[float]) -> dict[str, dict[float, float]]:
+    """Groups of percentiles by the value that they share; those without a number are left out."""
     return {
-        name: {percent: _percentile(sorted(numbers), percent) for percent in percents}
-        for name, numbers in groups.items()
-        if numbers
+        group.keys[0] if group.keys else "": {
+            float(percent): value for percent, value in zip(percents, group.values, strict=True) if value is not None
+        }
+        for group in groups
+        if any(value is not None for value in group.values)
     }
 
 
@@ -68,6 +72,8 @@ def keys_of(record: Record, by: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def _rank(record: Record, field_name: str, descending: bool) -> tuple[int, Any]:
     found = values(record, field_name)
+    if field_name == SEVERITY:
+        found = [SEVERITY_NUMBERS[name] for name in found]
     numbers = [value for value in found if _is_number(value)]
     if numbers:
         return (0, -max(numbers)) if descending else (0, min(numbers))
@@ -154,7 +160,7 @@ class _Figure:
 
 def _percentile(ordered: Sequence[float], percent: float) -> float:
     """The value at rank floor(p · (n - 1)): a value that was measured, as DDSketch defines its quantiles."""
-    return ordered[math.floor((len(ordered) - 1) * percent / 100)]
+    return ordered[math.floor(percent / 100 * (len(ordered) - 1))]
 
 
 def _is_number(value: Any) -> bool:

@@ -137,8 +137,8 @@ class StoreReader(Protocol):
     ) -> list[Record]:
         """The first `limit` records in order of a field's value.
 
-        Numbers come before text, and records without a value last, in both directions. Of several values the
-        least counts, or the greatest when descending. Ties come newest first.
+        Numbers come before text, and records without a value last, in both directions; levels go by their
+        severity. Of several values the least counts, or the greatest when descending. Ties come newest first.
         """
 
     def scan(self, query: Node, within: TimeRange | None = None, *, newest_first: bool = False) -> Iterator[Record]:

@@ -162,8 +162,13 @@ class Compiler:
         if field in schema.TEXT_TERMS:
             return Compiled(self._or([named, self._matches(schema.TEXT_TERMS[field], "(?s:.)+")]))
         if column := schema.TEXT_COLUMNS.get(field) or schema.NUMBER_COLUMNS.get(field):
-            return Compiled(self._or([named, self._make.exists_query(column)]))
+            in_column = self._make.exists_query(column)
+            return Compiled(self._or([named, in_column]) if self._has_odd_values(field) else in_column)
         return Compiled(named)
+
+    def _has_odd_values(self, field: str) -> bool:
+        """Whether any record has values that the field's own column does not show."""
+        return self._searcher.doc_freq("names", storable.text(field)) > 0
 
     def _term(self, field: str, value: str) -> Compiled:
         if field == names.SEVERITY:
@@ -196,9 +201,12 @@ class Compiler:
             return Compiled(self._whole_numbers(column, node, low, high))
         if node.field in names.TOP_LEVEL:
             return Compiled(self._make.empty_query())
-        found = self._column_range(node, low, high)
-        if node.field in schema.NUMBER_COLUMNS:
-            found = self._or([found, self._float_range(node, low, high)])
+        if node.field not in schema.NUMBER_COLUMNS:
+            found = self._column_range(node, low, high)
+        elif self._has_odd_values(node.field):
+            found = self._or([self._column_range(node, low, high), self._float_range(node, low, high)])
+        else:
+            return Compiled(self._float_range(node, low, high))
         # Each end is a query of its own, so a list could satisfy them with two different items.
         lists = (
             low is not None

@@ -114,6 +114,8 @@ def _add_list(made: tantivy.Document, name: str, items: list[Any], columns: dict
     if present:
         made.add_text("names", name)
         made.add_text("names", schema.LIST_MARK + name)
+    if len(present) > 1 and len({text.clip(value_text(item)) for item in present}) < len(present):
+        made.add_text("names", schema.REPEAT_MARK + name)
     for item in present:
         _add_value(made, name, item, columns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,8 +12,11 @@ from logship.query.tree import All, Exists
 from logship.store import plain
 from logship.store.port import Bar, Cancelled, Cursor, Group, Measure, never
 from logship.store.tantivy import aggregate, folder, schema
+from logship.store.tantivy.columns import InexactError
 from logship.store.tantivy.compile import Compiled, Compiler
 from logship.store.tantivy.documents import decode, tie_of
+from logship.store.tantivy.ordering import Ordering
+from logship.store.tantivy.statistics import Statistics
 from logship.store.tantivy.writer import open_index
 from logship.timerange import EARLIEST_US, LATEST_US, TimeRange
 
@@ -131,19 +135,18 @@ class Reader:
         """The most frequent values of a field, exactly counted."""
         with folder.explained(self._folder):
             compiled = self._compile(query, within)
-            if compiled.exact and aggregate.has_column(field_name):
-                return aggregate.terms(self._searcher, compiled.query, field_name, size)
+            if compiled.exact:
+                with suppress(InexactError):
+                    return aggregate.terms(self._searcher, compiled.query, field_name, size)
         return plain.terms(self._checked(query, within, never), field_name, size)
 
     def percentiles(
         self, query: Node, field_name: str, within: TimeRange | None = None, *, percents: Sequence[float], by: str = ""
     ) -> dict[str, dict[float, float]]:
         """Percentiles of a numeric field within 1 %."""
-        with folder.explained(self._folder):
-            compiled = self._compile(query, within)
-            if compiled.exact and field_name in schema.NUMBER_COLUMNS and (not by or by in schema.TEXT_COLUMNS):
-                return aggregate.percentiles(self._searcher, compiled.query, field_name, percents, by)
-        return plain.percentiles(self._checked(query, within, never), field_name, percents, by)
+        measures = [Measure("percentile", field_name, float(percent)) for percent in percents]
+        groups = self.aggregate(query, within, measures=measures, by=(by,) if by else ())
+        return plain.named_percentiles(groups, percents)
 
     def ordered(
         self,
@@ -156,6 +159,10 @@ class Reader:
         stop: Callable[[], bool] = never,
     ) -> list[Record]:
         """The first `limit` records in order of a field's value."""
+        with folder.explained(self._folder), suppress(InexactError):
+            engine = self._searcher, Compiler(self._index, self._searcher)
+            ordering = Ordering(self, engine, query, field_name, within, descending=descending, stop=stop)
+            return ordering.first(limit)
         return plain.ordered(self._checked(query, within, stop), field_name, limit=limit, descending=descending)
 
     def aggregate(
@@ -169,6 +176,9 @@ class Reader:
         stop: Callable[[], bool] = never,
     ) -> list[Group]:
         """Figures per group."""
+        with folder.explained(self._folder), suppress(InexactError):
+            compiler = Compiler(self._index, self._searcher)
+            return Statistics(self._searcher, compiler, query, within).groups(measures, by, bin_us)
         return plain.aggregate(self._checked(query, within, stop), measures, by, bin_us)
 
     def extent(self) -> TimeRange | None:
@@ -188,7 +198,8 @@ class Reader:
             for name in (*schema.TEXT_COLUMNS, *schema.TEXT_TERMS, *schema.NUMBER_COLUMNS):
                 if name not in known and _count(self._searcher, compiler.compile(Exists(name)).query):
                     known.add(name)
-        return sorted({name for name in known if not name.startswith(schema.LIST_MARK)} | set(names.TOP_LEVEL))
+        marks = (schema.LIST_MARK, schema.REPEAT_MARK)
+        return sorted({name for name in known if not name.startswith(marks)} | set(names.TOP_LEVEL))
 
     def status(self) -> dict[str, Any]:
         """Facts for people."""

@@ -53,6 +53,8 @@ COLUMN_TEXT: Final = "="
 """Before text in `attrs`, so that the engine never takes text for a date."""
 LIST_MARK: Final = "\x1d"
 """Before a name in `names` whose value is a list."""
+REPEAT_MARK: Final = "\x1c"
+"""Before a name in `names` whose value is a list with equal items, which columns count more than once."""
 
 _TOKENIZER: Final = "words"
 # The engine's limit is in bytes of UTF-8 and exclusive; documents blank longer runs themselves.
