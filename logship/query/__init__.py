@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from logship.query.hints import Hint
 from logship.query.match import matches
-from logship.query.parser import parse
+from logship.query.parser import parse, parse_with_hints
 
-__all__ = ["matches", "parse"]
+__all__ = ["Hint", "matches", "parse", "parse_with_hints"]

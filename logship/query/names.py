@@ -73,3 +73,17 @@ def short(name: str) -> str:
 def is_duration_ms(name: str) -> bool:
     """Whether a field holds milliseconds, so that units such as `1s` may be compared with it."""
     return name.endswith("_ms")
+
+
+_BYTES: Final = ("bytes", "_size", ".size")
+_PATHS: Final = frozenset({SHORT_NAMES["path"], SHORT_NAMES["route"], record.GROUP, record.STREAM})
+
+
+def is_bytes(name: str) -> bool:
+    """Whether a field holds bytes, so that units such as `5mb` may be compared with it."""
+    return name.endswith(_BYTES)
+
+
+def is_path(name: str) -> bool:
+    """Whether a field holds paths, in which `/8` is a part and no length of a network."""
+    return name in _PATHS or name.endswith("path")

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import lark
 
-from logship.errors import QuerySyntaxError
-from logship.query import names, text, values
-from logship.query.tree import All, And, Node, Not, Or, Regex
+from logship.query import mistakes, names, text, values
+from logship.query.hints import Hint, hints
+from logship.query.tree import All, And, Exists, Node, Not, Or, Regex, Term
 from logship.query.values import Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_ValueTree = tuple[str, Any]
-_EQUALS: Final = re.compile(r"([\w.@]+)=(?!~)(.+)", re.DOTALL)
+_EQUALS: Final = re.compile(r"([\w.@]+)(!?)=+(?!~)(.+)", re.DOTALL)
+_BOOST: Final = re.compile(r"(?<=.)(?<!\\)\^\d+(?:\.\d+)?\Z", re.DOTALL)
+_SLASHED: Final = re.compile(r"/(.*(?:[.][*+]|[\[\]\\^$|]).*)/\Z", re.DOTALL)
+_EXISTS: Final = "_exists_"
 
 
-def parse(
-    query: str, *, now_us: int | None = None, is_duration: Callable[[str], bool] = names.is_duration_ms
-) -> Node:
+def parse(query: str, *, now_us: int | None = None, is_duration: Callable[[str], bool] = names.is_duration_ms) -> Node:
     """The tree of a query.
 
     Args:
@@ -35,17 +36,26 @@ def parse(
     Raises:
         QuerySyntaxError: with the position of the first wrong character and a suggestion.
     """
-    _check_quotes(query)
+    mistakes.check_quotes(query)
     try:
         parsed = _lark().parse(query)
     except lark.exceptions.UnexpectedInput as error:
-        raise _explain(query, error) from None
+        raise mistakes.explain(query, error) from None
     try:
         now = time.time_ns() // 1000 if now_us is None else now_us
         found: Node = _ToTree(query, now, is_duration).transform(parsed)
     except lark.exceptions.VisitError as error:
         raise error.orig_exc from None
     return found
+
+
+def parse_with_hints(query: str, *, now_us: int | None = None) -> tuple[Node, list[Hint]]:
+    """The tree of a query, as `parse` gives it, and what to tell its writer.
+
+    Raises:
+        QuerySyntaxError: as `parse` does.
+    """
+    return parse(query, now_us=now_us), hints(query)
 
 
 @cache
@@ -63,9 +73,17 @@ class _ToTree(lark.Transformer[lark.Token, Node]):
         self._query, self._now_us, self._is_duration = query, now_us, is_duration
 
     def _written(self, token: lark.Token) -> Written:
-        quoted = token.type == "STRING"
-        raw = token[1:-1] if quoted else str(token)
-        return Written(raw, quoted, token.start_pos or 0, self._query, self._now_us, self._is_duration)
+        position = token.start_pos or 0
+        if token.type == "STRING":
+            end = token.rindex('"')
+            made = Written(token[1:end], True, position, self._query, self._now_us, self._is_duration)
+            if token[end + 1 : end + 2] == "~":
+                raise replace(made, position=position + end + 1, raw=token[end + 1 :], quoted=False).fail(
+                    "words near each other cannot be asked for", "write the phrase alone, or its words with AND"
+                )
+            return made
+        raw = _BOOST.sub("", token)
+        return Written(raw, False, position, self._query, self._now_us, self._is_duration)
 
     def start(self, *found: Node) -> Node:
         return found[0] if found else All()
@@ -86,35 +104,62 @@ class _ToTree(lark.Transformer[lark.Token, Node]):
         piece = self._written(token)
         equals = _EQUALS.match(piece.raw)
         if equals and equals[1] in names.SHORT_NAMES:
-            raise piece.fail("= does not compare", f"write {equals[1]}:{equals[2]}")
+            raise piece.fail(f"{equals[2]}= does not compare", f"write {equals[2] and '-'}{equals[1]}:{equals[3]}")
+        if piece.raw in ("!=", "!=="):
+            raise piece.fail("!= does not compare", "write -field:value")
+        if slashed := _SLASHED.match(piece.raw):
+            raise piece.fail("/…/ is no regular expression here", f'write =~"{slashed[1]}"')
         return All() if piece.raw == "*" else values.words(piece)
 
     def body_regex(self, token: lark.Token) -> Node:
         return self._regex(names.BODY, token)
 
     def regex(self, field: lark.Token, token: lark.Token) -> Node:
-        return self._regex(names.canonical(str(field)), token)
+        return self._regex(_name(field), token)
 
     def _regex(self, field: str, token: lark.Token) -> Node:
-        pattern = token[1:-1].replace('\\"', '"')
+        piece = self._written(token)
+        pattern = piece.raw.replace('\\"', '"')
         try:
             text.compile_re2(pattern)
         except Exception as error:  # re2 raises its own type, which loads with it
-            piece = self._written(token)
             reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
             raise piece.fail(f"this is no regular expression: {reason}", "RE2 syntax; no lookaround") from None
         return Regex(field, pattern)
 
     def comparison(self, field: lark.Token, operator: lark.Token, token: lark.Token) -> Node:
-        return values.comparison(names.canonical(str(field)), operator, self._written(token))
+        return values.comparison(_name(field), operator, self._written(token))
 
     def field(self, field: lark.Token, of_field: Callable[[str], Node]) -> Node:
-        return of_field(names.canonical(str(field)))
+        if field == _EXISTS:
+            return self._existing(of_field(_EXISTS), field)
+        return of_field(_name(field))
+
+    def _existing(self, node: Node, field: lark.Token) -> Node:
+        """What Lucene writes as `_exists_:name`."""
+        match node:
+            case Term(_, name):
+                return Exists(names.canonical(name))
+            case And(parts):
+                return And(tuple(self._existing(part, field) for part in parts))
+            case Or(parts):
+                return Or(tuple(self._existing(part, field) for part in parts))
+            case Not(part):
+                return Not(self._existing(part, field))
+            case _:
+                raise self._written(field).fail(
+                    "_exists_ takes names of fields", "write _exists_:user.id, or user.id:*"
+                )
 
     def v_value(self, token: lark.Token) -> Callable[[str], Node]:
-        return lambda field: values.value(field, self._written(token))
+        return lambda field: self._value(field, self._written(token))
 
     v_string = v_value
+
+    def _value(self, field: str, piece: Written) -> Node:
+        if not piece.quoted and (slashed := _SLASHED.match(piece.raw)):
+            raise piece.fail("/…/ is no regular expression here", f'write {names.short(field)}=~"{slashed[1]}"')
+        return values.value(field, piece)
 
     def v_comparison(self, operator: lark.Token, token: lark.Token) -> Callable[[str], Node]:
         return lambda field: values.comparison(field, operator, self._written(token))
@@ -141,80 +186,6 @@ class _ToTree(lark.Transformer[lark.Token, Node]):
         return lambda field: Not(part(field))
 
 
-def _check_quotes(query: str) -> None:
-    opened = None
-    escaped = False
-    for position, char in enumerate(query):
-        if escaped:
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif char == '"':
-            opened = position if opened is None else None
-    if opened is not None:
-        raise QuerySyntaxError(
-            query, opened, "this quote is never closed", suggestion='add a " at the end of the phrase'
-        )
-
-
-def _explain(query: str, error: lark.exceptions.UnexpectedInput) -> QuerySyntaxError:
-    """The parser's complaint in the words of the language."""
-    ended = isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type == "$END"
-    position = len(query.rstrip()) if ended else int(getattr(error, "pos_in_stream", None) or 0)
-    before = query[:position].rstrip()
-    char = query[position : position + 1]
-    if char == ")" and before.endswith("("):
-        return QuerySyntaxError(
-            query, position, "nothing stands between ( and )", suggestion="add a word, or remove them"
-        )
-    operator = re.search(r"(?:^|[\s(])(AND|OR|NOT|-)\Z", before)
-    if operator and char != ":":
-        start = operator.start(1)
-        return QuerySyntaxError(
-            query,
-            start,
-            f"{operator[1]} needs something behind it",
-            length=len(operator[1]),
-            suggestion=f'add a word, or quote "{operator[1]}" to search for it',
-        )
-    if char in ("[", "{") or re.search(r"[\[{][^\]}]*\Z", before):
-        return QuerySyntaxError(query, position, "this range is not complete", suggestion="write field:[1 TO 5]")
-    if before.endswith(":") or re.search(r"[<>~]=?\Z", before):
-        field = re.search(r"([\w.@\-]+)\s*[:<>=~]+\Z", before)
-        name = field[1] if field else "the field"
-        return QuerySyntaxError(
-            query, max(position - 1, 0), f"{name} needs a value", suggestion=f"write {name}:* for any value"
-        )
-    if char == ")":
-        return QuerySyntaxError(query, position, "this ) was never opened", suggestion="remove it, or quote it")
-    if ended and (opened := _open_bracket(query)) is not None:
-        return QuerySyntaxError(
-            query, opened, f"this {query[opened]} is never closed", suggestion="close it at the end"
-        )
-    word = re.match(r"AND|OR", query[position:])
-    if word:
-        return QuerySyntaxError(
-            query,
-            position,
-            f"{word[0]} needs something before it",
-            length=len(word[0]),
-            suggestion=f'add a word, or quote "{word[0]}" to search for it',
-        )
-    if char in ":<>=":
-        return QuerySyntaxError(query, position, f"{char} needs a field before it", suggestion="write field:value")
-    return QuerySyntaxError(
-        query, position, f"{char or 'the end'!r} is not expected here", suggestion="put it in quotes"
-    )
-
-
-def _open_bracket(query: str) -> int | None:
-    stack: list[int] = []
-    quoted = False
-    for position, char in enumerate(query):
-        if char == '"' and query[position - 1 : position] != "\\":
-            quoted = not quoted
-        elif not quoted and char == "(":
-            stack.append(position)
-        elif not quoted and char == ")" and stack:
-            stack.pop()
-    return stack[-1] if stack else None
+def _name(token: lark.Token) -> str:
+    """The canonical name of a field as written; a backslash takes any sign into a name."""
+    return names.canonical(values.unescaped(token))

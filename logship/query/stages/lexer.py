@@ -20,7 +20,7 @@ class Piece(NamedTuple):
 
 
 def split(text: str) -> list[Piece]:
-    """The query and its stages: the text cut at each `|` outside quotes and parentheses.
+    """The query and its stages: the text cut at each lone `|` outside quotes and parentheses; `||` means OR.
 
     Raises:
         QuerySyntaxError: a quote is never closed.
@@ -37,7 +37,9 @@ def split(text: str) -> list[Piece]:
             depth += 1
         elif char == ")":
             depth = max(0, depth - 1)
-        elif char == "|" and not depth:
+        elif (
+            char == "|" and not depth and "|" not in (text[position - 1 : position], text[position + 1 : position + 2])
+        ):
             pieces.append(Piece(start, position))
             start = position + 1
     if opened >= 0:
