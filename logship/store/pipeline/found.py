@@ -6,19 +6,19 @@ import heapq
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from logship.errors import TooManyGroupsError
 from logship.query import names
-from logship.query.match import matches, value_text, values
-from logship.query.text import clip
+from logship.query.match import matches, values
 from logship.query.tree import Exists, Node, Nothing, OneOf, Term, both
 from logship.store import plain
-from logship.store.port import Cancelled
+from logship.store.port import Cancelled, Measure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from logship.query.stages.tree import Key, SortKey
     from logship.record import Record
-    from logship.store.port import Group, Measure, StoreReader
+    from logship.store.port import Group, StoreReader
     from logship.timerange import TimeRange
 
 MOST_TRACES: Final = 10_000
@@ -77,11 +77,11 @@ class Found:
     def dedup(self, keys: Sequence[Key]) -> None:
         """The first of each value in the order so far."""
         fields = [key.field for key in keys]
-        self.say_left_out(fields)
         few = self._values(fields)
+        self.say_left_out(fields)
         backwards = not self._order and self._stream is None and not self._newest_first
         if few is not None:
-            found = self._newest_of(fields[0], few)
+            found = self._newest_of(fields, few)
         else:
             if backwards:
                 self._newest_first = True
@@ -110,25 +110,40 @@ class Found:
         return self._all() if limit is None else self._first(limit)
 
     def aggregate(self, measures: Sequence[Measure], by: Sequence[str], bin_us: int) -> list[Group]:
-        """Figures per group, as the port says."""
+        """Figures per group, as the port says, and the count of its records behind them."""
+        measures = [*measures, Measure("count")]
         if self._stream is not None:
+            self.say_left_out(by)
             return plain.aggregate(self._stream, measures, by, bin_us)
+        groups = self._groups(measures, by, bin_us)
+        self.say_left_out(by, sum(int(group.values[-1] or 0) for group in groups))
+        return groups
+
+    def _groups(self, measures: Sequence[Measure], by: Sequence[str], bin_us: int) -> list[Group]:
         return self.reader.aggregate(self._query, self.within, measures=measures, by=by, bin_us=bin_us, stop=self._stop)
 
     def terms(self, field: str, size: int) -> list[tuple[str, int]]:
         """The most frequent values."""
         if self._stream is not None:
+            self.say_left_out([field])
             return plain.terms(self._stream, field, size)
-        return self.reader.terms(self._query, field, self.within, size=size)
+        found = self.reader.terms(self._query, field, self.within, size=size)
+        self.say_left_out([field], sum(count for _, count in found) if len(found) < size else None)
+        return found
 
-    def say_left_out(self, fields: Sequence[str]) -> None:
-        """Says how many records have no value of a field, and are in no group therefore."""
-        if not fields:
+    def say_left_out(self, fields: Sequence[str], counted: int | None = None) -> None:
+        """Says how many records have no value of a field, and are in no group therefore.
+
+        Of a stream this is said when it ends. `counted` is how many are in groups, where that is known.
+        """
+        if not fields or (self._stream is not None and counted is not None):
             return
         if self._stream is not None:
             self._stream = self._counted(self._stream, fields)
             return
         total = self.reader.count(self._query, self.within, stop=self._stop)
+        if total == counted:
+            return
         having = both(self._query, *(Exists(field) for field in fields))
         self._say_missing(total - self.reader.count(having, self.within, stop=self._stop), fields)
 
@@ -193,24 +208,31 @@ class Found:
     def _rank(self, record: Record) -> tuple[object, ...]:
         return plain.order_key(record, [(key.key.field, key.descending) for key in self._order])
 
-    def _values(self, fields: Sequence[str]) -> list[str] | None:
-        """The values of the field, when the engine finds the first record of each faster than a scan does."""
-        several = len(fields) > 1 or len(self._order) > 1 or self._stream is not None
-        if several or (fields[0] in names.TOP_LEVEL and fields[0] != names.SEVERITY):
+    def _values(self, fields: Sequence[str]) -> list[tuple[str, ...]] | None:
+        """The values of the fields, when the engine finds the first record of each faster than a scan does."""
+        unfit = any(field in names.TOP_LEVEL and field != names.SEVERITY for field in fields)
+        if unfit or len(self._order) > 1 or self._stream is not None:
             return None
-        found = self.reader.terms(self._query, fields[0], self.within, size=_FEW_VALUES + 1)
-        return [text for text, _ in found] if len(found) <= _FEW_VALUES else None
+        if len(fields) == 1:
+            terms = self.reader.terms(self._query, fields[0], self.within, size=_FEW_VALUES + 1)
+            found: list[tuple[str, ...]] = [(text,) for text, _ in terms]
+        else:
+            try:
+                found = [group.keys for group in self._groups([Measure("count")], fields, 0)]
+            except TooManyGroupsError:
+                return None
+        return found if len(found) <= _FEW_VALUES else None
 
-    def _newest_of(self, field: str, few: Sequence[str]) -> Iterator[Record]:
+    def _newest_of(self, fields: Sequence[str], few: Sequence[tuple[str, ...]]) -> Iterator[Record]:
         """The first record of each value, in order. Where a text and a number are spelled alike, by reading on."""
         newest_first = self._newest_first or not self._order
         held, self._newest_first = self._newest_first, newest_first
         found: dict[str, Record] = {}
-        for text in few:
-            query = both(self._query, Term(field, text))
-            first = next((r for r in self._searched(query, 1) if text in _texts(r, field)), None)
+        for keys in few:
+            query = both(self._query, *map(Term, fields, keys))
+            first = next((r for r in self._searched(query, 1) if keys in plain.keys_of(r, fields)), None)
             if first is None:
-                first = next(r for r in self._alike(query) if text in _texts(r, field))
+                first = next(r for r in self._alike(query) if keys in plain.keys_of(r, fields))
             found[first.id] = first
         self._newest_first = held
         order = [(key.key.field, key.descending) for key in self._order] or [(names.TIME, True)]
@@ -232,7 +254,3 @@ class Found:
             seen |= new
             if new:
                 yield record
-
-
-def _texts(record: Record, field: str) -> set[str]:
-    return {clip(value_text(value)) for value in values(record, field)}

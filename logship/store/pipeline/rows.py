@@ -38,9 +38,7 @@ STEPS_US: Final = (
 
 def stats(found: Found, stage: Stats) -> Rows:
     """A row a group."""
-    by = [key.field for key in stage.by]
-    found.say_left_out(by)
-    groups = found.aggregate(_measures(stage.figures), by, stage.bin_us)
+    groups = found.aggregate(_measures(stage.figures), [key.field for key in stage.by], stage.bin_us)
     return Rows(stage.columns, [_row(group, stage.columns) for group in groups])
 
 
@@ -53,14 +51,13 @@ def _row(group: Group, columns: Sequence[Column]) -> tuple[Cell, ...]:
     kinds = [column.kind for column in columns[len(start) :]]
     keys: list[Cell] = [key_cell(text, kind) for text, kind in zip(group.keys, kinds, strict=False)]
     figures: list[Cell] = [
-        figure_cell(value, kind) for value, kind in zip(group.values, kinds[len(keys) :], strict=True)
+        figure_cell(value, kind) for value, kind in zip(group.values, kinds[len(keys) :], strict=False)
     ]
     return (*start, *keys, *figures)
 
 
 def top(found: Found, stage: Top) -> Rows:
     """The most frequent values and their counts."""
-    found.say_left_out([stage.key.field])
     terms = found.terms(stage.key.field, stage.size)
     return Rows(stage.columns, [(key_cell(text, stage.key.kind), count) for text, count in terms])
 
@@ -68,7 +65,6 @@ def top(found: Found, stage: Top) -> Rows:
 def timechart(found: Found, stage: Timechart, bounds: TimeRange | None, say: Callable[[str], None]) -> Rows:
     """A row a bin, those without records too."""
     by = [stage.by.field] if stage.by else []
-    found.say_left_out(by)
     time = Column("time", "time")
     if bounds is None:
         return Rows((time, *(() if by else (figure.column for figure in stage.figures))), [])
@@ -76,7 +72,7 @@ def timechart(found: Found, stage: Timechart, bounds: TimeRange | None, say: Cal
     first, last = bounds.start_us // bin_us * bin_us, (bounds.end_us - 1) // bin_us * bin_us
     if (last - first) // bin_us >= MOST_GROUPS:
         raise plain.too_many_groups()
-    groups = found.aggregate([*_measures(stage.figures), Measure("count")], by, bin_us)
+    groups = found.aggregate(_measures(stage.figures), by, bin_us)
     names = _series(groups, say) if by else []
     columns = (
         [Column(name, stage.figures[0].column.kind) for name in names] if by else [f.column for f in stage.figures]
@@ -88,7 +84,7 @@ def timechart(found: Found, stage: Timechart, bounds: TimeRange | None, say: Cal
     for group in groups:
         row = cells.setdefault(group.start_us or 0, [None] * len(columns))
         places = [names.index(group.keys[0])] if by and group.keys[0] in names else range(0 if by else len(columns))
-        for value, place in zip(group.values, places, strict=False):
+        for value, place in zip(group.values[:-1], places, strict=False):
             row[place] = figure_cell(value, columns[place].kind)
     return Rows((time, *columns), [(start, *row) for start, row in sorted(cells.items())])
 

@@ -1,7 +1,7 @@
 """Records in order of a field's value, reading little more than those that are wanted.
 
-First come numbers: the value that cuts off enough of them is found by halving, since counting is cheap. Then
-texts, value by value, then the records without a value.
+First come numbers: the value that cuts off enough of them is looked for with histograms of fewer and fewer
+numbers, since counting is cheap. Then texts, value by value, then the records without a value.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from logship.timerange import TimeRange
 
 _SPARE: Final = 1_000
-"""Records read beyond those wanted cost less than halving once more."""
-_MOST_HALVINGS: Final = 80
+"""Records read beyond those wanted cost less than looking closer."""
+_MOST_ROUNDS: Final = 80
+_BARS: Final = 500
 _MOST_VALUES: Final = 200
 _EXACT: Final = 2**53
 
@@ -79,18 +80,43 @@ class Ordering:
         worst, best = ends
         if (total := self._count(self._from(worst))) <= limit + _SPARE:
             return self._ranked(self._search(self._from(worst), total), limit)
-        for _ in range(_MOST_HALVINGS):
+        for _ in range(_MOST_ROUNDS):
             if worst == best:
                 return self._with_ties(worst, limit)
-            middle = self._middle(worst, best)
-            total = self._count(self._from(middle))
-            if total < limit:
-                best = self._next_best(middle, worst)
-            elif total <= limit + _SPARE:
-                return self._ranked(self._search(self._from(middle), total), limit)
-            else:
-                worst = self._nearest(middle, best)
+            for middle in self._guesses(worst, best, limit):
+                total = self._count(self._from(middle))
+                if total < limit:
+                    best = self._next_best(middle, worst)
+                elif total <= limit + _SPARE:
+                    return self._ranked(self._search(self._from(middle), total), limit)
+                else:
+                    worst = self._nearest(middle, best)
+                    break
         raise InexactError
+
+    def _guesses(self, worst: float, best: float, limit: int) -> list[float]:
+        """Two numbers between which the one of rank `limit` lies, the one nearer to the best first; or the middle."""
+        if self._field == names.SEVERITY:
+            return [self._middle(worst, best)]
+        step = abs(best - worst) / _BARS
+        step = max(1, math.ceil(step)) if self._whole else step
+        bars = Statistics(*self._engine, both(self._query, self._from(worst)), self._within).bars(self._field, step)
+        seen, edges = 0, sorted(bars, reverse=self._descending)
+        for edge in edges:
+            seen += bars[edge]
+            if seen >= limit:
+                low, high = edge, edge + step
+                guesses = [high, low] if self._descending else [low - step / 2, high]
+                return [self._inside(guess, worst, best) for guess in guesses]
+        return [self._middle(worst, best)]
+
+    def _inside(self, guess: float, worst: float, best: float) -> float:
+        """The guess, but strictly better than the worst so that each round gets nearer, and not beyond the best."""
+        if self._whole:
+            guess = math.ceil(guess) if self._descending else math.floor(guess)
+        if self._is_before(guess, best):
+            return best
+        return guess if self._is_before(guess, worst) else self._middle(worst, best)
 
     def _ends(self, node: Node) -> tuple[float, float] | None:
         """The last and the first number in the order, among the records that match the node; None without any."""

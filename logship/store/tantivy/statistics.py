@@ -140,6 +140,22 @@ class Statistics:
             for (start, keys), tally in sorted(tallies.items(), key=lambda item: (item[0][0] or 0, item[0][1]))
         ]
 
+    def bars(self, name: str, step: float) -> dict[float, int]:
+        """How many numbers of a field lie in each interval of a length, by where it begins.
+
+        Raises:
+            InexactError: columns do not tell.
+        """
+        compiled = self._compiler.compile(self._query, self._within)
+        if not compiled.exact:
+            raise InexactError
+        found: dict[float, int] = {}
+        for column in self._columns.numbers(name):
+            request = {"groups": {"histogram": {"field": column, "interval": step, "min_doc_count": 1}}}
+            for bucket in self._ask(compiled.query, request)["groups"]["buckets"]:
+                found[bucket["key"]] = found.get(bucket["key"], 0) + bucket["doc_count"]
+        return found
+
     def _tallies(self, query: Node, leaf: _Leaf, by: Sequence[str], bin_us: int) -> Iterator[tuple[_Place, _Tally]]:
         compiled = self._compiler.compile(query, self._within)
         if not compiled.exact:
