@@ -81,7 +81,7 @@ def _field_matches(node: Field, found: Sequence[Any]) -> bool:
             search = regex(pattern, field == names.BODY).search
             return any(search(value_text(value).encode("utf-8", "replace").decode()) for value in found)
         case Range():
-            return any(_within(value, node) for value in found)
+            return any(within(value, node) for value in found)
 
 
 def values(record: Record, field: str) -> list[Any]:
@@ -188,7 +188,8 @@ def _equals(value: Any, wanted: str) -> bool:
     return text.clip(value_text(value)) == text.clip(wanted)
 
 
-def _within(value: Any, node: Range) -> bool:
+def within(value: Any, node: Range) -> bool:
+    """Whether one value lies in a range."""
     if node.field == names.SEVERITY:
         value = SEVERITY_NUMBERS[value]
     bounds = [limit for limit in (node.low, node.high) if limit is not None]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logship.record import Record, record_id
+from logship.store.tantivy import schema
 from logship.store.tantivy.writer import open_writer
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def records(total: int) -> Iterator[Record]:
 
 def store_of(total: int) -> tuple[str, float]:
     """The folder of a store of that many records, and how many a second it took in (0 when it was there)."""
-    folder = Path(tempfile.gettempdir()) / f"logship-bench-{total}"
+    folder = Path(tempfile.gettempdir()) / f"logship-bench-{total}-{schema.FORMAT}"
     if (folder / "complete").exists():
         return str(folder / "store"), 0.0
     spent = 0.0

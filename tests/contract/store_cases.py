@@ -28,6 +28,8 @@ WORDS = [
 VALUES: list[Any] = [
     1, 5, 5.0, 4.5, -3, "5", "5.0", "true", True, False, "2026-01-01T00:00:00Z", "a b", "", "x\ny", "/orders/97",
     [1, 100], ["a", "b"], [5, "a", None], None, "A", "é" * 600, -(2**63), 1e300, "=", "=x", [],
+    "10.0.0.3", "10.1.2.3", "::ffff:10.0.0.9", "2001:db8::1", ["192.168.0.1", "10.0.0.3"], 502, "502", True,
+    [True, "b"], {"a": 1}, "x" * 1100,
 ]  # fmt: skip
 NAMES = [
     "tenant",
@@ -51,6 +53,13 @@ QUERIES = [
     "message:*", "-message:*", 'message=~"wait.*lock"', '=~"LOCK|timeout"', '-=~"lock"', "ΑΣ", "ασ", "日本語", "y" * 256,
     "x" * 300, "10.0.0.3", "kind:request", "group:/shop/a", "id:*", "ingested:*", "error:A", "exception.stacktrace:Trace*",
     "time>=2023-11-14T22:13:20.010Z", "(timeout OR lock) AND -level:error tenant:*", "nobody:5", 'tenant:"x\ny"', "tenant:1?0",
+    "tmeout~1", "lokc~1", "lock~2", "a~2", "waitin~", "straße~1", "日語本~1", "tenant:10.0.0.0/8", "tenant:10.0.0.3/32",
+    "tenant:10.0.0.0/9 OR user.id:2001:db8::/33", "-tenant:0.0.0.0/0", "tenant:::/0", "host:10.0.0.0/13",
+    "error:10.0.0.0/8", "id:10.0.0.0/8", "tenant:[a TO z]", "tenant:>A", 'tenant:["" TO "5.0"]', "tenant:[true TO true]",
+    'tenant:{"a" TO "{"}', "error:>=A", "path:<b", "trace:>=t1", 'tenant=~"^t|[0-9]$"', 'error=~"."', 'path=~"or.*s"',
+    'status=~"^5"', 'tenant=~"x$"', "status:5??", "status:*0?", "duration:*5", "-status:5*", "tenant:5kb", "bytes:1kb",
+    "_exists_:tenant", "NOT _exists_:tenant", "!level:error && (timeout || lock)", "+timeout -lock", "tenant: (5 OR true)",
+    "time:>now-15m", "exception.stacktrace:[A TO Z]", 'exception.stacktrace=~"at x"', "service:(orders OR 5 OR edge)",
 ]  # fmt: skip
 
 

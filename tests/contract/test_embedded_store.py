@@ -105,12 +105,14 @@ def strange_folders(tmp_path: Path) -> Path:
     (tmp_path / "other" / "notes.txt").write_text("x")
     (tmp_path / "newer").mkdir()
     (tmp_path / "newer" / "format.json").write_text(json.dumps({"engine": "tantivy", "format": 99}))
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "format.json").write_text(json.dumps({"engine": "tantivy", "format": 1}))
     return tmp_path
 
 
 def test_folders_that_are_no_stores_are_left_alone(strange_folders: Path) -> None:
-    """What is no store is neither read nor written, and a newer format is named."""
-    for path, kind in (("absent", StoreError), ("other", StoreError), ("newer", NewerFormatError)):
+    """What is no store is neither read nor written, and a newer or older format is named."""
+    for path, kind in (("absent", StoreError), ("other", StoreError), ("older", StoreError), ("newer", NewerFormatError)):
         with pytest.raises(kind):
             Reader(strange_folders / path)
     for path, kind in (("other", StoreError), ("newer", NewerFormatError)):

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from logship.query import names, text
+from logship.query import addresses, names, text
 from logship.query.match import regex as compiled_regex
-from logship.query.match import value_text, wildcard
+from logship.query.match import value_text, wildcard, within
 from logship.query.tree import (
     All,
     And,
@@ -36,6 +36,7 @@ from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS
 from logship.store import storable
 from logship.store.tantivy import schema
+from logship.store.tantivy.values import TooManyError, Value, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from logship.timerange import TimeRange
 
+_DIGITS: Final = "0123456789abcdef"
 _SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
 _HAS_VALUES: Final = frozenset({names.TIME, names.ID})
 
@@ -105,11 +107,11 @@ class Compiler:
             case Exists(field):
                 return self._exists(field)
             case OneOf(field, several):
-                return self._node(Or(tuple(Term(field, value) for value in several)))
-            case Network(field, _):
-                return self._candidates(field)
+                return self._one_of(field, several)
+            case Network(field, cidr):
+                return self._network(field, cidr)
             case Term(field, value):
-                return self._term(field, value)
+                return self._one_of(field, (value,))
             case Range():
                 return self._range(node)
             case Wildcard(field, pattern):
@@ -170,23 +172,54 @@ class Compiler:
         """Whether any record has values that the field's own column does not show."""
         return self._searcher.doc_freq("names", storable.text(field)) > 0
 
-    def _term(self, field: str, value: str) -> Compiled:
+    def _one_of(self, field: str, several: tuple[str, ...]) -> Compiled:
         if field == names.SEVERITY:
-            return Compiled(self._is("level", SEVERITY_NUMBERS[value]))
+            return Compiled(self._or([self._is("level", SEVERITY_NUMBERS[value]) for value in several]))
         if field in schema.UNINDEXED:
             return self._candidates(field)
-        wanted = text.clip(value)
+        wanted = [text.clip(value) for value in several]
         column = schema.TEXT_TERMS.get(field) or schema.TEXT_COLUMNS.get(field)
-        either = [self._is(column, wanted)] if column else []
+        either = [self._any_of(column, wanted)] if column else []
         if field in names.TOP_LEVEL:
             return Compiled(either[0])
-        either.append(self._is("kv", f"{storable.text(field)}{schema.TEXT_MARK}{wanted}"))
-        if NUMBER.match(value):
-            exact = number(value)
-            either.append(self._is("kv", f"{storable.text(field)}{schema.NUMBER_MARK}{value_text(exact)}"))
-            if field in schema.NUMBER_COLUMNS:
-                either.append(self._floats(schema.NUMBER_COLUMNS[field], exact, exact))
+        name, numbers = storable.text(field), [number(value) for value in several if NUMBER.match(value)]
+        keys = [f"{name}{schema.TEXT_MARK}{value}" for value in wanted]
+        keys += [f"{name}{schema.NUMBER_MARK}{value_text(exact)}" for exact in numbers]
+        either.append(self._any_of("kv", keys))
+        if column := schema.NUMBER_COLUMNS.get(field):
+            either += [self._floats(column, exact, exact) for exact in numbers]
         return Compiled(self._or(either))
+
+    def _any_of(self, column: str, terms: list[str]) -> tantivy.Query:
+        if len(terms) == 1:
+            return self._is(column, terms[0])
+        return self._make.term_set_query(self._schema, column, terms)
+
+    def _network(self, field: str, cidr: str) -> Compiled:
+        if field in schema.UNINDEXED or field in names.TOP_LEVEL:
+            return self._candidates(field)
+        first, last = addresses.bounds(cidr)
+        digits = _between(first, last)
+        return Compiled(self._matches("kv", f"{_escape(storable.text(field))}{schema.ADDRESS_MARK}{digits}"))
+
+    def _tried(self, field: str, passes: Callable[[Value], bool], *, unsure: Callable[[Value], bool]) -> Compiled:
+        """Records with a value that passes, or about which the index cannot tell; the latter are checked."""
+        if field in schema.UNINDEXED or field in names.TOP_LEVEL - schema.TEXT_TERMS.keys():
+            return self._candidates(field)
+        try:
+            found = Values(self._searcher).that(field, lambda value: unsure(value) or passes(value))
+        except TooManyError:
+            return self._candidates(field)
+        terms: dict[str, list[str]] = {}
+        either = []
+        for value in found:
+            if isinstance(value.term, str):
+                terms.setdefault(value.column, []).append(value.term)
+            else:
+                either.append(self._floats(value.column, value.term, value.term))
+        either += [self._any_of(column, several) for column, several in terms.items()]
+        query = self._or(either) if either else self._make.empty_query()
+        return Compiled(query, exact=not any(unsure(value) for value in found))
 
     def _floats(self, column: str, low: float | None, high: float | None) -> tantivy.Query:
         first, last = (None if limit is None else float(limit) for limit in (low, high))
@@ -194,7 +227,9 @@ class Compiler:
 
     def _range(self, node: Range) -> Compiled:
         low, high = node.low, node.high
-        if isinstance(low, str) or isinstance(high, str) or node.field in schema.UNINDEXED:
+        if isinstance(low, str) or isinstance(high, str):
+            return self._text_range(node)
+        if node.field in schema.UNINDEXED:
             return self._candidates(node.field)
         column = {names.SEVERITY: "level", **schema.TIME_COLUMNS}.get(node.field)
         if column:
@@ -214,6 +249,12 @@ class Compiler:
             and self._searcher.doc_freq("names", schema.LIST_MARK + storable.text(node.field))
         )
         return Compiled(found, exact=not lists)
+
+    def _text_range(self, node: Range) -> Compiled:
+        def passes(value: Value) -> bool:
+            return value.is_text and within(value.text, node)
+
+        return self._tried(node.field, passes, unsure=lambda value: value.maybe_no_text and passes(value))
 
     def _whole_numbers(self, column: str, node: Range, low: float | None, high: float | None) -> tantivy.Query:
         first = None if low is None else int(low) + (not node.include_low)
@@ -246,8 +287,11 @@ class Compiler:
     def _wildcard(self, field: str, pattern: str) -> Compiled:
         if field == names.SEVERITY:
             return self._levels(lambda name: bool(wildcard(pattern).fullmatch(name)))
-        if field in schema.UNINDEXED or field in schema.NUMBER_COLUMNS:
+        if field in schema.UNINDEXED:
             return self._candidates(field)
+        if field in schema.NUMBER_COLUMNS:
+            test = wildcard(pattern).fullmatch
+            return self._tried(field, lambda value: bool(test(value.text)), unsure=lambda _: False)
         expression = _expression(pattern)
         column = schema.TEXT_TERMS.get(field) or schema.TEXT_COLUMNS.get(field)
         either = [self._matches(column, expression)] if column else []
@@ -260,7 +304,8 @@ class Compiler:
         if field == names.SEVERITY:
             return self._levels(lambda name: bool(compiled_regex(pattern, ignore_case=False).search(name)))
         if field != names.BODY:
-            return self._candidates(field)
+            search = compiled_regex(pattern, ignore_case=False).search
+            return self._tried(field, lambda value: bool(search(value.text)), unsure=lambda value: value.clipped)
         narrowed = [self._matches("body", f".*{part}.*") for part in text.required_runs(pattern)]
         return Compiled(self._and(narrowed) if narrowed else self._make.all_query(), exact=False)
 
@@ -275,6 +320,14 @@ class Compiler:
 
 def _escape(value: str) -> str:
     return _SPECIAL.sub(lambda match: "\\" + match[0], value)
+
+
+def _between(first: str, last: str) -> str:
+    """The engine's regular expression for the addresses of a network, whose keys differ in their last digits alone."""
+    place = next((place for place in range(len(first)) if first[place] != last[place]), len(first))
+    if place == len(first):
+        return first
+    return f"{first[:place]}[{_DIGITS[int(first[place], 16) : int(last[place], 16) + 1]}].*"
 
 
 def _expression(pattern: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from logship.query import text
+from logship.query import addresses, text
 from logship.query.match import value_text
 from logship.record import HANDLER_ID, SEVERITY_NUMBERS, Record
 from logship.store import storable
@@ -92,6 +92,7 @@ def _add_fields(made: tantivy.Document, fields: dict[str, Any], columns: dict[st
         if kind is str and (column := _TEXT_FIELDS.get(name)):
             if value:
                 made.add_text(column, value if len(value) < _SURELY_SHORT else text.clip(value))
+                _add_address(made, name, value)
             else:
                 _add_empty(made, name, column)
         elif kind in (int, float) and (column := schema.NUMBER_COLUMNS.get(name)) and math.isfinite(value):
@@ -126,6 +127,8 @@ def _add_value(made: tantivy.Document, name: str, value: Any, columns: dict[str,
     as_text = text.clip(value_text(value))
     is_number = storable.is_number(value)
     made.add_text("kv", f"{name}{schema.NUMBER_MARK if is_number else schema.TEXT_MARK}{as_text}")
+    if isinstance(value, str):
+        _add_address(made, name, value)
     if name == HANDLER_ID:
         return
     cell = value if is_number else schema.COLUMN_TEXT + as_text
@@ -135,3 +138,10 @@ def _add_value(made: tantivy.Document, name: str, value: Any, columns: dict[str,
     else:
         held = columns[column]
         columns[column] = [*(held if isinstance(held, list) else [held]), cell]
+
+
+def _add_address(made: tantivy.Document, name: str, value: str) -> None:
+    """What finds an IP address by its network."""
+    found = addresses.key(value)
+    if found:
+        made.add_text("kv", f"{name}{schema.ADDRESS_MARK}{found}")

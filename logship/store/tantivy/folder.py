@@ -61,6 +61,11 @@ def check(folder: Path) -> None:
             f"the store {str(folder)!r} has format {engine} {version}, this logship reads {ENGINE} {schema.FORMAT}; "
             "upgrade with: pip install -U 'logship[local]'"
         )
+    if version < schema.FORMAT:
+        raise StoreError(
+            f"the store {str(folder)!r} has format {version} of an earlier logship, which lacks indexes of format "
+            f"{schema.FORMAT}; import its logs into a new folder"
+        )
 
 
 def create(folder: Path) -> None:

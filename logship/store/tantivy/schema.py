@@ -16,7 +16,7 @@ from logship.query.text import MAX_TOKEN_CHARS, TOKEN_PATTERN
 if TYPE_CHECKING:
     import tantivy
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Grows when an index of this version could not be read by the version before."""
 
 TEXT_COLUMNS: Final = {
@@ -49,6 +49,8 @@ UNINDEXED: Final = frozenset(
 
 TEXT_MARK, NUMBER_MARK = "\x1f", "\x1e"
 """Between name and value in `kv`: what kind of value follows."""
+ADDRESS_MARK: Final = "\x1c"
+"""Between a name in `kv` and the key of an IP address, which stands beside the address as text."""
 COLUMN_TEXT: Final = "="
 """Before text in `attrs`, so that the engine never takes text for a date."""
 LIST_MARK: Final = "\x1d"
