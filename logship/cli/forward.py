@@ -13,7 +13,14 @@ from logship.cli import diagnostics, options
 
 @click.command()
 @options.store_option
-@click.option("--group", "groups", multiple=True, metavar="PATTERN", help="Log group or pattern; may be repeated.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="PATTERN",
+    shell_complete=options.complete_group,
+    help="Log group or pattern; may be repeated.",
+)
 @click.option("--start", metavar="TIME", help="Where a group without checkpoint begins: 1h back if not set.")
 @click.option("--state", metavar="DIR", help="Folder of checkpoints and dead letters; ./state if not set.")
 @click.option("--region", help="AWS region.")

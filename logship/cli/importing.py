@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @options.store_option
-@click.option("--group", help="Log group of the lines; the name of the file's folder if not set.")
+@click.option(
+    "--group",
+    shell_complete=options.complete_group,
+    help="Log group of the lines; the name of the file's folder if not set.",
+)
 @click.option("--stream", help="Log stream; a digest of the first line if not set, so that rotation keeps it.")
 @click.option("--service", help="Service of lines that do not name one.")
 @click.option("--time", "at", metavar="TIME", help="Time of lines before the first dated one.")
@@ -34,8 +38,9 @@ def command(
 ) -> int:
     """Files into the store; importing again changes nothing.
 
-    Reads plain and compressed logs, NDJSON of CloudWatch events, S3 exports and the output of
-    `aws logs filter-log-events`. Folders are searched whole.
+    Reads plain and compressed logs, NDJSON of CloudWatch events, S3 exports, the output of
+    `aws logs filter-log-events`, and what `logship store export --format ndjson` wrote, whose ids are kept.
+    Folders are searched whole.
 
     Exit status 5: a file could not be read, or not to its end; everything else is stored.
     """

@@ -36,6 +36,13 @@ def complete_store(context: click.Context, parameter: click.Parameter, incomplet
     return store_names(context, parameter, incomplete)
 
 
+def complete_group(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of log groups, for the shell."""
+    from logship.cli.completion import group_names
+
+    return group_names(context, parameter, incomplete)
+
+
 def store_option(command: _Command) -> _Command:
     """`--store WHERE` and `--index PATTERN`."""
     command = click.option(

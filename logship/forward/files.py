@@ -1,4 +1,4 @@
-"""Files → events: CloudWatch events as NDJSON, exports, and plain logs, compressed or not."""
+"""Files → events: CloudWatch events and records as NDJSON, exports, and plain logs, compressed or not."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ import orjson
 
 from logship.errors import BrokenFileError, UsageError
 from logship.parse import parse_line, times
-from logship.record import LogEvent
+from logship.record import SEVERITY_NUMBERS, LogEvent, from_document, with_own_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
     from logship.parse.parsed import Parsed
+    from logship.record import Record
 
 _MAGIC: Final = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
 _LONGEST_LINE: Final = 32 * 2**20
@@ -33,6 +34,7 @@ _MOST_EQUALS: Final = 100_000
 """How many different lines are remembered to number equal ones; some 15 MB."""
 _EXPORT_NAME: Final = re.compile(r"\d{6}(?:\.gz)?\Z")
 _EXPORT_LINE: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (.*)\Z", re.DOTALL)
+_NO_EVENT: Final = LogEvent("", "", 0, "")
 _BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
@@ -58,6 +60,8 @@ class FileEvent:
     parsed: Parsed | None = None
     exact: bytes | None = None
     """The line's bytes where they are no UTF-8."""
+    record: Record | None = None
+    """The record itself, where the line is one that a store gave out; `event` says nothing then."""
 
 
 def find(paths: Iterable[str]) -> list[Path]:
@@ -105,7 +109,7 @@ def _events(path: Path, file: BinaryIO, options: FileOptions, *, complete: bool)
     stand_in = _StandIn(group, stream)
     if first.strip() == b"{" or _is_listing(first):
         yield from _listing(lines.rest(), stand_in)
-    elif _cloudwatch(first):
+    elif _cloudwatch(first) or _document(first):
         yield from _ndjson(lines, stand_in)
     elif _EXPORT_NAME.match(path.name) and _EXPORT_LINE.match(_text(first)[0]):
         yield from _export(lines, _StandIn(options.group or group, options.stream or path.resolve().parent.name))
@@ -176,6 +180,22 @@ def _cloudwatch(raw: bytes) -> dict[str, Any] | None:
     return found if is_event else None
 
 
+def _document(raw: bytes) -> Record | None:
+    """The line as a record that `logship search --format ndjson` printed; None when it is none."""
+    if not raw.startswith(b'{"_id":'):
+        return None
+    try:
+        record: Any = from_document(orjson.loads(raw))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    texts = (record.id, record.body, record.severity, record.trace_id, record.span_id, record.parent_span_id)
+    whole = all(isinstance(text, str) for text in texts) and (
+        not record.severity or record.severity in SEVERITY_NUMBERS
+    )
+    maps = isinstance(record.resource, dict) and isinstance(record.attributes, dict)
+    return with_own_id(record) if whole and maps else None
+
+
 def _is_listing(raw: bytes) -> bool:
     """Whether a line begins `aws logs filter-log-events` output in one line."""
     try:
@@ -206,8 +226,11 @@ def _event(found: dict[str, Any], stand_in: _StandIn) -> LogEvent:
 def _ndjson(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:
     last_ms = 0
     for raw in lines:
-        found = _cloudwatch(raw)
-        if found:
+        record = _document(raw)
+        if record:
+            last_ms = record.time_us // 1000
+            yield FileEvent(_NO_EVENT, record=record)
+        elif found := _cloudwatch(raw):
             event = _event(found, stand_in)
             last_ms = event.timestamp_ms
             yield FileEvent(event)

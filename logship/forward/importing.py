@@ -88,6 +88,8 @@ def _records(path: Path, parser: Parser, options: FileOptions, result: ImportRes
 
 
 def _record(found: FileEvent, parser: Parser, result: ImportResult) -> Record:
+    if found.record is not None:
+        return found.record
     record = parser.record(found.event, found.parsed)
     if found.exact is not None:
         record.attributes[ORIGINAL_BASE64] = base64.b64encode(found.exact).decode()

@@ -1,17 +1,20 @@
-"""Record → tantivy document, and the stored source → record."""
+"""Record → tantivy document, and the stored source → record, or a line of JSON."""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import orjson
 
 from logship.query import addresses, text
 from logship.query.match import value_text
-from logship.record import HANDLER_ID, SEVERITY_NUMBERS, Record
+from logship.record import HANDLER_ID, SEVERITY_NUMBERS, Record, format_time
 from logship.store import storable
 from logship.store.tantivy import schema
+from logship.timerange import LATEST_US
 
 if TYPE_CHECKING:
     import tantivy
@@ -52,6 +55,65 @@ def encode(record: Record) -> bytes:
 def decode(source: Any) -> Record:
     """The inverse of `encode`."""
     return Record(*orjson.loads(bytes(source)))
+
+
+class Stored(msgspec.Struct, array_like=True, gc=False):
+    """A stored source of which only what orders records is read; the rest stays bytes of JSON."""
+
+    id: str
+    time_us: int
+    body: msgspec.Raw
+    severity: str
+    observed_ms: int
+    trace_id: msgspec.Raw
+    span_id: msgspec.Raw
+    parent_span_id: msgspec.Raw
+    resource: msgspec.Raw
+    attributes: msgspec.Raw
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """The key that every listing is ordered by."""
+        return self.time_us, self.id
+
+    def line(self) -> bytes:
+        """The record as `to_document` has it, as JSON; its parts are copied, not read and written again."""
+        head = f'{{"_id":"{self.id}","@timestamp":"{_iso(self.time_us)}"'
+        if self.observed_ms:
+            head += f',"observedTime":"{_iso(self.observed_ms * 1000)[:-4]}Z"'
+        parts: list[Any] = [head.encode(), b',"body":', self.body]
+        if self.severity:
+            level = f',"severity":{{"text":"{self.severity}","number":{SEVERITY_NUMBERS[self.severity]}}}'
+            parts.append(level.encode())
+        for name, value in (
+            (b',"traceId":', self.trace_id),
+            (b',"spanId":', self.span_id),
+            (b',"parentSpanId":', self.parent_span_id),
+        ):
+            if bytes(value) != b'""':
+                parts += (name, value)
+        parts += (b',"resource":{"attributes":', self.resource, b'},"attributes":', self.attributes, b"}")
+        return b"".join(parts)
+
+
+_STORED: Final = msgspec.json.Decoder(Stored)
+
+
+def stored(source: Any) -> Stored:
+    """A stored source on its way out, all but unread."""
+    return _STORED.decode(bytes(source))
+
+
+def _iso(time_us: int) -> str:
+    """What `format_time` gives, most of it remembered."""
+    if not 0 <= time_us < LATEST_US:
+        return format_time(time_us)
+    return f"{_second(time_us // 1_000_000)}.{time_us % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return format_time(seconds * 1_000_000)[:19]
 
 
 def document(record: Record) -> tantivy.Document:

@@ -6,7 +6,7 @@
     STORE/index/          the engine's files
     STORE/writer.lock     held (flock) by the one writer; the kernel lets go of it when the process dies
     STORE/writer.json     who holds it: kind, pid, whether long-running
-    STORE/inbox/          NAME.batch handed over, NAME.done the answer
+    STORE/inbox/          NAME.batch, NAME.prune handed over, NAME.done the answer
 """
 
 from __future__ import annotations
@@ -163,6 +163,18 @@ class WriterLock:
             (self._folder / "writer.json").unlink(missing_ok=True)
             self._file.close()
             self._file = None
+
+
+def writer_of(folder: Path) -> Holder | None:
+    """Who writes the store at the moment; None when nobody does."""
+    try:
+        with (folder / "writer.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return holder(folder)
+    except OSError:
+        return None
+    return None
 
 
 def holder(folder: Path) -> Holder:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from logship.store.port import AddResult
 from logship.store.tantivy.documents import decode, encode
 from logship.store.tantivy.folder import write_atomically
 
@@ -17,52 +16,85 @@ if TYPE_CHECKING:
 
     from logship.record import Record
 
+_BATCH: Final = "batch"
+_PRUNE: Final = "prune"
+
 
 class Entry:
-    """One batch handed over; its sender waits for `result` or withdraws it."""
+    """Work handed over; its sender waits for `result` or withdraws it."""
 
-    def __init__(self, inbox: Path, records: Sequence[Record]) -> None:
+    def __init__(self, inbox: Path, kind: str, content: bytes) -> None:
         name = f"{os.getpid()}-{secrets.token_hex(8)}"
-        self._batch, self._done = inbox / f"{name}.batch", inbox / f"{name}.done"
+        self._work, self._done = inbox / f"{name}.{kind}", inbox / f"{name}.done"
         inbox.mkdir(exist_ok=True)
-        write_atomically(self._batch, b"\n".join(encode(record) for record in records))
+        write_atomically(self._work, content)
 
-    def result(self) -> AddResult | None:
-        """The answer once it is there: everything in the batch is durable then."""
+    @classmethod
+    def batch(cls, inbox: Path, records: Sequence[Record]) -> Entry:
+        """Records to add; the answer has `accepted` and `existing`."""
+        return cls(inbox, _BATCH, b"\n".join(encode(record) for record in records))
+
+    @classmethod
+    def prune(cls, inbox: Path, before_us: int) -> Entry:
+        """Records older than that time to delete; the answer has `deleted`."""
+        return cls(inbox, _PRUNE, json.dumps({"before_us": before_us}).encode())
+
+    def result(self) -> dict[str, int] | None:
+        """The answer once it is there: everything that was handed over is durable then."""
         try:
-            counts = json.loads(self._done.read_bytes())
+            counts: dict[str, int] = json.loads(self._done.read_bytes())
         except FileNotFoundError:
             return None
         self._done.unlink(missing_ok=True)
-        return AddResult(counts["accepted"], counts["existing"])
+        return counts
 
     def withdraw(self) -> None:
-        """Takes the batch back. Should it have been taken in meanwhile, doing it again changes nothing."""
-        self._batch.unlink(missing_ok=True)
+        """Takes the work back. Should it have been done meanwhile, doing it again changes nothing."""
+        self._work.unlink(missing_ok=True)
         self._done.unlink(missing_ok=True)
 
 
-def waiting(inbox: Path) -> Iterator[tuple[Path, list[Record]]]:
-    """The batches that wait, oldest first."""
-    try:
-        names = sorted(path for path in inbox.iterdir() if path.suffix == ".batch")
-    except FileNotFoundError:
-        return
-    for path in names:
+def waiting(inbox: Path) -> Iterator[tuple[Path, list[Record] | int]]:
+    """What waits, oldest first: records to add, or the time before which records are to be deleted."""
+    for path in sorted(_listed(inbox), key=_age):
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             continue  # withdrawn
         try:
-            records = [decode(line) for line in content.split(b"\n") if line]
-        except (ValueError, TypeError):
+            work = _read(path, content)
+        except (ValueError, TypeError, KeyError):
             path.rename(path.with_suffix(".unreadable"))  # its sender goes on waiting, and says so
             continue
-        yield path, records
+        yield path, work
 
 
-def answer(path: Path, result: AddResult) -> None:
-    """Tells the sender that its batch is durable."""
-    counts = {"accepted": result.accepted, "existing": result.existing}
+def facts(inbox: Path) -> dict[str, int]:
+    """How many entries wait, and how many nobody could read."""
+    return {"waiting": len(_listed(inbox)), "unreadable": len(_listed(inbox, (".unreadable",)))}
+
+
+def answer(path: Path, **counts: int) -> None:
+    """Tells the sender that its work is durable."""
     write_atomically(path.with_suffix(".done"), json.dumps(counts).encode())
     path.unlink(missing_ok=True)
+
+
+def _listed(inbox: Path, kinds: tuple[str, ...] = (f".{_BATCH}", f".{_PRUNE}")) -> list[Path]:
+    try:
+        return [path for path in inbox.iterdir() if path.suffix in kinds]
+    except FileNotFoundError:
+        return []
+
+
+def _age(path: Path) -> tuple[float, str]:
+    try:
+        return path.stat().st_mtime, path.name
+    except FileNotFoundError:
+        return 0.0, path.name
+
+
+def _read(path: Path, content: bytes) -> list[Record] | int:
+    if path.suffix == f".{_PRUNE}":
+        return int(json.loads(content)["before_us"])
+    return [decode(line) for line in content.split(b"\n") if line]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from logship.query import names
 from logship.query.match import matches
 from logship.query.tree import All, Exists
+from logship.record import Record
 from logship.store import plain
+from logship.store.lines import line
 from logship.store.port import Bar, Cancelled, Cursor, Group, Measure, never
-from logship.store.tantivy import aggregate, folder, schema
+from logship.store.tantivy import aggregate, folder, health, schema
 from logship.store.tantivy.columns import InexactError
 from logship.store.tantivy.compile import Compiled, Compiler
-from logship.store.tantivy.documents import decode, tie_of
+from logship.store.tantivy.documents import Stored, decode, stored, tie_of
 from logship.store.tantivy.ordering import Ordering
 from logship.store.tantivy.statistics import Statistics
 from logship.store.tantivy.writer import open_index
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
     import tantivy
 
     from logship.query.tree import Node
-    from logship.record import Record
 
 _FEW_MATCHES: Final = 20_000
 """Ordering that many costs less than guessing a smaller window first."""
 _SCAN_PAGE: Final = 5_000
+_LINES_PAGE: Final = 20_000
+"""Some 20 MB, since these are not taken apart."""
+_Item = TypeVar("_Item", Record, Stored)
 _GUESS: Final = 4
 """A window is guessed to hold that many times the records wanted; each miss widens it eightfold."""
 
@@ -81,7 +85,7 @@ class Reader:
         del fields  # a record is stored in one piece
         with folder.explained(self._folder):
             compiled = Compiler(self._index, self._searcher).compile(query)
-            walk = _Walk(self._searcher, self._index, compiled.query, newest_first=newest_first, stop=stop)
+            walk = _Walk(self._searcher, self._index, compiled.query, decode, newest_first=newest_first, stop=stop)
             bounds = within or TimeRange(EARLIEST_US, LATEST_US)
             if compiled.exact:
                 return walk.page(bounds, self._clipped(bounds), limit, after)
@@ -102,6 +106,23 @@ class Reader:
             page = self.search(query, within, limit=_SCAN_PAGE, after=after, newest_first=newest_first)
             yield from page
             if len(page) < _SCAN_PAGE:
+                return
+            after = page[-1].order
+
+    def lines(self, query: Node, within: TimeRange | None = None, *, newest_first: bool = False) -> Iterator[bytes]:
+        """All matching records in order, a line of JSON each, in constant memory."""
+        compiled = self._compile(query, None)
+        if not compiled.exact:
+            yield from map(line, self.scan(query, within, newest_first=newest_first))
+            return
+        walk = _Walk(self._searcher, self._index, compiled.query, stored, newest_first=newest_first, stop=never)
+        bounds = within or TimeRange(EARLIEST_US, LATEST_US)
+        after: Cursor | None = None
+        while True:
+            with folder.explained(self._folder):
+                page = walk.page(bounds, self._clipped(bounds), _LINES_PAGE, after)
+            yield from (item.line() for item in page)
+            if len(page) < _LINES_PAGE:
                 return
             after = page[-1].order
 
@@ -210,7 +231,7 @@ class Reader:
             "records": self._searcher.num_docs,
             "size_bytes": sum(path.stat().st_size for path in files),
             "committed_us": self._stamp // 1000,
-        }
+        } | health.facts(self._folder)
 
     def _compile(self, query: Node, within: TimeRange | None) -> Compiled:
         return Compiler(self._index, self._searcher).compile(query, within)
@@ -230,7 +251,7 @@ class Reader:
         return TimeRange(start, end) if start < end else None
 
 
-class _Walk:
+class _Walk(Generic[_Item]):
     """Pages through the matches of an engine query in order of (time, id), from either end.
 
     The engine orders by one column. Records of one time are therefore read again in order of the `tie`
@@ -242,6 +263,7 @@ class _Walk:
         searcher: tantivy.Searcher,
         index: tantivy.Index,
         query: tantivy.Query,
+        decode: Callable[[Any], _Item],
         *,
         newest_first: bool,
         stop: Callable[[], bool],
@@ -250,13 +272,14 @@ class _Walk:
 
         self._searcher, self._compiler, self._query, self._stop = searcher, Compiler(index, searcher), query, stop
         self._newest_first = newest_first
+        self._decode: Callable[[Any], _Item] = decode
         self._order = tantivy.Order.Desc if newest_first else tantivy.Order.Asc
 
-    def page(self, bounds: TimeRange, held: TimeRange | None, limit: int, after: Cursor | None) -> list[Record]:
+    def page(self, bounds: TimeRange, held: TimeRange | None, limit: int, after: Cursor | None) -> list[_Item]:
         """Up to `limit` records behind `after`; `held` is the part of the bounds that has records."""
         if held is None or limit <= 0:
             return []
-        found: list[Record] = []
+        found: list[_Item] = []
         if after is not None:
             found = self._ties(after[0], limit, after) if after[0] in bounds else []
             held = self._behind(held, after[0])
@@ -272,7 +295,7 @@ class _Walk:
             start = max(start, time_us + 1)
         return TimeRange(start, end) if start < end else None
 
-    def _newest(self, held: TimeRange, limit: int) -> list[Record]:
+    def _newest(self, held: TimeRange, limit: int) -> list[_Item]:
         """The first `limit` records of a range, trying the near end of it first when matches are many."""
         total = _count(self._searcher, self._within(held))
         if total <= max(_FEW_MATCHES, limit * _GUESS):
@@ -290,7 +313,7 @@ class _Walk:
             span *= 8
         return self._ordered(held, limit)
 
-    def _ordered(self, held: TimeRange, limit: int) -> list[Record]:
+    def _ordered(self, held: TimeRange, limit: int) -> list[_Item]:
         self._check_stop()
         hits = self._searcher.search(
             self._within(held), limit, count=False, order_by_field="time", order=self._order
@@ -303,7 +326,7 @@ class _Walk:
         whole = [record for record in records if record.time_us != last]
         return whole + self._ties(last, limit - len(whole), None)
 
-    def _ties(self, time_us: int, limit: int, after: Cursor | None) -> list[Record]:
+    def _ties(self, time_us: int, limit: int, after: Cursor | None) -> list[_Item]:
         """Records of one time, in order of their ids, behind `after`."""
         same_time = self._within(TimeRange(time_us, time_us + 1))
         bound = None if after is None else tie_of(after[1])
@@ -326,8 +349,9 @@ class _Walk:
     def _within(self, held: TimeRange) -> tantivy.Query:
         return self._compiler.narrowed(self._query, "time", held.start_us, held.end_us - 1)
 
-    def _read(self, hits: Sequence[tuple[Any, tantivy.DocAddress]]) -> list[Record]:
+    def _read(self, hits: Sequence[tuple[Any, tantivy.DocAddress]]) -> list[_Item]:
         read = self._searcher.doc
+        decode = self._decode
         return [decode(read(address).get_first("source")) for _, address in hits]
 
     def _check_stop(self) -> None:

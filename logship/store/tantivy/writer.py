@@ -209,17 +209,23 @@ class IndexWriter:
 
     def _drain(self) -> None:
         with self._mutex:
-            taken = [(path, self.add(records)) for path, records in inbox.waiting(self._folder / "inbox")]
-            if taken and self._lost is None:
+            answers: list[tuple[Path, dict[str, int]]] = []
+            for path, work in inbox.waiting(self._folder / "inbox"):
+                if isinstance(work, int):
+                    answers.append((path, {"deleted": self.prune(work)}))
+                else:
+                    result = self.add(work)
+                    answers.append((path, {"accepted": result.accepted, "existing": result.existing}))
+            if answers and self._lost is None:
                 self.commit()
-                for path, result in taken:
-                    inbox.answer(path, result)
+                for path, counts in answers:
+                    inbox.answer(path, **counts)
 
 
 class HandOver:
-    """A short writer while somebody else holds the store: each batch goes through the inbox.
+    """A short writer while somebody else holds the store: its work goes through the inbox.
 
-    A batch is durable when `add` returns. When the holder goes away, the waiter takes over the store.
+    Work is durable when its method returns. When the holder goes away, the waiter takes over the store.
     """
 
     def __init__(self, folder: Path, kind: str, *, patience_s: float) -> None:
@@ -232,16 +238,33 @@ class HandOver:
         Raises:
             StoreLockedError: the holder of the store did not answer in time.
         """
-        if self._own is not None:
-            return self._own.add(records)
-        entry = inbox.Entry(self._folder / "inbox", records)
+        if self._own is None:
+            counts = self._handed(inbox.Entry.batch(self._folder / "inbox", records))
+            if counts is not None:
+                return AddResult(counts["accepted"], counts["existing"])
+        return self._taken_over().add(records)
+
+    def prune(self, before_us: int) -> int:
+        """Has every record older than that time deleted; how many there were.
+
+        Raises:
+            StoreLockedError: the holder of the store did not answer in time.
+        """
+        if self._own is None:
+            counts = self._handed(inbox.Entry.prune(self._folder / "inbox", before_us))
+            if counts is not None:
+                return counts["deleted"]
+        return self._taken_over().prune(before_us)
+
+    def _handed(self, entry: inbox.Entry) -> dict[str, int] | None:
+        """The answer of whoever holds the store; None when that went away and the store is ours."""
         lock = folders.WriterLock(self._folder, self._kind, long_running=False)
         deadline = time.monotonic() + self._patience_s
-        while (result := entry.result()) is None:
+        while (counts := entry.result()) is None:
             if lock.try_acquire():
                 entry.withdraw()
                 self._own = IndexWriter(self._folder, lock)
-                return self._own.add(records)
+                return None
             if time.monotonic() > deadline:
                 entry.withdraw()
                 holder = folders.holder(self._folder)
@@ -250,7 +273,11 @@ class HandOver:
                     f"{self._patience_s:.0f} s; stop that process and try again"
                 )
             time.sleep(0.02)
-        return result
+        return counts
+
+    def _taken_over(self) -> IndexWriter:
+        assert self._own is not None  # `_handed` gave no answer
+        return self._own
 
     def commit(self) -> None:
         """What was handed over is durable already."""
