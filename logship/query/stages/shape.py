@@ -39,8 +39,10 @@ class Shape:
         """Whether a field (canonical name) holds milliseconds, so that units may be compared with it."""
         if self.columns is None:
             return names.is_duration_ms(field)
-        named = (column.name for column in self.columns if names.canonical(column.name) == field)
-        return self.kind(next(named, field)) == "duration_ms"
+        named = next((column.name for column in self.columns if names.canonical(column.name) == field), None)
+        if named is None and self.values_kind is None:
+            return names.is_duration_ms(field)
+        return self.kind(named or field) == "duration_ms"
 
     def key(self, cursor: Cursor, token: Token, name: str = "") -> Key:
         """The field or column that a token names; fails for a column that is not there."""

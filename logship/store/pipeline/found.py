@@ -136,7 +136,7 @@ class Found:
 
         Of a stream this is said when it ends. `counted` is how many are in groups, where that is known.
         """
-        if not fields or (self._stream is not None and counted is not None):
+        if not fields:
             return
         if self._stream is not None:
             self._stream = self._counted(self._stream, fields)

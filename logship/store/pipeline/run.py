@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from logship.errors import UsageError
 from logship.query import names
 from logship.query.stages.tree import Dedup, Fields, Limit, Related, Sort, Stats, Timechart, Top, Where
+from logship.query.tree import fields
 from logship.store.pipeline import rows as table
 from logship.store.pipeline.found import Found
 from logship.store.pipeline.results import Records, Rows, as_record
@@ -99,7 +100,9 @@ class _Run:
             self._hidden |= {key.field for key in keys}
 
     def _on_rows(self, rows: Rows, stage: Stage) -> Rows:
-        _check(rows, stage)
+        for name in _absent(rows, stage):
+            known = ", ".join(column.name for column in rows.columns)
+            self._say(f"no column is named {name!r}; columns are {known}")
         match stage:
             case Where(condition):
                 return table.where(rows, condition)
@@ -160,10 +163,16 @@ def _stripped(record: Record, hidden: set[str]) -> Record:
     )
 
 
-def _check(rows: Rows, stage: Stage) -> None:
-    """Columns of a chart are known when it has run: names of those that are not there are told then."""
-    keys = [key.key for key in stage.keys] if isinstance(stage, Sort) else getattr(stage, "keys", ())
-    for key in keys:
-        if rows.place(key.name) is None:
-            known = ", ".join(column.name for column in rows.columns)
-            raise UsageError(f"no column {key.name!r} comes out of the stages before; columns are {known}")
+def _absent(rows: Rows, stage: Stage) -> list[str]:
+    """Columns that a stage names and a chart has not: those are known when it has run."""
+    match stage:
+        case Where(condition):
+            asked = fields(condition)
+            return sorted(asked - {names.canonical(column.name) for column in rows.columns})
+        case Sort(keys):
+            named = [key.key.name for key in keys]
+        case Fields(keys) | Dedup(keys):
+            named = [key.name for key in keys]
+        case _:
+            named = []
+    return [name for name in named if rows.place(name) is None]
