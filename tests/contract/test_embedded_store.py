@@ -112,7 +112,12 @@ def strange_folders(tmp_path: Path) -> Path:
 
 def test_folders_that_are_no_stores_are_left_alone(strange_folders: Path) -> None:
     """What is no store is neither read nor written, and a newer or older format is named."""
-    for path, kind in (("absent", StoreError), ("other", StoreError), ("older", StoreError), ("newer", NewerFormatError)):
+    for path, kind in (
+        ("absent", StoreError),
+        ("other", StoreError),
+        ("older", StoreError),
+        ("newer", NewerFormatError),
+    ):
         with pytest.raises(kind):
             Reader(strange_folders / path)
     for path, kind in (("other", StoreError), ("newer", NewerFormatError)):
