@@ -59,13 +59,11 @@ def export(
 
     Exit status 5: the other store refused some records; everything else is copied.
     """
-    from logship.query import parse
-
     if bool(target) == bool(wanted or output):
         raise UsageError("say where the records go: --to WHERE for a store, or --format ndjson [--output FILE]")
     diagnostics.expect_many_objects()
     now = options.now_us()
-    tree = parse(" ".join(query), now_us=now)
+    tree = options.read_query(query, now=now)
     within = options.time_range(since, from_time, until, now=now)
     reader = options.open_store(store)
     if target:

@@ -50,7 +50,6 @@ def command(
 
     Exit status 1: no record matches, or none has the field.
     """
-    from logship.query import parse
     from logship.query.tree import All
 
     now = options.now_us()
@@ -60,7 +59,7 @@ def command(
     if field is None and len(query) == 1 and _is_field(reader, query[0]):
         field = query[0]
     else:
-        tree = parse(" ".join(query), now_us=now)
+        tree = options.read_query(query, now=now)
     if field is not None:
         return _values(reader, tree, within, field, limit, wanted)
     return _names(reader, tree, within, wanted)

@@ -13,8 +13,10 @@ from logship.cli import diagnostics
 from logship.settings import Settings, Store, load, resolve_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from logship.query.stages import Pipeline
+    from logship.query.tree import Node
     from logship.store.port import StoreReader
     from logship.timerange import TimeRange
 
@@ -76,6 +78,24 @@ def time_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
+
+
+def read_query(query: Sequence[str], *, now: int) -> Node:
+    """The tree of a query without stages; what it probably means otherwise is said on stderr."""
+    return read_pipeline(" ".join(query), now=now, stages=False).search
+
+
+def read_pipeline(text: str, *, now: int, stages: bool = True) -> Pipeline:
+    """A query and its stages; what it probably means otherwise is said on stderr."""
+    from logship.query import parse
+    from logship.query.hints import hints
+    from logship.query.stages import Pipeline, parse_pipeline
+    from logship.query.stages.lexer import split
+
+    found = parse_pipeline(text, now_us=now) if stages else Pipeline(parse(text, now_us=now))
+    for hint in hints(text[: split(text)[0].end]):
+        diagnostics.say(f"hint: {hint}")
+    return found
 
 
 def settings() -> Settings:

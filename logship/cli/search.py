@@ -73,14 +73,13 @@ def command(
     Exit status 0: found; 1: no match; 2: the query or a flag is wrong.
     """
     from logship.cli.saved import expand
-    from logship.query.stages import parse_pipeline
 
     settings = options.settings()
     if saved:
         return _list_saved()
     now = options.now_us()
     asked = expand(query, settings.queries)
-    pipeline = parse_pipeline(asked.text, now_us=now)
+    pipeline = options.read_pipeline(asked.text, now=now)
     if not (since or from_time or to_time):
         since = asked.since
     within = options.time_range(since, from_time, to_time, now=now)
