@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from logship.store.port import StoreReader
 
 
-def lines(reader: StoreReader, pipeline: Pipeline, within: TimeRange | None) -> Iterator[str]:
+def lines(reader: StoreReader, text: str, pipeline: Pipeline, within: TimeRange | None) -> Iterator[str]:
     """The query's tree, its stages, the time range and what lies in it, and the request to the store."""
+    from logship.query.explain import tree_lines, write
+    from logship.query.stages.lexer import split
+
     yield "query"
-    yield from (f"  {line}" for line in _tree(pipeline.search))
-    for number, stage in enumerate(pipeline.stages, 1):
-        yield f"stage {number}"
-        yield f"  {stage}"
+    yield f"  {write(pipeline.search)}"
+    yield "read as"
+    yield from (f"  {line}" for line in tree_lines(pipeline.search))
+    stages = [text[piece.start : piece.end].strip() for piece in split(text)[1:]]
+    if stages:
+        yield "then"
+        yield from (f"  | {stage}" for stage in stages)
     yield "time"
     yield f"  {_touched(reader.extent(), within)}"
     yield "matches"
@@ -30,15 +36,6 @@ def lines(reader: StoreReader, pipeline: Pipeline, within: TimeRange | None) -> 
     explained: Any = getattr(reader, "explain", None)
     if explained is not None:
         yield from (f"  {line}" for line in explained(pipeline.search, within))
-
-
-def _tree(node: Any) -> list[str]:
-    from importlib import import_module
-    from importlib.util import find_spec
-
-    if find_spec("logship.query.explain") is None:
-        return [str(node)]
-    return list(import_module("logship.query.explain").tree_lines(node))
 
 
 def _touched(held: TimeRange | None, within: TimeRange | None) -> str:

@@ -27,6 +27,8 @@ _FORMATS: Final = ("table", "json", "ndjson", "csv", "md", "raw")
 class _Wanted:
     """One search, resolved."""
 
+    text: str
+    """As typed, with its saved query in it."""
     pipeline: Pipeline
     within: TimeRange | None
     format: str
@@ -84,6 +86,7 @@ def command(
         since = asked.since
     within = options.time_range(since, from_time, to_time, now=now)
     search = _Wanted(
+        text=asked.text,
         pipeline=pipeline,
         within=within,
         format=wanted or asked.format or "table",
@@ -226,7 +229,7 @@ def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str |
 def _explain(reader: StoreReader, search: _Wanted) -> int:
     from logship.cli import explaining, output
 
-    for line in explaining.lines(reader, search.pipeline, search.within):
+    for line in explaining.lines(reader, search.text, search.pipeline, search.within):
         output.write_line(output.printable(line).encode("utf-8", "replace"))
     return ExitCode.DONE
 

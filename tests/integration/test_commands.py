@@ -279,7 +279,7 @@ def test_status_counts_by_day_and_service(run: Callable[..., Ended]) -> None:
 @pytest.mark.usefixtures("shop")
 def test_prune_says_first_and_deletes_while_somebody_writes(tmp_path: Path) -> None:
     """--dry-run counts; a forwarder that holds the store does the deleting for whoever asks."""
-    command = [sys.executable, "-m", "logship", "store", "prune", "--older-than", "0s", "--store", "./data"]
+    command = [sys.executable, "-m", "logship", "store", "prune", "--older-than", "8000d", "--store", "./data"]
     older = [request(number, "old", 1.0) for number in range(-1_000_000_000, -999_999_990)]
     forwarder = open_writer(tmp_path / "data", "forward", long_running=True)
     forwarder.add(older)
@@ -291,13 +291,8 @@ def test_prune_says_first_and_deletes_while_somebody_writes(tmp_path: Path) -> N
     waiting = inbox.facts(tmp_path / "data/inbox")
     forwarder.close()
 
-    assert "10 of 14 records" in dry.stderr or "14 of 14 records" in dry.stderr
-    assert (held, "deleted" in done.stderr, left in (0, 4), waiting) == (
-        14,
-        True,
-        True,
-        {"waiting": 0, "unreadable": 0},
-    )
+    assert ("10 of 14 records" in dry.stderr, "deleted 10 records" in done.stderr) == (True, True)
+    assert (held, left, waiting) == (14, 4, {"waiting": 0, "unreadable": 0})
 
 
 def test_pruning_what_is_no_store_makes_none(run: Callable[..., Ended], tmp_path: Path) -> None:
