@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from importlib import import_module
-from importlib.util import find_spec
+import signal
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from logship.errors import LogshipError
 from logship.settings import load, resolve_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from logship.settings import Settings
+
+_PATIENCE_S: Final = 1.0
 
 _BASH_WORDS: Final = "COMP_WORDBREAKS=${COMP_WORDBREAKS//:}\nCOMP_WORDBREAKS=${COMP_WORDBREAKS//=}\n"
 """Bash would cut `service:ord` into three words."""
@@ -44,11 +48,11 @@ def query_words(context: click.Context, parameter: click.Parameter, incomplete: 
     """What may stand at the end of a query. Never an error: a shell would show it amid what is typed."""
     del parameter
     found: list[str] = []
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), _soon():
         settings = _settings(context)
         if incomplete.startswith("@"):
             return [f"@{name}" for name in sorted(settings.queries) if name.startswith(incomplete[1:])]
-        found = _from_store(context, settings, incomplete)
+        found = _offered(context, settings, incomplete)
     return found
 
 
@@ -65,7 +69,7 @@ def group_names(context: click.Context, parameter: click.Parameter, incomplete: 
     """Log groups that the store has records of; the account's own would cost a call to AWS."""
     del parameter
     found: list[str] = []
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception), _soon():
         from logship.query.tree import All
         from logship.record import GROUP
 
@@ -89,13 +93,33 @@ def _local_reader(context: click.Context, settings: Settings) -> Any:
     return open_reader(store)
 
 
-def _from_store(context: click.Context, settings: Settings, incomplete: str) -> list[str]:
-    if find_spec("logship.query.completion") is None:
-        return []
-    complete: Any = import_module("logship.query.completion").complete
-    return _offered(complete, _local_reader(context, settings), incomplete)
+def _offered(context: click.Context, settings: Settings, incomplete: str) -> list[str]:
+    """The word with each of its ends; words before it narrow what values there are."""
+    from logship.query import completion
+
+    before = "".join(f"{word} " for word in context.params.get("query") or ())
+    text = before + incomplete
+    fields: Sequence[str] = ()
+    values: Callable[[str, str], list[tuple[str, int]]] = completion.none
+    with contextlib.suppress(LookupError, LogshipError):
+        reader = _local_reader(context, settings)
+        fields, values = reader.field_names(), completion.from_reader(reader)
+    found = completion.complete(text, len(text), fields=fields, values=values)
+    return [(text[len(before) : item.start] + item.text).rstrip() for item in found if item.start >= len(before)]
 
 
-def _offered(complete: Any, reader: Any, incomplete: str) -> list[str]:
+@contextlib.contextmanager
+def _soon() -> Iterator[None]:
+    """Gives up on a store that takes longer than anyone waits for a key."""
 
-    return [str(item) for item in complete(incomplete, reader)]
+    def give_up(number: int, frame: Any) -> None:
+        del number, frame
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, _PATIENCE_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -386,7 +387,7 @@ def test_completion_scripts_are_printed(run: Callable[..., Ended], shell: str) -
 def completed(place: Path, *words: str) -> list[str]:
     environment = os.environ | {
         "_LOGSHIP_COMPLETE": "bash_complete",
-        "COMP_WORDS": " ".join(["logship", *words]),
+        "COMP_WORDS": shlex.join(["logship", *words]),
         "COMP_CWORD": str(len(words)),
     }
     done = subprocess.run(
@@ -408,3 +409,16 @@ def test_shells_are_offered_commands_profiles_and_saved_queries(tmp_path: Path) 
     assert completed(tmp_path, "search", "@") == ["@slow"]
     (tmp_path / "logship.toml").write_text("[stores")
     assert completed(tmp_path, "search", "--store", "pr") == []
+
+
+@pytest.mark.usefixtures("shop")
+def test_shells_are_offered_fields_and_values(tmp_path: Path) -> None:
+    """Fields of the store, values that the words before leave, and names alone where there is no store."""
+    assert completed(tmp_path, "search", "--store", "./data", "serv") == ["service:"]
+    assert completed(tmp_path, "search", "--store", "./data", "status:502", "service:") == [
+        "service:orders",
+        "service:*",
+    ]
+    assert completed(tmp_path, "search", "--store", "./data", "status:502 service:o") == ["status:502 service:orders"]
+    assert "service:" in completed(tmp_path, "search", "--store", "./absent", "ser")
+    assert completed(tmp_path, "search", "--store", "./data", '"open') == []

@@ -216,8 +216,9 @@ class Reader:
         with folder.explained(self._folder):
             known = {name for name, _ in self._searcher.terms_with_prefix("names", "")}
             compiler = Compiler(self._index, self._searcher)
-            for name in (*schema.TEXT_COLUMNS, *schema.TEXT_TERMS, *schema.NUMBER_COLUMNS):
-                if name not in known and _count(self._searcher, compiler.compile(Exists(name)).query):
+            columns = {*schema.TEXT_COLUMNS, *schema.TEXT_TERMS, *schema.NUMBER_COLUMNS} - names.TOP_LEVEL
+            for name in columns - known:
+                if _count(self._searcher, compiler.compile(Exists(name)).query):
                     known.add(name)
         marks = (schema.LIST_MARK, schema.REPEAT_MARK)
         return sorted({name for name in known if not name.startswith(marks)} | set(names.TOP_LEVEL))
