@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from logship.query import names
+from logship.query.match import value_text
 from logship.query.tree import (
     All,
     And,
@@ -164,6 +165,11 @@ def quoted(value: str) -> str:
     return f'"{escaped}"'
 
 
+def escaped_pattern(value: str) -> str:
+    """The text as a wildcard pattern that matches it alone."""
+    return re.sub(r"([*?\\])", r"\\\1", value)
+
+
 def _pattern(pattern: str) -> str:
     pieces = _PAIRS.findall(pattern)
     if pieces and pieces[-1] == "\\":
@@ -192,4 +198,4 @@ def _bound(field: str, limit: Bound | None) -> str:
         return format_time(int(limit))
     if field == names.SEVERITY and limit in _LEVEL_OF:
         return _LEVEL_OF[int(limit or 0)]
-    return repr(limit)
+    return value_text(limit)
