@@ -44,6 +44,7 @@ _STAGES: Final = {
     "related": "records of the same trace",
 }
 _FUNCTIONS: Final = ("count()", "p50(", "p95(", "p99(", "avg(", "min(", "max(", "sum(", "distinct(")
+_LAST_END: Final = 2
 _COMPARED: Final = {">=": "at least", "<": "less than"}
 
 
@@ -82,6 +83,10 @@ def complete(
     place = place_at(text, max(0, min(position, len(text))))
     if place.stage is not None:
         return _in_stage(place, fields)
+    if place.bounds == 1:
+        return [_candidate(place, "TO ", "operator", "the other end")] if _begins("TO", place.word) else []
+    if place.bounds is not None and place.bounds > _LAST_END:
+        return []
     if place.field is not None:
         return _values_of(place, values)
     return [] if place.quoted else [*_fields(place, fields, ":"), *_operators(place, fields)]

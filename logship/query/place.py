@@ -40,6 +40,8 @@ class Place:
     quoted: bool = False
     in_list: bool = False
     """Among values in parentheses, or in a range."""
+    bounds: int | None = None
+    """In a range: how many of its words (an end, TO, an end) stand before; None elsewhere."""
     behind_operand: bool = False
     """Behind a whole condition, so that AND and OR may follow."""
     followed: bool = False
@@ -68,6 +70,8 @@ class _Scan:
     """What stands before each open parenthesis."""
     behind_operand: bool = False
     in_range: bool = False
+    bounds: int = 0
+    """How many words of a range have been read: its first end, TO, its last end."""
 
     @property
     def of_list(self) -> _Asked | None:
@@ -98,6 +102,7 @@ def _step(scan: _Scan, text: str, at: int, position: int) -> Place | int:
         if string is None:
             return _place(scan, text, at, position, quoted=True)
         scan.asked, scan.behind_operand = None, True
+        scan.bounds += scan.in_range
         return string.end()
     if char in "()" or (char in "[{" and scan.asked) or (char in "]}" and scan.in_range):
         _bracket(scan, char)
@@ -111,11 +116,12 @@ def _step(scan: _Scan, text: str, at: int, position: int) -> Place | int:
     if word is None or word.end() >= position:
         return _place(scan, text, at, position)
     scan.behind_operand, scan.asked = word[0] not in _OPERATORS, None
+    scan.bounds += scan.in_range
     return word.end()
 
 
 def _bracket(scan: _Scan, char: str) -> None:
-    scan.in_range = char in "[{"
+    scan.in_range, scan.bounds = char in "[{", 0
     if char in "([{":
         scan.open.append(scan.asked)
         scan.behind_operand = False
@@ -146,6 +152,7 @@ def _place(scan: _Scan, text: str, at: int, position: int, *, quoted: bool = Fal
         operator=asked.operator if asked else ":",
         quoted=quoted,
         in_list=scan.of_list is not None,
+        bounds=scan.bounds if scan.in_range else None,
         behind_operand=scan.behind_operand and not quoted and start == at,
         followed=text[end : end + 1] in tuple(":<>="),
         rest=_without(text, asked.start, end) if asked else "",

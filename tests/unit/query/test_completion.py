@@ -51,6 +51,8 @@ def test_operators_come_where_they_may_stand() -> None:
     assert offered("a O", "operator") == ["a OR "]
     assert offered("duration", "operator") == ["duration>=", "duration<"]
     assert offered("service:", "operator") == ["service:*"]
+    assert offered("level:[INFO ") == ["level:[INFO TO "]
+    assert offered("level:[INFO TO E") == ["level:[INFO TO ERROR"]
 
 
 def test_values_come_with_their_counts_and_quoted_where_they_need_it() -> None:
