@@ -197,6 +197,9 @@ class StoreReader(Protocol):
     def status(self) -> dict[str, Any]:
         """Facts for people: `records`, `size_bytes`, `location`."""
 
+    def explain(self, query: Node, within: TimeRange | None = None) -> list[str]:
+        """Lines for people: the engine's own query, whether it is exact, and what of the store it touches."""
+
     def refresh(self) -> bool:
         """Moves the snapshot to the last commit; true when that changed anything."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from logship.errors import NewerFormatError, StoreError, StoreLockedError
+from logship.query import parse
 from logship.query.tree import All
 from logship.store.tantivy.reader import Reader
 from logship.store.tantivy.writer import open_writer
@@ -125,3 +126,24 @@ def test_folders_that_are_no_stores_are_left_alone(strange_folders: Path) -> Non
             open_writer(strange_folders / path, "test", long_running=False)
 
     assert sorted(item.name for item in (strange_folders / "other").iterdir()) == ["notes.txt"]
+
+
+def test_a_query_is_explained_by_the_engine_s_own(tmp_path: Path) -> None:
+    """Whether it is exact, what the index narrows to, and its fields by name."""
+    writer = open_writer(tmp_path / "store", "test", long_running=False)
+    writer.add(
+        [record(n, attributes={"tenant": f"a{n}", "http.route": f"/r{n}"}, body="x" if n else "y z") for n in range(4)]
+    )
+    writer.close()
+    reader = Reader(tmp_path / "store")
+    exact, narrowed = reader.explain(parse("tenant:a* route:/r1")), reader.explain(parse('=~"^y.*z$"'))
+
+    assert (exact[:2], narrowed[:2]) == (
+        ["exact", "the index narrows to 1 of 4 records"],
+        ["narrowed by the index, then checked record by record", "the index narrows to 4 of 4 records"],
+    )
+    assert exact[3] == (
+        'BooleanQuery { [(Must, BooleanQuery { [(Should, RegexQuery { regex: Regex("tenant[\\u{1f}\\u{1e}]a(?s:.)*"), '
+        'field: kv })] }), (Must, BooleanQuery { [(Should, TermQuery(Term(route, "/r1"))), '
+        '(Should, TermQuery(Term(kv, "http.route\\u{1f}/r1")))] })] }'
+    )

@@ -18,6 +18,7 @@ from logship.store.tantivy.columns import InexactError
 from logship.store.tantivy.compile import Compiled, Compiler
 from logship.store.tantivy.documents import Stored, decode, stored, tie_of
 from logship.store.tantivy.ordering import Ordering
+from logship.store.tantivy.shown import readable
 from logship.store.tantivy.statistics import Statistics
 from logship.store.tantivy.writer import open_index
 from logship.timerange import EARLIEST_US, LATEST_US, TimeRange
@@ -233,6 +234,20 @@ class Reader:
             "size_bytes": sum(path.stat().st_size for path in files),
             "committed_us": self._stamp // 1000,
         } | health.facts(self._folder)
+
+    def explain(self, query: Node, within: TimeRange | None = None) -> list[str]:
+        """The engine's query, and what of the store it touches."""
+        with folder.explained(self._folder):
+            compiled = self._compile(query, within)
+            found = _count(self._searcher, compiled.query)
+        checked = "exact" if compiled.exact else "narrowed by the index, then checked record by record"
+        held = self._clipped(within or TimeRange(EARLIEST_US, LATEST_US))
+        return [
+            checked,
+            f"the index narrows to {found:,} of {self._searcher.num_docs:,} records",
+            f"touches {held}" if held else "touches no time that the store holds",
+            readable(compiled.query),
+        ]
 
     def _compile(self, query: Node, within: TimeRange | None) -> Compiled:
         return Compiler(self._index, self._searcher).compile(query, within)

@@ -110,6 +110,7 @@ def test_values_are_those_of_what_else_is_asked() -> None:
 
 
 ENDINGS = [
+    "x]",
     "",
     "x",
     "*",
