@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -151,8 +152,15 @@ def with_own_id(record: Record) -> Record:
 
 def format_time(time_us: int) -> str:
     """ISO 8601 in UTC with microseconds, such as ``2026-11-23T14:21:05.871234Z``."""
-    at = _EPOCH + timedelta(microseconds=min(max(time_us, _MIN_TIME_US), _MAX_TIME_US))
-    return at.isoformat(timespec="microseconds")[:-6] + "Z"
+    if time_us < _MIN_TIME_US or time_us > _MAX_TIME_US:
+        time_us = min(max(time_us, _MIN_TIME_US), _MAX_TIME_US)
+    minute, rest = divmod(time_us, 60_000_000)
+    return f"{_minute_text(minute)}{rest // 1_000_000:02d}.{rest % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _minute_text(minute: int) -> str:
+    return (_EPOCH + timedelta(minutes=minute)).isoformat()[:17]
 
 
 def time_us_of(at: datetime) -> int:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import ConnectError, NewerFormatError, StoreError
-from logship.store import storable
 from logship.store.opensearch import template
 from logship.store.opensearch.connection import RefusedError
-from logship.store.opensearch.document import NO_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,13 +21,6 @@ if TYPE_CHECKING:
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _ATTEMPTS: Final = 50
-
-
-def _always() -> list[str]:
-    """Columns of the names that every store has, so that no flood of names keeps them out."""
-    text = (*template.CORE_TEXT, *template.CORE_RESOURCE, *template.CORE_NUMBERS)
-    columns = [f"text.{storable.column_name(name)}" for name in text if name not in NO_COLUMN]
-    return columns + [f"number.{storable.column_name(name)}" for name in template.CORE_NUMBERS]
 
 
 def _name_first(column: str) -> tuple[str, str]:
@@ -50,6 +41,11 @@ class Meta:
         self.output: str = store.output
         self.columns: dict[str, bool] = {}
         """Admitted columns; a dictionary because membership is asked once per value."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more columns may be admitted."""
+        return len(self.columns) < template.MOST_COLUMNS
 
     def read(self) -> bool:
         """Reads the document; false when the store is not set up.
@@ -72,7 +68,7 @@ class Meta:
             self._cluster.request(
                 "PUT",
                 self._path,
-                {"format": template.FORMAT, "partition": self.partition, "output": self.output, "columns": _always()},
+                {"format": template.FORMAT, "partition": self.partition, "output": self.output, "columns": []},
                 params={"op_type": "create", "refresh": "true"},
             )
         except RefusedError as error:
@@ -80,20 +76,21 @@ class Meta:
                 raise
         self.read()
 
-    def admit(self, wanted: Iterable[str]) -> None:
-        """Makes the wanted columns known to all writers, as far as there is room.
+    def admit(self, wanted: Iterable[str]) -> bool:
+        """Makes the wanted columns known to all writers, as far as there is room; whether one of them is new.
 
         Raises:
             ConnectError: other writers kept winning.
         """
+        before = set(self.columns)
         for _ in range(_ATTEMPTS):
             room = max(template.MOST_COLUMNS - len(self.columns), 0)
             missing = sorted(set(wanted) - self.columns.keys(), key=_name_first)[:room]
             if not missing:
-                return
+                return self.columns.keys() > before
             if self._written([*self.columns, *missing]):
                 self.columns |= dict.fromkeys(missing, True)
-                return
+                return True
             if not self.read():
                 raise StoreError(f"{self._cluster.url}: {self._path} is gone; run: logship store setup")
         raise ConnectError(f"{self._cluster.url}: {self._path} is changed by others all the time; try again later")

@@ -1,6 +1,7 @@
 """Syntax tree → OpenSearch's query objects, for indices of our own template.
 
-No user text reaches the server's own query parser: every query here is a term-level one on keys that we make.
+No user text reaches the server's own query parser: every query here is a term-level one, on a name's own field
+and on keys that we make.
 """
 
 from __future__ import annotations
@@ -32,18 +33,20 @@ from logship.query.tree import (
 from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS
 from logship.store.opensearch import keys
-from logship.store.opensearch.document import UNINDEXED, marked
+from logship.store.opensearch.document import UNINDEXED
+from logship.store.opensearch.layout import PRINTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from logship.store.opensearch.layout import Layout
+
 Query = dict[str, Any]
 ALL: Final[Query] = {"match_all": {}}
 NONE: Final[Query] = {"match_none": {}}
-_MARKED: Final = frozenset({names.BODY, "traceId", "spanId", "parentSpanId"})
 _TIME_FIELDS: Final = {names.TIME: "logship.time_us", names.OBSERVED: "logship.observed_us"}
 _MOST_TERMS: Final = 60_000
-"""The server refuses 65,536 in one query (`index.max_terms_count`)."""
+"""The server refuses over 65,536 in one query (`index.max_terms_count`)."""
 _SIGNS: Final = re.compile(r"([*?\\])")
 
 
@@ -89,14 +92,34 @@ def combine(node: Node, leaf: Callable[[Node], Compiled]) -> Compiled:
 
 
 class Compiler:
-    """Compiles trees for our indices; `body` is where their text stands."""
+    """Compiles trees for our indices."""
 
-    def __init__(self, body: str = "body") -> None:
-        self._body = body
+    def __init__(self, layout: Layout) -> None:
+        self._body, self._level, self._leaves = layout.body, layout.level, layout.leaves
+        self._parts = {
+            names.BODY: layout.body,
+            names.SEVERITY: layout.level,
+            names.OBSERVED: "logship.observed_us",
+        }
 
     def compile(self, node: Node) -> Compiled:
         """The whole tree."""
         return combine(node, self._leaf)
+
+    def exists(self, field: str) -> Query:
+        """Records that have a field."""
+        if field in (names.TIME, names.ID):
+            return ALL
+        own = self._parts.get(field)
+        if own:
+            return {"exists": {"field": own}}
+        named = {"term": {"logship.names": keys.name_key(field)}}
+        leaf = self._leaves.get(field)
+        return disjunction([{"exists": {"field": leaf.path}}, named]) if leaf else named
+
+    def odd(self, field: str) -> Query | None:
+        """Records with a value that does not fit the field's own; None for fields without one."""
+        return {"term": {"logship.names": keys.ODD + keys.name_key(field)}} if field in self._leaves else None
 
     def _leaf(self, node: Node) -> Compiled:
         match node:
@@ -109,8 +132,7 @@ class Compiler:
             case OneOf(field, values):
                 return self._one_of(field, values)
             case Network(field, cidr):
-                first, last = addresses.bounds(cidr)
-                return Compiled(_between(f"{keys.name_key(field)}{keys.ADDRESS}", gte=first, lte=last))
+                return self._network(field, cidr)
             case Range():
                 return self._range(node)
             case Wildcard(field, pattern):
@@ -143,71 +165,75 @@ class Compiler:
         short = [{"wildcard": {self._body: {"value": "?" * length}}} for length in range(1, edits + 1)]
         return Compiled(disjunction([near, *short]), exact=False)
 
-    def exists(self, field: str) -> Query:
-        """Records that have a field."""
-        if field in (names.TIME, names.ID):
-            return ALL
-        if field == names.SEVERITY:
-            return {"exists": {"field": "logship.level"}}
-        if field == names.OBSERVED:
-            return {"exists": {"field": "logship.observed_us"}}
-        return {"term": {"logship.names": marked(field) if field in _MARKED else keys.name_key(field)}}
-
     def _candidates(self, field: str) -> Compiled:
         """Records that have the field at all; the tree decides."""
         return Compiled(self.exists(field), exact=False)
 
     def _one_of(self, field: str, values: Sequence[str]) -> Compiled:
         if field == names.SEVERITY:
-            return Compiled({"terms": {"logship.level": [SEVERITY_NUMBERS[value] for value in values]}})
+            return Compiled({"terms": {self._level: [SEVERITY_NUMBERS[value] for value in values]}})
         if field in UNINDEXED:
             return self._candidates(field)
-        wanted = [key for value in values for key in _equal_keys(field, value)]
-        parts = [wanted[start : start + _MOST_TERMS] for start in range(0, len(wanted), _MOST_TERMS)]
-        return Compiled(disjunction([{"terms": {"logship.keys": part}} for part in parts]))
+        found = [_terms("logship.keys", [key for value in values for key in _equal_keys(field, value)])]
+        if leaf := self._leaves.get(field):
+            own = values if leaf.kind == "text" else [number(value) for value in values if NUMBER.match(value)]
+            found.append(_terms(leaf.path, own))
+        return Compiled(disjunction([query for query in found if query != NONE]))
+
+    def _network(self, field: str, cidr: str) -> Compiled:
+        if field in self._leaves:
+            return self._candidates(field)
+        first, last = addresses.bounds(cidr)
+        return Compiled(_between(f"{keys.name_key(field)}{keys.ADDRESS}", {"gte": first, "lte": last}))
 
     def _range(self, node: Range) -> Compiled:
         field, low, high = node.field, node.low, node.high
         if field in UNINDEXED:
             return self._candidates(field)
-        column = "logship.level" if field == names.SEVERITY else _TIME_FIELDS.get(field)
+        ends = {"gte" if node.include_low else "gt": low, "lte" if node.include_high else "lt": high}
+        limits = {end: limit for end, limit in ends.items() if limit is not None}
+        column = self._level if field == names.SEVERITY else _TIME_FIELDS.get(field)
         if column:
-            ends = {"gte" if node.include_low else "gt": low, "lte" if node.include_high else "lt": high}
-            return Compiled({"range": {column: {end: value for end, value in ends.items() if value is not None}}})
+            return Compiled({"range": {column: limits}})
         as_text = isinstance(low, str) or isinstance(high, str)
-        stretch = f"{keys.name_key(field)}{keys.TEXT if as_text else keys.NUMBER}"
-        first, last = (None if limit is None else _bound(limit) for limit in (low, high))
-        return Compiled(
-            _between(
-                stretch,
-                **({"gte" if node.include_low else "gt": first} if first is not None else {}),
-                **({"lte" if node.include_high else "lt": last} if last is not None else {}),
-            )
-        )
+        mark = keys.TEXT if as_text else keys.NUMBER
+        found = [_between(f"{keys.name_key(field)}{mark}", {end: _bound(limit) for end, limit in limits.items()})]
+        leaf = self._leaves.get(field)
+        if leaf and as_text == (leaf.kind == "text"):
+            found.append({"range": {leaf.path: limits}})
+        return Compiled(disjunction(found))
 
     def _wildcard(self, field: str, pattern: str) -> Compiled:
         if field == names.SEVERITY:
-            return _levels(lambda name: bool(wildcard(pattern).fullmatch(name)))
-        if field in UNINDEXED:
+            return self._levels(lambda name: bool(wildcard(pattern).fullmatch(name)))
+        leaf = self._leaves.get(field)
+        if field in UNINDEXED or (leaf and leaf.kind == "number"):
             return self._candidates(field)
         name = _SIGNS.sub(r"\\\1", keys.name_key(field))
-        return Compiled(
-            disjunction(
-                [
-                    {"wildcard": {"logship.keys": {"value": f"{name}{mark}{_complete(pattern)}"}}}
-                    for mark in (keys.TEXT, keys.PRINTED)
-                ]
-            )
-        )
+        values = [("logship.keys", f"{name}{mark}{_complete(pattern)}") for mark in (keys.TEXT, keys.PRINTED)]
+        if leaf:
+            values.append((leaf.path + (PRINTED if leaf.kind == "whole" else ""), _complete(pattern)))
+        return Compiled(disjunction([{"wildcard": {path: {"value": value}}} for path, value in values]))
+
+    def _levels(self, wanted: Callable[[str], bool]) -> Compiled:
+        found = [value for name, value in SEVERITY_NUMBERS.items() if wanted(name)]
+        return Compiled({"terms": {self._level: found}} if found else NONE)
 
     def _regex(self, field: str, pattern: str) -> Compiled:
         if field == names.SEVERITY:
-            return _levels(lambda name: bool(regex(pattern, ignore_case=False).search(name)))
+            return self._levels(lambda name: bool(regex(pattern, ignore_case=False).search(name)))
         narrowed = self.exists(field)
         if field == names.BODY and (parts := text.required_runs(pattern)):
             found = conjunction([{"wildcard": {self._body: {"value": f"*{part}*"}}} for part in parts])
             narrowed = disjunction([found, {"term": {"logship.names": keys.LONG_RUN}}])
         return Compiled(narrowed, exact=False)
+
+
+def _terms(path: str, values: Sequence[Any]) -> Query:
+    if len(values) == 1:
+        return {"term": {path: values[0]}}
+    parts = [list(values[start : start + _MOST_TERMS]) for start in range(0, len(values), _MOST_TERMS)]
+    return disjunction([{"terms": {path: part}} for part in parts])
 
 
 def _equal_keys(field: str, value: str) -> list[str]:
@@ -221,7 +247,7 @@ def _bound(limit: float | str) -> str:
     return limit if isinstance(limit, str) else keys.number_key(limit)
 
 
-def _between(stretch: str, **ends: str) -> Query:
+def _between(stretch: str, ends: dict[str, str]) -> Query:
     """Keys of one stretch between two ends; an open end is the stretch's own."""
     limits = {end: stretch + value for end, value in ends.items()}
     if not ends.keys() & {"gt", "gte"}:
@@ -235,8 +261,3 @@ def _complete(pattern: str) -> str:
     """A lone backslash at the end takes nothing, in the engine as in the matcher."""
     trailing = len(pattern) - len(pattern.rstrip("\\"))
     return pattern[:-1] if trailing % 2 else pattern
-
-
-def _levels(wanted: Callable[[str], bool]) -> Compiled:
-    found = [value for name, value in SEVERITY_NUMBERS.items() if wanted(name)]
-    return Compiled({"terms": {"logship.level": found}} if found else NONE)

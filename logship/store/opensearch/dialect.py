@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logship.errors import UsageError
 from logship.query import names
+from logship.query.match import value_text
 from logship.record import SEVERITY_NUMBERS
 from logship.store import storable
 from logship.store.opensearch.compile import ALL, Compiled, Compiler
 from logship.store.opensearch.document import NO_COLUMN, READERS
+from logship.store.opensearch.layout import LAYOUTS, PRINTED
 from logship.store.opensearch.template import MOST_COLUMNS
 
 if TYPE_CHECKING:
@@ -22,14 +24,8 @@ if TYPE_CHECKING:
     from logship.timerange import TimeRange
 
 _LEVEL_OF: Final = {number: name for name, number in SEVERITY_NUMBERS.items()}
-_COLUMNS: Final = {
-    names.SEVERITY: "logship.level",
-    "traceId": "logship.traceId",
-    "spanId": "logship.spanId",
-    "parentSpanId": "logship.parentSpanId",
-}
 _TIMES: Final = {names.TIME: "logship.time_us", names.OBSERVED: "logship.observed_us"}
-_ALWAYS: Final = ("logship.time_us", "logship.observed_us", "logship.level", "logship.rest")
+_ALWAYS: Final = ("logship.time_us", "logship.observed_us", "logship.level", "logship.rest", "severity")
 
 
 class Dialect(Protocol):
@@ -71,6 +67,9 @@ class Dialect(Protocol):
     def scans(self, name: str) -> bool:
         """Whether a field never has a column, so that records are read for it."""
 
+    def odd(self, name: str) -> dict[str, Any] | None:
+        """The query for records with a value of the field that its column does not hold; None: there are none."""
+
     def exists(self, name: str) -> dict[str, Any]:
         """The query for records that have a field."""
 
@@ -89,6 +88,9 @@ class Dialect(Protocol):
     def field_names(self) -> set[str] | None:
         """Our names of the fields; None when the records have to be asked."""
 
+    def own_fields(self) -> dict[str, dict[str, Any]]:
+        """Names whose records do not list them, with the query for records that have them."""
+
     def located(self) -> list[str]:
         """What the names were decided from, for people."""
 
@@ -101,7 +103,8 @@ class OwnDialect:
 
     def __init__(self, meta: Meta, index: str) -> None:
         self.index, self._meta = index, meta
-        self._compiler = Compiler("body" if meta.output == "otel" else "message")
+        self._layout = LAYOUTS[meta.output]
+        self._compiler = Compiler(self._layout)
         self._read = READERS[meta.output]
 
     def compile(self, node: Node) -> Compiled:
@@ -135,25 +138,33 @@ class OwnDialect:
 
     def text_column(self, name: str) -> str | None:
         """The column that lists a field's values."""
-        if name in _COLUMNS:
-            return _COLUMNS[name]
+        if name == names.SEVERITY:
+            return self._layout.level
+        if leaf := self._layout.leaves.get(name):
+            return leaf.path + PRINTED if leaf.kind == "whole" else leaf.path
         column = f"text.{storable.column_name(storable.text(name))}"
-        return f"logship.{column}" if self._admitted(column) and not self.scans(name) else None
+        return f"logship.{column}" if self._admitted(column) else None
 
     def number_column(self, name: str) -> tuple[str, float] | None:
         """The column of a field's numbers."""
         if name in _TIMES:
             return _TIMES[name], 1.0
+        if leaf := self._layout.leaves.get(name):
+            return None if leaf.kind == "text" else (leaf.path, 1.0)
         column = f"number.{storable.column_name(storable.text(name))}"
-        return (f"logship.{column}", 1.0) if self._admitted(column) and not self.scans(name) else None
+        return (f"logship.{column}", 1.0) if self._admitted(column) else None
 
     def key_text(self, name: str, key: Any) -> str:
         """A value of a column as text."""
-        return _LEVEL_OF[int(key)] if name == names.SEVERITY else str(key)
+        return _LEVEL_OF[int(key)] if name == names.SEVERITY else value_text(key)
 
     def scans(self, name: str) -> bool:
         """Whether a field never has a column."""
-        return name in NO_COLUMN or (name in names.TOP_LEVEL and name not in _COLUMNS and name not in _TIMES)
+        return name in NO_COLUMN or name in (names.BODY, *_TIMES)
+
+    def odd(self, name: str) -> dict[str, Any] | None:
+        """Records with a value that the field's own column does not hold."""
+        return self._compiler.odd(name)
 
     def exists(self, name: str) -> dict[str, Any]:
         """The query for records that have a field."""
@@ -181,6 +192,10 @@ class OwnDialect:
 
     def field_names(self) -> None:
         """The records know."""
+
+    def own_fields(self) -> dict[str, dict[str, Any]]:
+        """Names whose records do not list them, with the query for records that have them."""
+        return {name: self._compiler.exists(name) for name in self._layout.attributes}
 
     def located(self) -> list[str]:
         """Our own names need no decision."""

@@ -1,123 +1,238 @@
 """Record → the document that OpenSearch keeps, and back.
 
-The visible part is named for other tools (OpenTelemetry, or ECS); what logship itself asks stands below
-`logship`. Names and values that the visible part cannot hold without a conflict go to `logship.rest`.
+The visible part is named for other tools (OpenTelemetry, or ECS). What logship itself needs beside it stands
+below `logship`; names and values that the visible part cannot hold without a conflict go to `logship.rest`.
 """
 
 from __future__ import annotations
 
+import math
 import re
+from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from logship import record as shape
-from logship.query import names
-from logship.query.match import value_text
-from logship.query.text import clip, has_long_run
+from logship.query.text import MAX_VALUE_BYTES, clip, has_long_run
 from logship.record import SEVERITY_NUMBERS, Record, format_time
 from logship.store import storable
-from logship.store.opensearch import keys, template
+from logship.store.opensearch import keys
+from logship.store.opensearch.layout import CORE, ECS, LONG_TEXT, Layout, Leaf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _NANOS_LIMIT_US: Final = 9_223_372_036_854_775
 """`date_nanos` holds 1970 to 2262; beyond, the order stands in `logship.time_us` alone."""
+_EXACT_DOUBLE: Final = 2**53
 _PLACEABLE: Final = re.compile(r"[^.\s]+(?:\.[^.\s]+)*\Z")
 _CORE_HEADS: Final = frozenset(
-    ".".join(name.split(".")[:depth]) for name in template.CORE for depth in range(1, name.count(".") + 1)
+    ".".join(name.split(".")[:depth]) for name in CORE for depth in range(1, name.count(".") + 1)
 )
 """Names that are objects in the mapping, so that no value may stand there."""
 _LONGEST_NAME: Final = 255
-UNINDEXED: Final = frozenset({shape.ORIGINAL, shape.ORIGINAL_BASE64, shape.EVENT_TIME})
+_MOST_PLANS: Final = 4_096
+_SURELY_SHORT: Final = MAX_VALUE_BYTES // 4
+UNINDEXED: Final = frozenset({shape.ORIGINAL, shape.ORIGINAL_BASE64})
 """Kept, and found by reading candidates."""
-NO_COLUMN: Final = UNINDEXED | {shape.HANDLER_ID, shape.STREAM, "exception.stacktrace"}
+NO_COLUMN: Final = UNINDEXED | {shape.HANDLER_ID, shape.EVENT_TIME, "exception.stacktrace"}
 """As many values as records: a column would cost much and answer nothing."""
 
 
+class _Plan:
+    """What to do with a map of these names: most records of a service have the same ones."""
+
+    __slots__ = ("_numbers", "_stand", "_texts", "others")
+
+    def __init__(self, *, texts: list[str], numbers: list[tuple[str, Leaf]], others: list[str]) -> None:
+        self._texts = itemgetter(*texts, texts[0]) if texts else None
+        self._numbers = numbers
+        self._stand = all(_may_stand(name) and name not in LONG_TEXT for name in others)
+        self.others = others
+
+    def fits(self, fields: dict[str, Any]) -> bool:
+        """Whether, seen together, all values surely fit where their names stand."""
+        if not self._stand:
+            return False
+        if self._texts is not None:
+            try:
+                joined = "".join(self._texts(fields))
+            except TypeError:
+                return False
+            if len(joined) >= _SURELY_SHORT or not joined.isascii():
+                return False
+        return all(_fits(leaf, fields[name]) for name, leaf in self._numbers)
+
+
+class Builder:
+    """Makes documents; remembers the columns that it would have liked to fill and that are not admitted."""
+
+    def __init__(self, layout: Layout, columns: Mapping[str, object]) -> None:
+        self._layout, self._columns = layout, columns
+        self._leaves = layout.attributes
+        self._shape = _otel if layout.output == "otel" else _ecs
+        self.missing: set[str] = set()
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    def build(self, record: Record) -> dict[str, Any]:
+        """The document of a record."""
+        ours: dict[str, Any] = {"time_us": record.time_us, "id": record.id}
+        if record.severity and self._layout.level == "logship.level":
+            ours["level"] = SEVERITY_NUMBERS[record.severity]
+        if record.observed_ms:
+            ours["observed_us"] = record.observed_ms * 1000
+        terms = _Terms()
+        if len(record.body) > keys.SHORTEST_LONG_RUN and has_long_run(record.body):
+            terms.names.append(keys.LONG_RUN)
+        for name, value in (
+            ("traceId", record.trace_id),
+            ("spanId", record.span_id),
+            ("parentSpanId", record.parent_span_id),
+        ):
+            if value and (name not in self._layout.leaves or not _is_short(value)):
+                terms.add(name, [value], odd=name in self._layout.leaves)
+        rest: dict[str, Any] = {}
+        resource = self._placed(record.resource, "resource", terms, rest)
+        attributes = self._placed(record.attributes, "attributes", terms, rest)
+        if terms.names:
+            ours["names"] = terms.names
+        if terms.keys:
+            ours["keys"] = terms.keys
+        if terms.text:
+            ours["text"] = terms.text
+        if terms.number:
+            ours["number"] = terms.number
+        return self._shape(record, ours, resource, attributes, rest)
+
+    def _placed(self, fields: dict[str, Any], part: str, terms: _Terms, rest: dict[str, Any]) -> dict[str, Any]:
+        """What of a map may stand under its own names; the rest goes to `rest`, and all is made findable."""
+        names = tuple(fields)
+        plan = self._plans.get(names)
+        if plan is None:
+            plan = self._plan(names)
+        if not plan.fits(fields):
+            return self._placed_singly(fields, part, terms, rest)
+        for name in plan.others:
+            if (value := fields[name]) is not None:
+                self._find(name, value, terms)
+        return fields
+
+    def _plan(self, names: tuple[str, ...]) -> _Plan:
+        leaves = self._leaves
+        plan = _Plan(
+            texts=[name for name in names if name in leaves and leaves[name].kind == "text"],
+            numbers=[(name, leaves[name]) for name in names if name in leaves and leaves[name].kind != "text"],
+            others=[name for name in names if name not in leaves],
+        )
+        if len(self._plans) < _MOST_PLANS:
+            self._plans[names] = plan
+        return plan
+
+    def _placed_singly(self, fields: dict[str, Any], part: str, terms: _Terms, rest: dict[str, Any]) -> dict[str, Any]:
+        unplaced = []
+        for name, value in fields.items():
+            leaf = self._leaves.get(name)
+            if leaf is not None and _fits(leaf, value):
+                continue
+            if value is not None:
+                self._find(name, value, terms, odd=leaf is not None)
+            if leaf is not None or not _may_stand(name) or (name in LONG_TEXT and type(value) is not str):
+                unplaced.append(name)
+        if not unplaced:
+            return fields
+        rest[part] = {name: fields[name] for name in unplaced}
+        return {name: value for name, value in fields.items() if name not in rest[part]}
+
+    def _find(self, name: str, value: Any, terms: _Terms, *, odd: bool = False) -> None:
+        key = keys.name_key(name)
+        if name in UNINDEXED:
+            terms.names.append(key)
+            return
+        items = [item for item in value if item is not None] if type(value) is list else (value,)
+        if not items:
+            return
+        texts = terms.add(key, items, odd=odd)
+        if name not in NO_COLUMN and not odd and len(name) <= _LONGEST_NAME:
+            self._fill(name, items, texts, terms)
+
+    def _fill(self, name: str, items: Sequence[Any], texts: list[str], terms: _Terms) -> None:
+        column, text, number = _column_names(name)
+        if text in self._columns:
+            terms.text[column] = _one_or_all(texts)
+        else:
+            self.missing.add(text)
+        numbers = [item for item in items if storable.is_number(item)]
+        if not numbers:
+            return
+        if number in self._columns:
+            terms.number[column] = _one_or_all(numbers)
+        else:
+            self.missing.add(number)
+
+
+@lru_cache(maxsize=65_536)
+def _column_names(name: str) -> tuple[str, str, str]:
+    column = storable.column_name(storable.text(name))
+    return column, f"text.{column}", f"number.{column}"
+
+
 class _Terms:
-    """What makes one record findable: names, keys, and cells of the admitted columns."""
+    """What makes one record findable beyond its own fields: names, keys, and cells of columns."""
 
-    __slots__ = ("_columns", "keys", "names", "number", "text")
+    __slots__ = ("keys", "names", "number", "text")
 
-    def __init__(self, columns: Mapping[str, object]) -> None:
-        self._columns = columns
+    def __init__(self) -> None:
         self.names: list[str] = []
         self.keys: list[str] = []
         self.text: dict[str, Any] = {}
         self.number: dict[str, Any] = {}
 
-    def add_parts(self, record: Record) -> dict[str, str]:
-        """What is no attribute: the id, whether there is a body, and the trace's ids, which are columns, too."""
-        self.keys.append(f"{names.ID}{keys.TEXT}{record.id}")
-        if record.body:
-            self.names.append(marked(names.BODY))
-            if has_long_run(record.body):
-                self.names.append(keys.LONG_RUN)
-        cells = {}
-        for name, value in _identities(record):
-            if value:
-                cells[name] = clip(storable.text(value))
-                self.names.append(marked(name))
-                self.keys.append(f"{name}{keys.TEXT}{cells[name]}")
-        return cells
-
-    def add(self, name: str, value: Any) -> None:
-        """An attribute."""
-        items = [item for item in value if item is not None] if type(value) is list else [value]
-        if not items:
-            return
-        key = keys.name_key(name)
+    def add(self, key: str, items: Sequence[Any], *, odd: bool) -> list[str]:
+        """Adds a field's values; each of them as text."""
         self.names.append(key)
-        if name in UNINDEXED:
-            return
+        if odd:
+            self.names.append(keys.ODD + key)
+        texts = []
         for item in items:
-            self.keys.extend(keys.of_value(key, item))
-        if name not in NO_COLUMN:
-            self._add_cells(storable.column_name(storable.text(name)), items)
-
-    def _add_cells(self, column: str, items: list[Any]) -> None:
-        if f"text.{column}" in self._columns:
-            self.text[column] = _one_or_all([clip(storable.text(value_text(item))) for item in items])
-        if f"number.{column}" in self._columns:
-            numbers = [item for item in items if storable.is_number(item)]
-            if numbers:
-                self.number[column] = _one_or_all(numbers)
+            found, text = keys.of_value(key, item)
+            self.keys += found
+            texts.append(text)
+        return texts
 
 
 def _one_or_all(cells: list[Any]) -> Any:
     return cells if len(cells) > 1 else cells[0]
 
 
-def build(record: Record, columns: Mapping[str, object], output: str) -> dict[str, Any]:
-    """The document of a record.
-
-    Args:
-        record: the record.
-        columns: the columns that are admitted, such as ``text.tenant`` (see `columns`).
-        output: ``otel`` or ``ecs``.
-    """
-    terms = _Terms(columns)
-    ours: dict[str, Any] = {"time_us": record.time_us, "id": record.id, "names": terms.names, "keys": terms.keys}
-    if record.severity:
-        ours["level"] = SEVERITY_NUMBERS[record.severity]
-    if record.observed_ms:
-        ours["observed_us"] = record.observed_ms * 1000
-    ours |= terms.add_parts(record)
-    for fields in (record.resource, record.attributes):
-        for name, value in fields.items():
-            if value is not None:
-                terms.add(name, value)
-    if terms.text:
-        ours["text"] = terms.text
-    if terms.number:
-        ours["number"] = terms.number
-    return _otel(record, ours) if output == "otel" else _ecs(record, ours)
+def _is_short(value: str) -> bool:
+    """Whether the whole of a text takes part in comparisons, and UTF-8 can hold it."""
+    if len(value) < _SURELY_SHORT and value.isascii():
+        return True
+    return bool(clip(storable.text(value)) == value)
 
 
-def _identities(record: Record) -> tuple[tuple[str, str], ...]:
-    return ("traceId", record.trace_id), ("spanId", record.span_id), ("parentSpanId", record.parent_span_id)
+def _fits(leaf: Leaf, value: Any) -> bool:
+    kind = type(value)
+    if kind is list:
+        return bool(value) and all(_fits(leaf, item) for item in value if item is not None)
+    if leaf.kind == "text":
+        return kind is str and _is_short(value)
+    if kind is int:
+        return bool(-_EXACT_DOUBLE < value < _EXACT_DOUBLE)
+    return kind is float and leaf.kind == "number" and math.isfinite(value)
+
+
+@lru_cache(maxsize=65_536)
+def _may_stand(name: str) -> bool:
+    """Whether a value may stand under its name without meeting the mapping of another name."""
+    if name in LONG_TEXT:
+        return True
+    if name in CORE or name in _CORE_HEADS or len(name) > _LONGEST_NAME or not _PLACEABLE.match(name):
+        return False
+    heads = name.split(".")
+    return not any(".".join(heads[:depth]) in CORE for depth in range(1, len(heads)))
 
 
 def dumps(document: dict[str, Any]) -> bytes:
@@ -126,47 +241,6 @@ def dumps(document: dict[str, Any]) -> bytes:
         return orjson.dumps(document)
     except (TypeError, orjson.JSONEncodeError):
         return orjson.dumps(storable.clean(document), default=str, option=orjson.OPT_NON_STR_KEYS)
-
-
-def wanted_columns(record: Record) -> set[str]:
-    """The columns that would let statistics, sorts and facets answer for the record's fields."""
-    wanted = set()
-    for fields in (record.resource, record.attributes):
-        for name, value in fields.items():
-            if value is None or name in NO_COLUMN or len(name) > _LONGEST_NAME:
-                continue
-            column = storable.column_name(storable.text(name))
-            wanted.add(f"text.{column}")
-            if _has_number(value):
-                wanted.add(f"number.{column}")
-    return wanted
-
-
-def _has_number(value: Any) -> bool:
-    return any(map(storable.is_number, value)) if type(value) is list else storable.is_number(value)
-
-
-def marked(name: str) -> str:
-    """How `names` lists a part of the record that is no attribute."""
-    return f"{keys.TEXT}{name}"
-
-
-def _otel(record: Record, ours: dict[str, Any]) -> dict[str, Any]:
-    document = _times(record, "observedTime") | {"body": record.body}
-    if record.severity:
-        document["severity"] = {"text": record.severity, "number": SEVERITY_NUMBERS[record.severity]}
-    document |= {name: value for name, value in _identities(record) if value}
-    rest: dict[str, Any] = {}
-    for part, fields in (("resource", record.resource), ("attributes", record.attributes)):
-        placed = fields
-        if not all(_placeable(name, value) for name, value in fields.items()):
-            placed = {name: value for name, value in fields.items() if _placeable(name, value)}
-            rest[part] = {name: value for name, value in fields.items() if name not in placed}
-        document[part] = {"attributes": placed} if part == "resource" else placed
-    if rest:
-        ours["rest"] = rest
-    document["logship"] = ours
-    return document
 
 
 def _times(record: Record, observed: str) -> dict[str, Any]:
@@ -178,73 +252,58 @@ def _times(record: Record, observed: str) -> dict[str, Any]:
     return found
 
 
-def _placeable(name: str, value: Any) -> bool:
-    """Whether a value may stand under its name without meeting the mapping of another."""
-    if name in template.CORE:
-        return _fits(name, value)
-    if name in _CORE_HEADS or len(name) > _LONGEST_NAME or not _PLACEABLE.match(name):
-        return False
-    return not _below_core(name) if "." in name else True
-
-
-def _below_core(name: str) -> bool:
-    at = name.rfind(".")
-    while at > 0:
-        if name[:at] in template.CORE:
-            return True
-        at = name.rfind(".", 0, at)
-    return False
-
-
-def _fits(name: str, value: Any) -> bool:
-    items = value if type(value) is list else (value,)
-    if name in template.CORE_NUMBERS:
-        return all(item is None or storable.is_number(item) for item in items)
-    return all(item is None or type(item) in (str, int, float, bool) for item in items)
-
-
-_ECS_NAMES: Final = {
-    shape.SERVICE: "service.name",
-    "service.version": "service.version",
-    "deployment.environment.name": "service.environment",
-    shape.HOST: "host.name",
-    "cloud.region": "cloud.region",
-    "cloud.account.id": "cloud.account.id",
-    "http.request.method": "http.request.method",
-    "url.path": "url.path",
-    "logger": "log.logger",
-    "exception.type": "error.type",
-    "exception.message": "error.message",
-    "exception.stacktrace": "error.stack_trace",
-}
-"""OpenTelemetry's names → Elastic Common Schema's (ECS reference, field sets log, error, http, service, host)."""
-
-
-def _ecs(record: Record, ours: dict[str, Any]) -> dict[str, Any]:
-    document = _times(record, "event.ingested") | {"ecs.version": "8.11.0", "message": record.body}
+def _otel(
+    record: Record, ours: dict[str, Any], resource: dict[str, Any], attributes: dict[str, Any], rest: dict[str, Any]
+) -> dict[str, Any]:
+    document = _times(record, "observedTime")
+    if record.body:
+        document["body"] = record.body
     if record.severity:
-        document["log.level"] = record.severity.lower()
-    for name, value in (("trace.id", record.trace_id), ("span.id", record.span_id)):
-        if value:
-            document[name] = value
-    for fields in (record.resource, record.attributes):
-        for name, value in fields.items():
-            if name in _ECS_NAMES and isinstance(value, str):
-                document[_ECS_NAMES[name]] = value
-    status, duration = (record.attributes.get(name) for name in template.CORE_NUMBERS)
-    if storable.is_number(status):
-        document["http.response.status_code"] = status
+        document["severity"] = {"text": record.severity, "number": SEVERITY_NUMBERS[record.severity]}
+    if record.trace_id:
+        document["traceId"] = record.trace_id
+    if record.span_id:
+        document["spanId"] = record.span_id
+    if record.parent_span_id:
+        document["parentSpanId"] = record.parent_span_id
+    document["resource"] = {"attributes": resource}
+    document["attributes"] = attributes
+    if rest:
+        ours["rest"] = rest
+    document["logship"] = ours
+    return document
+
+
+def _ecs(
+    record: Record, ours: dict[str, Any], resource: dict[str, Any], attributes: dict[str, Any], rest: dict[str, Any]
+) -> dict[str, Any]:
+    """ECS has no place for every name, so the record's own maps are kept whole beside it."""
+    del rest
+    document = _times(record, "event.ingested") | {"ecs.version": "8.11.0"}
+    for place, value in (
+        ("message", record.body),
+        ("log.level", record.severity.lower()),
+        ("trace.id", record.trace_id),
+        ("span.id", record.span_id),
+        ("error.message", record.attributes.get("exception.message")),
+        ("error.stack_trace", record.attributes.get("exception.stacktrace")),
+    ):
+        if value and isinstance(value, str):
+            document[place] = value
+    for fields in (resource, attributes):
+        document |= {ECS.attributes[name].path: value for name, value in fields.items() if name in ECS.attributes}
+    duration = record.attributes.get(shape.DURATION_MS)
     if isinstance(duration, (int, float)) and abs(duration) < _NANOS_LIMIT_US:
         document["event.duration"] = round(duration * 1e6)
-    rest = {"resource": record.resource, "attributes": record.attributes, "parentSpanId": record.parent_span_id}
-    ours["rest"] = {part: held for part, held in rest.items() if held}
+    kept = {"resource": record.resource, "attributes": record.attributes, "parentSpanId": record.parent_span_id}
+    ours["rest"] = {part: held for part, held in kept.items() if held}
     document["logship"] = ours
     return document
 
 
 def read_otel(record_id: str, source: Mapping[str, Any]) -> Record:
     """The record of a document; parts that were not asked for are empty."""
-    ours = source.get("logship", {})
+    ours = source["logship"]
     rest = ours.get("rest")
     resource = source.get("resource", {}).get("attributes", {})
     attributes = source.get("attributes", {})
@@ -270,7 +329,7 @@ _LEVEL_OF: Final = {number: name for name, number in SEVERITY_NUMBERS.items()}
 
 def read_ecs(record_id: str, source: Mapping[str, Any]) -> Record:
     """The same of a document whose visible part is ECS."""
-    ours = source.get("logship", {})
+    ours = source["logship"]
     rest = ours.get("rest", {})
     return Record(
         record_id,

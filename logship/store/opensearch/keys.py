@@ -9,15 +9,12 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from logship.query import addresses
 from logship.query.match import value_text
-from logship.query.text import clip
+from logship.query.text import MAX_VALUE_BYTES, clip
 from logship.store import storable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TEXT: Final = "\x1f"
 NUMBER: Final = "\x1e"
@@ -26,8 +23,13 @@ PRINTED: Final = "\x1d"
 ADDRESS: Final = "\x1c"
 LONG_RUN: Final = "\x1b"
 """Alone in `names`: the body has a run of over 256 characters, which no index knows."""
+ODD: Final = "\x1a"
+"""Before a name in `names`: a value of that record does not fit the name's own field."""
+SHORTEST_LONG_RUN: Final = 256
 _NAME_BYTES: Final = 400
 """Longer names are cut and told apart by a digest: a key may have 32,766 bytes, the engine's limit."""
+_SURELY_SHORT: Final = MAX_VALUE_BYTES // 4
+"""Text of fewer ASCII characters has no more bytes than take part in comparisons."""
 _SIGN: Final = 1 << 63
 _ALL_BITS: Final = (1 << 64) - 1
 _EXACT_DOUBLE: Final = 2**53
@@ -57,19 +59,20 @@ def number_key(value: float) -> str:
     return f"{bits:016x}{rest + _HALF:04x}"
 
 
-def of_value(name: str, value: Any) -> Iterator[str]:
-    """The keys of one value that is no list; `name` is a `name_key`."""
+def of_value(name: str, value: Any) -> tuple[list[str], str]:
+    """The keys of one value that is no list, and the value as text; `name` is a `name_key`."""
     if isinstance(value, str):
-        yield f"{name}{TEXT}{clip(storable.text(value))}"
+        text = value if len(value) < _SURELY_SHORT and value.isascii() else clip(storable.text(value))
+        found = [f"{name}{TEXT}{text}"]
         if value[:1] in _ADDRESS_STARTS and (address := addresses.key(value)):
-            yield f"{name}{ADDRESS}{address}"
-        return
+            found.append(f"{name}{ADDRESS}{address}")
+        return found, text
+    text = clip(storable.text(value_text(value)))
     if storable.is_number(value):
-        yield f"{name}{NUMBER}{number_key(value)}"
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield f"{name}{TEXT}{value}"
-        return
-    yield f"{name}{PRINTED}{clip(storable.text(value_text(value)))}"
+        return [f"{name}{NUMBER}{number_key(value)}", f"{name}{PRINTED}{text}"], text
+    if isinstance(value, int) and not isinstance(value, bool):
+        return [f"{name}{TEXT}{text}"], text
+    return [f"{name}{PRINTED}{text}"], text
 
 
 _ADDRESS_STARTS: Final = frozenset("0123456789abcdefABCDEF:")

@@ -5,22 +5,38 @@ Records of the same event therefore always meet in the same index, where their i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 OUTSIDE: Final = "other"
 """The one index for all times outside 2000-2100, so that wrong clocks do not make thousands."""
 _FIRST_MS: Final = 946_684_800_000  # 2000-01-01
 _LAST_MS: Final = 4_102_444_800_000  # 2100-01-01
-_DAY_MS: Final = 86_400_000
+_END_MS: Final = 2**48
+_MOST_DAYS: Final = 31
 
 
-def suffix(time_ms: int, partition: str) -> str:
-    """What follows the alias in an index's name, such as ``2026.11``; `partition` is ``month`` or ``day``."""
-    return _of_day(time_ms // _DAY_MS, partition) if _FIRST_MS <= time_ms < _LAST_MS else OUTSIDE
+class Span(NamedTuple):
+    """The event times of one index: [start_ms, end_ms)."""
+
+    start_ms: int
+    end_ms: int
+    suffix: str
+    """What follows the alias in the index's name, such as ``2026.11``."""
 
 
-@lru_cache(maxsize=4096)
-def _of_day(day: int, partition: str) -> str:
-    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y.%m" if partition == "month" else "%Y.%m.%d")
+def span(time_ms: int, partition: str) -> Span:
+    """The index of an event time; `partition` is ``month`` or ``day``."""
+    if time_ms < _FIRST_MS:
+        return Span(0, _FIRST_MS, OUTSIDE)
+    if time_ms >= _LAST_MS:
+        return Span(_LAST_MS, _END_MS, OUTSIDE)
+    day = datetime.fromtimestamp(time_ms / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if partition == "day":
+        return Span(_ms(day), _ms(day + timedelta(days=1)), day.strftime("%Y.%m.%d"))
+    first = day.replace(day=1)
+    return Span(_ms(first), _ms((first + timedelta(days=_MOST_DAYS)).replace(day=1)), first.strftime("%Y.%m"))
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp()) * 1000

@@ -19,7 +19,7 @@ from logship.store.opensearch.compile import conjunction
 from logship.store.opensearch.connection import Cluster, RefusedError
 from logship.store.opensearch.dialect import OwnDialect
 from logship.store.opensearch.foreign.dialect import ForeignDialect
-from logship.store.opensearch.keys import LONG_RUN, TEXT
+from logship.store.opensearch.keys import LONG_RUN, ODD
 from logship.store.opensearch.snapshot import Snapshot
 from logship.store.port import Bar, Cursor, Group, Measure, never
 from logship.timerange import TimeRange
@@ -90,11 +90,13 @@ class Reader:
                 raise
             raise StoreError(_no_index(cluster, dialect.index)) from None
         self._state = self._state_now()
+        self._odd: dict[str, bool] = {}
 
     def refresh(self) -> bool:
         """Moves the snapshot to now."""
         self._snapshot.renew()
         before, self._state = self._state, self._state_now()
+        self._odd = {}
         return self._state != before
 
     def close(self) -> None:
@@ -129,7 +131,7 @@ class Reader:
     ) -> list[Record]:
         """The first `limit` records in order of a field's value."""
         compiled = self._dialect.compile(query)
-        if not compiled.exact or self._dialect.scans(field_name):
+        if not compiled.exact or self._scans(field_name):
             return plain.ordered(self._checked(query, within, stop), field_name, limit=limit, descending=descending)
         found: list[Record] = []
         for condition, order in self._orders(field_name, descending=descending):
@@ -202,7 +204,7 @@ class Reader:
     ) -> list[tuple[str, int]]:
         """The most frequent values of a field, exactly counted."""
         compiled = self._dialect.compile(query)
-        if not compiled.exact or self._dialect.scans(field_name):
+        if not compiled.exact or self._scans(field_name):
             return plain.terms(self._checked(query, within, never), field_name, size)
         if self._dialect.text_column(field_name) is None:
             self._refuse_without_column(field_name, query, within)
@@ -236,8 +238,8 @@ class Reader:
     ) -> list[Group]:
         """Figures per group."""
         compiled = self._dialect.compile(query)
-        asked_names = {*by, *(measure.field for measure in measures if measure.field)}
-        if not compiled.exact or any(self._dialect.scans(name) for name in asked_names):
+        asked_names = {*by, *({measure.field for measure in measures if measure.field} - names.TIMES)}
+        if not compiled.exact or any(map(self._scans, asked_names)):
             return plain.aggregate(self._checked(query, within, stop), measures, by, bin_us)
         for name in asked_names:
             if self._dialect.text_column(name) is None and self._dialect.number_column(name) is None:
@@ -270,10 +272,15 @@ class Reader:
             body = {"size": 0, "track_total_hits": False, "aggs": {"names": {"composite": composite}}}
             page = self._snapshot.search(body)["aggregations"]["names"]
             listed = {bucket["key"]["name"] for bucket in page["buckets"]}
-            found |= {name for name in listed if not name.startswith((TEXT, LONG_RUN))}
+            found |= {name for name in listed if not name.startswith((ODD, LONG_RUN))}
             if len(page["buckets"]) < _NAMES_PAGE:
-                return sorted(found)
+                return sorted(found | self._own_fields())
             composite["after"] = page["after_key"]
+
+    def _own_fields(self) -> set[str]:
+        filters = {"own": {"filters": {"filters": self._dialect.own_fields()}}}
+        buckets = self._snapshot.search({"size": 0, "track_total_hits": False, "aggs": filters})["aggregations"]
+        return {name for name, bucket in buckets["own"]["buckets"].items() if bucket["doc_count"]}
 
     def status(self) -> dict[str, Any]:
         """Facts for people."""
@@ -349,6 +356,16 @@ class Reader:
 
     def _checked(self, query: Node, within: TimeRange | None, stop: Callable[[], bool]) -> Iterator[Record]:
         return self._walk(query, within, None, _PAGE, newest_first=False, fields=None, stop=stop)
+
+    def _scans(self, name: str) -> bool:
+        """Whether records have to be read for a field: it has no column, or not one for all of its values."""
+        if self._dialect.scans(name):
+            return True
+        if name not in self._odd:
+            query = self._dialect.odd(name)
+            body = {"query": query, "size": 0, "track_total_hits": True, "terminate_after": 1}
+            self._odd[name] = bool(query) and self._snapshot.search(body)["hits"]["total"]["value"] > 0
+        return self._odd[name]
 
     def _refuse_without_column(self, name: str, query: Node, within: TimeRange | None) -> None:
         if self.count(both(query, Exists(name)), within):

@@ -87,7 +87,7 @@ def apply(cluster: Cluster, store: Store, say: Callable[[str], None]) -> None:
         _send(cluster, step, say)
     meta = Meta(cluster, store)
     meta.create()
-    _give_alias(cluster, store, partition.suffix(time.time_ns() // 1_000_000, meta.partition))
+    _give_alias(cluster, store, partition.span(time.time_ns() // 1_000_000, meta.partition).suffix)
     if (meta.partition, meta.output) != (store.partition, store.output):
         say(
             f"kept partition={meta.partition} and output={meta.output}: they were chosen when the store was set up "

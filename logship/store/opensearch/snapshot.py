@@ -101,6 +101,8 @@ class Snapshot:
         """Asks in a thread, so that the caller may give up meanwhile."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(2, thread_name_prefix="logship-search")
+        if stop():
+            raise Cancelled
         opaque_id = f"logship-{uuid4().hex}"
         future = self._threads.submit(self._asked, body, opaque_id)
         while True:

@@ -55,7 +55,8 @@ def terms(search: Search, query: dict[str, Any], dialect: Dialect, name: str, si
     column = dialect.text_column(name)
     wanted = {
         "field": column,
-        "size": max(size, 10),
+        # Numbers of equal count come in their own order, not in that of their text, so all are asked for.
+        "size": size if dialect.number_column(name) is None else _SURE_TERMS,
         "shard_size": max(_SURE_TERMS, size),
         "order": [{"_count": "desc"}, {"_key": "asc"}],
     }

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from logship import record
 from logship.query.text import MAX_TOKEN_CHARS, MAX_VALUE_BYTES
+from logship.store.opensearch.layout import LAYOUTS, LONG_TEXT
 from logship.timerange import parse_span
 
 if TYPE_CHECKING:
@@ -24,26 +24,32 @@ META_INDEX: Final = "logship-meta"
 
 _WORD: Final = r"\p{L}\p{M}\p{N}_"
 _KEYWORD: Final = {"type": "keyword", "ignore_above": MAX_VALUE_BYTES}
-_DOUBLE: Final = {"type": "double", "ignore_malformed": True}
 
-CORE_TEXT: Final = (
-    record.GROUP,
-    record.STREAM,
-    record.KIND,
-    record.PEER,
-    "http.request.method",
-    "http.route",
-    "url.path",
-    "exception.type",
-    "logger",
-)
-CORE_NUMBERS: Final = ("http.response.status_code", record.DURATION_MS)
-CORE_LONG_TEXT: Final = ("exception.message", "exception.stacktrace")
-CORE_RESOURCE: Final = tuple(sorted(record.RESOURCE_NAMES))
-_INDEX_ONLY: Final = ("id", "names", "keys", "text", "number", "traceId", "spanId", "parentSpanId")
+_INDEX_ONLY: Final = ("id", "names", "keys", "text", "number")
 """What can be made again from the rest, so that it is not kept twice."""
-CORE: Final = frozenset((*CORE_TEXT, *CORE_NUMBERS, *CORE_LONG_TEXT, *CORE_RESOURCE))
-"""Names with a field of their own, for other tools; logship itself asks the fields below `logship`."""
+_ANALYSED: Final = {"type": "text", "analyzer": "words", "norms": False}
+_KINDS: Final = {
+    "text": _KEYWORD,
+    "number": {"type": "double"},
+    # Whole numbers are matched as text, too (`status:5*`), and are listed as it.
+    "whole": {"type": "double", "fields": {"text": {"type": "keyword"}}},
+}
+_BESIDE: Final = {
+    "otel": {
+        "observedTime": {"type": "date"},
+        "severity.text": _KEYWORD,
+        "severity.number": {"type": "short"},
+        **{f"attributes.{name}": _ANALYSED for name in LONG_TEXT},
+    },
+    "ecs": {
+        "log.level": _KEYWORD,
+        "event.ingested": {"type": "date"},
+        "event.duration": {"type": "long"},
+        "error.message": _ANALYSED,
+        "error.stack_trace": _ANALYSED,
+    },
+}
+"""Fields for other tools alone."""
 
 
 def _nested(names: dict[str, Any]) -> dict[str, Any]:
@@ -58,56 +64,23 @@ def _nested(names: dict[str, Any]) -> dict[str, Any]:
     return properties
 
 
-_OTEL: Final = {
-    "observedTime": {"type": "date"},
-    "severity.text": _KEYWORD,
-    "traceId": _KEYWORD,
-    "spanId": _KEYWORD,
-    "parentSpanId": _KEYWORD,
-    **{f"resource.attributes.{name}": _KEYWORD for name in CORE_RESOURCE},
-    **{f"attributes.{name}": _KEYWORD for name in CORE_TEXT},
-    **{f"attributes.{name}": _DOUBLE for name in CORE_NUMBERS},
-    **{f"attributes.{name}": {"type": "text", "analyzer": "words", "norms": False} for name in CORE_LONG_TEXT},
-}
-_ECS: Final = {
-    "log.level": _KEYWORD,
-    "log.logger": _KEYWORD,
-    "event.ingested": {"type": "date"},
-    "event.duration": {"type": "long"},
-    "trace.id": _KEYWORD,
-    "span.id": _KEYWORD,
-    "service.name": _KEYWORD,
-    "service.version": _KEYWORD,
-    "service.environment": _KEYWORD,
-    "host.name": _KEYWORD,
-    "cloud.region": _KEYWORD,
-    "cloud.account.id": _KEYWORD,
-    "http.request.method": _KEYWORD,
-    "http.response.status_code": _DOUBLE,
-    "url.path": _KEYWORD,
-    "error.type": _KEYWORD,
-    "error.message": {"type": "text", "analyzer": "words", "norms": False},
-    "error.stack_trace": {"type": "text", "analyzer": "words", "norms": False},
-}
-
-
 def mapping(store: Store) -> dict[str, Any]:
     """The mapping of our indices."""
-    body = {"type": "text", "analyzer": "words", "norms": False}
+    layout = LAYOUTS[store.output]
     ours = {
         "time_us": {"type": "long"},
         "observed_us": {"type": "long"},
         "level": {"type": "short"},
         # Identity as a column: `_id` has none, and every listing is ordered by it.
-        "id": {"type": "keyword", "index": False},
-        **{name: {**_KEYWORD, "index": False} for name in ("traceId", "spanId", "parentSpanId")},
+        "id": {"type": "keyword"},
         "names": {"type": "keyword"},
         "keys": {"type": "keyword", "doc_values": False},
         "text": {"type": "object", "dynamic": True},
         "number": {"type": "object", "dynamic": True},
         "rest": {"type": "object", "enabled": False},
     }
-    named = {"body": body, **_OTEL} if store.output == "otel" else {"message": body, **_ECS}
+    named = {leaf.path: _KINDS[leaf.kind] for leaf in layout.leaves.values() if not leaf.path.startswith("logship.")}
+    visible = {layout.body: _ANALYSED, **named, **_BESIDE[store.output]}
     return {
         "_meta": {"logship": {"format": FORMAT, "output": store.output}},
         "_source": {"excludes": [f"logship.{name}" for name in _INDEX_ONLY]},
@@ -120,7 +93,7 @@ def mapping(store: Store) -> dict[str, Any]:
         ],
         "properties": {
             "@timestamp": {"type": "date_nanos"},
-            **_nested(named),
+            **_nested(visible),
             "logship": {"dynamic": False, "properties": ours},
         },
     }

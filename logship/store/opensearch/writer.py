@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import AccessError, ConnectError, DiskFullError, StoreError, UsageError
-from logship.store.opensearch import document, partition, setup, template
+from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
+from logship.store.opensearch.document import Builder, dumps
+from logship.store.opensearch.layout import LAYOUTS
 from logship.store.port import AddResult, Rejected
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 BULK_BYTES: Final = 5_000_000
 """Uncompressed size of one request; larger ones gain nothing (5-15 MB is what OpenSearch's guide advises)."""
+_BUILT_AT_ONCE: Final = 5_000
 _GZIP_LEVEL: Final = 1
 _CREATED: Final = 201
 _EXISTS: Final = 409
@@ -59,18 +62,33 @@ def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Wr
     return Writer(cluster, store.index, meta)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Ids of [first, end) are in this index."""
+
+    first: str
+    end: str
+    index: str
+
+
 @dataclass(slots=True)
 class _Bulk:
     """Records on their way, with the lines that carry them."""
 
     records: list[Record] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
+    indices: list[str] = field(default_factory=list)
     size: int = 0
 
-    def take(self, record: Record, line: bytes) -> None:
+    def take(self, record: Record, line: bytes, index: str) -> None:
         self.records.append(record)
         self.lines.append(line)
+        self.indices.append(index)
         self.size += len(line)
+
+    def part(self, start: int, end: int) -> _Bulk:
+        lines = self.lines[start:end]
+        return _Bulk(self.records[start:end], lines, self.indices[start:end], sum(map(len, lines)))
 
 
 class Writer:
@@ -78,7 +96,9 @@ class Writer:
 
     def __init__(self, cluster: Cluster, index: str, meta: Meta) -> None:
         self._cluster, self._index, self._meta = cluster, index, meta
+        self._layout = LAYOUTS[meta.output]
         self._touched: set[str] = set()
+        self._last = _Known("", "", "")
 
     def add(self, records: Sequence[Record]) -> AddResult:
         """Sends a batch; visible after `commit`.
@@ -87,7 +107,6 @@ class Writer:
             ConnectError, DiskFullError: try again later, with the whole batch; nothing of it is lost.
             AccessError: not permitted.
         """
-        self._admit_columns(records)
         accepted = existing = 0
         rejected: list[Rejected] = []
         for bulk in self._bulks(records):
@@ -118,31 +137,37 @@ class Writer:
         finally:
             self._cluster.close()
 
-    def _admit_columns(self, records: Sequence[Record]) -> None:
-        known = self._meta.columns
-        if len(known) >= template.MOST_COLUMNS:
-            return
-        wanted: set[str] = set()
-        for record in records:
-            wanted |= document.wanted_columns(record)
-        if not wanted <= known.keys():
-            self._meta.admit(wanted)
-
     def _bulks(self, records: Sequence[Record]) -> Iterator[_Bulk]:
-        columns, output = self._meta.columns, self._meta.output
+        """Cuts the batch into requests. Columns are admitted before the first value for them is sent."""
+        for start in range(0, len(records), _BUILT_AT_ONCE):
+            part = records[start : start + _BUILT_AT_ONCE]
+            builder = Builder(self._layout, self._meta.columns)
+            lines = [dumps(builder.build(record)) for record in part]
+            if builder.missing and self._meta.has_room and self._meta.admit(builder.missing):
+                builder = Builder(self._layout, self._meta.columns)
+                lines = [dumps(builder.build(record)) for record in part]
+            yield from self._cut(part, lines)
+
+    def _cut(self, records: Sequence[Record], lines: Sequence[bytes]) -> Iterator[_Bulk]:
         bulk = _Bulk()
-        for record in records:
-            head = f'{{"create":{{"_index":"{self._index_of(record)}","_id":"{record.id}"}}}}\n'.encode()
-            line = b"%b%b\n" % (head, document.dumps(document.build(record, columns, output)))
-            if bulk.records and bulk.size + len(line) > BULK_BYTES:
+        for record, line in zip(records, lines, strict=True):
+            index = self._index_of(record.id)
+            whole = b'{"create":{"_index":"%b","_id":"%b"}}\n%b\n' % (index.encode(), record.id.encode(), line)
+            if bulk.records and bulk.size + len(whole) > BULK_BYTES:
                 yield bulk
                 bulk = _Bulk()
-            bulk.take(record, line)
+            bulk.take(record, whole, index)
         if bulk.records:
             yield bulk
 
-    def _index_of(self, record: Record) -> str:
-        return f"{self._index}-{partition.suffix(int(record.id[:12], 16), self._meta.partition)}"
+    def _index_of(self, record_id: str) -> str:
+        """The index of an id, which begins with its event time; the last one is asked first."""
+        known = self._last
+        if known.first <= record_id < known.end:
+            return known.index
+        span = partition.span(int(record_id[:12], 16), self._meta.partition)
+        self._last = _Known(f"{span.start_ms:012x}", f"{span.end_ms:012x}", f"{self._index}-{span.suffix}")
+        return self._last.index
 
     def _deliver(self, bulk: _Bulk) -> AddResult:
         """Sends until every record is taken or refused for good."""
@@ -176,9 +201,12 @@ class Writer:
             if error.status == _TOO_LARGE:
                 return self._send_halves(bulk, error)
             raise
+        self._touched.update(bulk.indices)
+        if not answer["errors"]:
+            return _Outcome(accepted=len(bulk.records))
         outcome = _Outcome()
-        for record, line, item in zip(bulk.records, bulk.lines, answer["items"], strict=True):
-            self._judge(record, line, item["create"], outcome)
+        for place, item in enumerate(answer["items"]):
+            self._judge(bulk, place, item["create"], outcome)
         return outcome
 
     def _send_halves(self, bulk: _Bulk, error: RefusedError) -> _Outcome:
@@ -186,37 +214,36 @@ class Writer:
         if len(bulk.records) == 1:
             return _Outcome(rejected=[Rejected(bulk.records[0], str(error))])
         middle = len(bulk.records) // 2
-        first = self._send(_part(bulk, 0, middle))
-        first.join(self._send(_part(bulk, middle, len(bulk.records))))
+        first = self._send(bulk.part(0, middle))
+        first.join(self._send(bulk.part(middle, len(bulk.records))))
         return first
 
-    def _judge(self, record: Record, line: bytes, item: dict[str, Any], outcome: _Outcome) -> None:
+    def _judge(self, bulk: _Bulk, place: int, item: dict[str, Any], outcome: _Outcome) -> None:
         status = item["status"]
         if status == _CREATED:
             outcome.accepted += 1
-            self._touched.add(self._index_of(record))
             return
         if status == _EXISTS:
             outcome.existing += 1
             return
+        index = bulk.indices[place]
         kind, reason = reason_of(item)
         if "flood-stage" in reason or "read-only-allow-delete" in reason:
             raise DiskFullError(
                 f"{self._cluster.url} takes no more writes, its disk is full ({reason}); free some space there"
             )
         if kind == _NO_INDEX:
-            outcome.missing.add(self._index_of(record))
+            outcome.missing.add(index)
         elif kind == "cluster_block_exception":
             raise StoreError(
-                f"{self._cluster.url}: {reason}; lift the block: PUT {self._index_of(record)}/_settings "
-                '{"index.blocks.write": null}'
+                f'{self._cluster.url}: {reason}; lift the block: PUT {index}/_settings {{"index.blocks.write": null}}'
             )
         elif kind == "security_exception":
-            raise AccessError(f"{self._cluster.url} does not permit writing to {self._index_of(record)}: {reason}")
+            raise AccessError(f"{self._cluster.url} does not permit writing to {index}: {reason}")
         elif status not in _TRY_AGAIN:
-            outcome.rejected.append(Rejected(record, f"{status} {kind}: {reason}"))
+            outcome.rejected.append(Rejected(bulk.records[place], f"{status} {kind}: {reason}"))
             return
-        outcome.again.take(record, line)
+        outcome.again.take(bulk.records[place], bulk.lines[place], index)
         outcome.reason = f"{status} {kind}: {reason[:200]}"
 
     def _create_indices(self, missing: set[str]) -> None:
@@ -252,12 +279,6 @@ class _Outcome:
         self.rejected += other.rejected
         self.missing |= other.missing
         self.reason = other.reason or self.reason
-        for record, line in zip(other.again.records, other.again.lines, strict=True):
-            self.again.take(record, line)
-
-
-def _part(bulk: _Bulk, start: int, end: int) -> _Bulk:
-    part = _Bulk()
-    for record, line in zip(bulk.records[start:end], bulk.lines[start:end], strict=True):
-        part.take(record, line)
-    return part
+        again = other.again
+        for record, line, index in zip(again.records, again.lines, again.indices, strict=True):
+            self.again.take(record, line, index)

@@ -135,6 +135,13 @@ class ForeignDialect:
         del name
         return False
 
+    def odd(self, name: str) -> None:
+        """Others' columns hold what there is."""
+
+    def own_fields(self) -> dict[str, dict[str, Any]]:
+        """The server has listed all names."""
+        return {}
+
     def no_column(self, name: str) -> UsageError:
         """The error for a field that cannot be listed."""
         fields = ", ".join(at.field for at in self._fields.locate(name))
