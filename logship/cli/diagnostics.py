@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +15,10 @@ from logship.errors import ExitCode, LogshipError, QuerySyntaxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_UNKNOWN_WIDTH: Final = 80
+"""Where a terminal does not tell how wide it is."""
 
 
 def say(message: str) -> None:
@@ -42,7 +46,7 @@ class Progress:
     def show(self, text: str) -> None:
         """Replaces the line."""
         if interactive():
-            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or _UNKNOWN_WIDTH
             sys.stderr.write("\r\x1b[2K" + text[: max(width - 1, 20)])
             sys.stderr.flush()
             self._shown = True

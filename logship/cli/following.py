@@ -26,6 +26,8 @@ _READ: Final = 2_000
 """Stretches with no more matches are read; longer ones are cut again."""
 _SHORTEST_US: Final = 1_000
 _ROUND_S: Final = 0.5
+_TOUCH_ROUNDS: Final = 120
+"""A server forgets a snapshot that nobody asks for some minutes, so the one shown last is asked each minute."""
 
 
 def follow(
@@ -54,9 +56,13 @@ def follow(
         yield from new_records(last, following, query, within)
         idle()
         last, following = following, last
+        rounds = 0
         while not following.refresh():
             idle()
             pause(_ROUND_S)
+            rounds += 1
+            if rounds % _TOUCH_ROUNDS == 0:
+                last.count(query, TimeRange(start_us, start_us + 1))
 
 
 def new_records(last: StoreReader, following: StoreReader, query: Node, within: TimeRange) -> Iterator[Record]:

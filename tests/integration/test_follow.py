@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logship.cli.following import new_records
+from logship.cli.following import follow, new_records
 from logship.query import parse
 from logship.query.match import matches
 from logship.record import Record, record_id
@@ -157,3 +159,54 @@ def test_what_is_new_is_the_difference_of_two_snapshots(
     writer.close()
 
     assert sorted(r.id for r in given_out) == sorted(r.id for r in everything if matches(tree, r))
+
+
+def test_a_terminal_shows_a_heartbeat(tmp_path: Path) -> None:
+    """Whoever watches sees how many records came and how long ago the last one was; the line is written over."""
+    writer = open_writer(tmp_path / "data", "test", long_running=True)
+    writer.add([record(0, NOW_US)])
+    writer.close()
+    watched, terminal = pty.openpty()
+    command = [sys.executable, "-m", "logship", "search", "--follow", "--store", "./data", "--format", "ndjson"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=terminal)
+    os.close(terminal)
+    seen = b""
+    while b"ago" not in seen:
+        seen += os.read(watched, 1000)
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=20)
+    os.close(watched)
+
+    assert b"following; 1 records, last record" in seen
+    assert (process.returncode, printed.count(b"\n")) == (130, 1)
+
+
+def test_a_snapshot_that_nothing_follows_is_kept_in_use(tmp_path: Path) -> None:
+    """A server forgets snapshots, so that the one shown last is asked now and then, also when nothing arrives."""
+    writer = open_writer(tmp_path / "data", "test", long_running=True)
+    writer.add([record(0, NOW_US)])
+    writer.commit()
+    asked = []
+
+    class Watched(Reader):
+        def count(self, *arguments: Any, **more: Any) -> int:
+            asked.append(arguments)
+            return super().count(*arguments, **more)
+
+    pauses = 0
+
+    def pause(seconds: float) -> None:
+        nonlocal pauses
+        assert seconds > 0
+        pauses += 1
+        if pauses == 250:
+            writer.add([record(1, NOW_US + 1)])
+            writer.commit()
+
+    found = follow(
+        (Watched(tmp_path / "data"), Watched(tmp_path / "data")), parse(""), 0, first=5, idle=lambda: None, pause=pause
+    )
+    shown = [next(found).attributes["number"], next(found).attributes["number"]]
+    writer.close()
+
+    assert (shown, len(asked)) == ([0, 1], 2)
