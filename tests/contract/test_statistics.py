@@ -181,6 +181,35 @@ def test_an_empty_store_has_one_group_of_nothing(place: Place) -> None:
     )
 
 
+@engines
+def test_a_value_that_stands_twice_in_a_list_counts_once(place: Place) -> None:
+    """A record is in a group or is not."""
+    made = [record(number, attributes={"tags": tags}) for number, tags in enumerate([[5, 5], ["a", "a", "b"], "b", 5])]
+    reader = fill(place, made)
+    groups = reader.aggregate(All(), measures=[Measure("count")], by=["tags"])
+
+    assert [(group.keys, group.values) for group in groups] == [(("5",), (2,)), (("a",), (1,)), (("b",), (2,))]
+    assert reader.terms(All(), "tags") == [("5", 2), ("b", 2), ("a", 1)]
+
+
+def test_a_number_and_its_text_in_one_list_are_one_value(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """They read alike, so the record is in their group once."""
+    made = [record(1, attributes={"tags": [5, "5"]}), record(2, attributes={"tags": 5})]
+    reader = fill(empty_place("embedded", request, tmp_path), made)
+    groups = reader.aggregate(All(), measures=[Measure("count")], by=["tags"])
+
+    assert ([(g.keys, g.values) for g in groups], reader.terms(All(), "tags")) == ([(("5",), (2,))], [("5", 2)])
+
+
+def test_percentiles_hold_over_any_range_of_numbers(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Also where the engine's sketch could not tell small numbers apart beside a huge one."""
+    made = [record(number, attributes={"n": 10.0**number}) for number in range(-8, 200, 4)]
+    wanted: dict[str, Any] = {"measures": [Measure("percentile", "n", float(p)) for p in (0, 10, 50, 90, 100)]}
+    reader = fill(empty_place("embedded", request, tmp_path), made)
+
+    assert differences(wanted, reader.aggregate(All(), **wanted), memory_of(made).aggregate(All(), **wanted)) == []
+
+
 def test_many_different_values_are_counted_within_three_percent(place_of_many: StoreReader) -> None:
     """Beyond 10,000 of them; below, exactly."""
     found = place_of_many.aggregate(
