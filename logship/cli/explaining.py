@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from logship.timerange import TimeRange, human_span
 
@@ -33,9 +33,7 @@ def lines(reader: StoreReader, text: str, pipeline: Pipeline, within: TimeRange 
     yield f"  {reader.count(pipeline.search, within):,} of {facts['records']:,} records"
     yield "store"
     yield f"  {facts['location']} ({facts.get('engine', '')})"
-    explained: Any = getattr(reader, "explain", None)
-    if explained is not None:
-        yield from (f"  {line}" for line in explained(pipeline.search, within))
+    yield from (f"  {line}" for line in reader.explain(pipeline.search, within))
 
 
 def _touched(held: TimeRange | None, within: TimeRange | None) -> str:

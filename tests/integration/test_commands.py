@@ -191,7 +191,13 @@ def test_explain_names_the_part_of_the_time_and_the_matches(run: Callable[..., E
     done = run("search", "service:edge | limit 1", "--explain", "--from", format_time(NOW_US + 2_000_000))
     text = done.out.decode()
 
-    assert (done.status, "service.name" in text, "2 of 4 records" in text, "of the 3" in text) == (0, True, True, True)
+    assert (done.status, "2 of 4 records" in text, "of the 3 s held" in text, "| limit 1" in text) == (
+        0,
+        True,
+        True,
+        True,
+    )
+    assert ("TermQuery" in text, "exact" in text) == (True, True)
 
 
 @pytest.mark.usefixtures("shop")
