@@ -141,7 +141,7 @@ def _figure(measure: Measure, dialect: Dialect, *, robust: bool) -> dict[str, An
     if number is None:
         return None
     if measure.function != "percentile":
-        return {measure.function: {"field": number[0]}}
+        return {"stats": {"field": number[0]}}
     kind = (
         {"tdigest": {"compression": _COMPRESSION}}
         if robust
@@ -163,8 +163,8 @@ def _value(bucket: dict[str, Any], place: str, measure: Measure, dialect: Dialec
             return int(found["value"]) if found else 0
     if found is None:
         return None
-    value = found["values"][0]["value"] if measure.function == "percentile" else found["value"]
-    if value is None or value == "NaN":
+    value = found["values"][0]["value"] if measure.function == "percentile" else found[measure.function]
+    if value is None or value == "NaN" or (measure.function != "percentile" and not found["count"]):
         return None
     column = dialect.number_column(measure.field)
     scale = column[1] if column else 1.0
