@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from logship.query import names
-from logship.query.tree import Exists, Not, Range, Term, both
+from logship.query.tree import All, Exists, Not, Range, Term, both
 from logship.record import SEVERITY_NUMBERS
 from logship.store import plain
 from logship.store.port import Measure
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from logship.store.tantivy.compile import Compiler
     from logship.timerange import TimeRange
 
-_SPARE: Final = 1_000
+_SPARE: Final = 200
 """Records read beyond those wanted cost less than looking closer."""
 _MOST_ROUNDS: Final = 80
 _BARS: Final = 500
@@ -72,51 +72,24 @@ class Ordering:
         return found
 
     def _numbers(self, limit: int) -> list[Record]:
-        ends = self._ends(Exists(self._field))
+        ends = self._ends(All())
         if ends is None:
             return []
         if max(map(abs, ends)) >= _EXACT:
             raise InexactError
-        worst, best = ends
-        if (total := self._count(self._from(worst))) <= limit + _SPARE:
-            return self._ranked(self._search(self._from(worst), total), limit)
+        worst, best = least, _ = ends
         for _ in range(_MOST_ROUNDS):
-            if worst == best:
-                return self._with_ties(worst, limit)
-            for middle in self._guesses(worst, best, limit):
-                total = self._count(self._from(middle))
+            for guess in self._guesses(worst, best, limit):
+                total = self._count(self._from(guess))
+                if total <= limit + _SPARE and (total >= limit or guess == least):
+                    return self._ranked(self._search(self._from(guess), total), limit)
                 if total < limit:
-                    best = self._next_best(middle, worst)
-                elif total <= limit + _SPARE:
-                    return self._ranked(self._search(self._from(middle), total), limit)
+                    best = guess
                 else:
-                    worst = self._nearest(middle, best)
-                    break
+                    worst = self._nearest(guess, best)
+            if self._count(self._from(worst, beyond=True)) < limit:
+                return self._with_ties(worst, limit)
         raise InexactError
-
-    def _guesses(self, worst: float, best: float, limit: int) -> list[float]:
-        """Two numbers between which the one of rank `limit` lies, the one nearer to the best first; or the middle."""
-        if self._field == names.SEVERITY:
-            return [self._middle(worst, best)]
-        step = abs(best - worst) / _BARS
-        step = max(1, math.ceil(step)) if self._whole else step
-        bars = Statistics(*self._engine, both(self._query, self._from(worst)), self._within).bars(self._field, step)
-        seen, edges = 0, sorted(bars, reverse=self._descending)
-        for edge in edges:
-            seen += bars[edge]
-            if seen >= limit:
-                low, high = edge, edge + step
-                guesses = [high, low] if self._descending else [low - step / 2, high]
-                return [self._inside(guess, worst, best) for guess in guesses]
-        return [self._middle(worst, best)]
-
-    def _inside(self, guess: float, worst: float, best: float) -> float:
-        """The guess, but strictly better than the worst so that each round gets nearer, and not beyond the best."""
-        if self._whole:
-            guess = math.ceil(guess) if self._descending else math.floor(guess)
-        if self._is_before(guess, best):
-            return best
-        return guess if self._is_before(guess, worst) else self._middle(worst, best)
 
     def _ends(self, node: Node) -> tuple[float, float] | None:
         """The last and the first number in the order, among the records that match the node; None without any."""
@@ -131,24 +104,43 @@ class Ordering:
             low, high = first, last
         return (low, high) if self._descending else (high, low)
 
+    def _guesses(self, worst: float, best: float, limit: int) -> list[float]:
+        """Numbers between which the one of rank `limit` lies, the one nearer to the worst first."""
+        if self._field == names.SEVERITY:
+            return [worst, self._middle(worst, best)]
+        step = abs(best - worst) / _BARS or 1.0
+        step = max(1, math.ceil(step)) if self._whole else step
+        bars = Statistics(*self._engine, both(self._query, self._from(worst)), self._within).bars(self._field, step)
+        if sum(bars.values()) <= limit + _SPARE:
+            return [worst]
+        seen = 0
+        for edge in sorted(bars, reverse=self._descending):
+            seen += bars[edge]
+            if seen >= limit:
+                guesses = [edge, edge + step] if self._descending else [edge + step, edge - step / 2]
+                return [self._inside(guess, worst, best) for guess in guesses]
+        return [self._middle(worst, best)]
+
     def _middle(self, worst: float, best: float) -> float:
         middle = worst + (best - worst) / 2
         if self._whole:
             middle = math.ceil(middle) if self._descending else math.floor(middle)
         return best if middle == worst else middle
 
-    def _next_best(self, middle: float, worst: float) -> float:
-        """The first number in the order that stands behind `middle`; lists may hide it, so it is an estimate."""
-        before = middle - 1 if self._descending else middle + 1
-        limit = before if self._whole else math.nextafter(middle, worst)
-        ends = self._ends(self._behind(middle))
-        return limit if ends is None or self._is_before(ends[1], limit) else ends[1]
+    def _inside(self, guess: float, worst: float, best: float) -> float:
+        """The guess, but better than the worst so that each round gets nearer, and not beyond the best."""
+        if self._whole:
+            guess = math.ceil(guess) if self._descending else math.floor(guess)
+        if self._is_before(guess, best):
+            return best
+        return guess if self._is_before(guess, worst) else self._middle(worst, best)
 
-    def _nearest(self, middle: float, best: float) -> float:
-        """The last number in the order that does not stand behind `middle`, as an estimate."""
-        ends = self._ends(self._from(middle))
-        inside = ends is not None and not self._is_before(middle, ends[0]) and not self._is_before(ends[0], best)
-        return ends[0] if ends is not None and inside else middle
+    def _nearest(self, guess: float, best: float) -> float:
+        """The last number in the order that does not stand behind the guess; lists may hide it."""
+        ends = self._ends(self._from(guess))
+        if ends is None or self._is_before(guess, ends[0]) or self._is_before(ends[0], best):
+            return guess
+        return guess if self._field == names.SEVERITY else ends[0]
 
     def _is_before(self, first: float, second: float) -> bool:
         return first > second if self._descending else first < second
@@ -158,11 +150,6 @@ class Ordering:
         if self._descending:
             return Range(self._field, value, None, include_low=not beyond)
         return Range(self._field, None, value, include_high=not beyond)
-
-    def _behind(self, value: float) -> Range:
-        if self._descending:
-            return Range(self._field, None, value, include_high=False)
-        return Range(self._field, value, None, include_low=False)
 
     def _with_ties(self, value: float, limit: int) -> list[Record]:
         """The fewer than `limit` records before a number, filled up with the newest that have it."""
