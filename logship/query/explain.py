@@ -175,7 +175,8 @@ def _pattern(pattern: str) -> str:
     if pieces and pieces[-1] == "\\":
         pieces.pop()
     written = "".join(f"\\{piece}" if _IN_PATTERN.match(piece) else piece for piece in pieces)
-    return f"\\{written}" if written[:1] in ("<", ">", "=", "[", "{", "/", "-", ":", "+", "!") else written
+    slashed = written.startswith("/") and written.endswith("/")
+    return f"\\{written}" if slashed or written[:1] in ("<", ">", "=", "[", "{", "-", ":", "+", "!") else written
 
 
 def _expression(pattern: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from logship.query import addresses, names, text
@@ -133,7 +134,7 @@ class Compiler:
         return self._make.term_query(self._schema, field, value, "basic")
 
     def _matches(self, field: str, expression: str) -> tantivy.Query:
-        return self._make.regex_query(self._schema, field, expression)
+        return _expression_query(field, expression)
 
     def _times(self, column: str, low: float | None, high: float | None) -> tantivy.Query:
         return self._make.range_query(self._schema, column, self._types.Integer, low, high)
@@ -316,6 +317,19 @@ class Compiler:
     def _candidates(self, field: str) -> Compiled:
         """Records that have the field at all; the tree decides."""
         return Compiled(self._exists(field).query, exact=False)
+
+
+@lru_cache(maxsize=64)
+def _expression_query(field: str, expression: str) -> tantivy.Query:
+    """Building an automaton takes milliseconds, and one question is put several times: page, count, chart."""
+    import tantivy
+
+    return tantivy.Query.regex_query(_schema(), field, expression)
+
+
+@cache
+def _schema() -> tantivy.Schema:
+    return schema.build()
 
 
 def _escape(value: str) -> str:
