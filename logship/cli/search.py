@@ -192,9 +192,9 @@ def _say_fields(reader: StoreReader, search: _Wanted, found: Iterable[Record]) -
     from logship.cli import output
     from logship.query.match import values
     from logship.query.names import TOP_LEVEL
-    from logship.query.tree import Exists, fields
+    from logship.query.tree import Exists
 
-    asked = fields(search.pipeline.search) - TOP_LEVEL
+    asked = search.pipeline.fields - TOP_LEVEL
     for record in found:
         asked = {name for name in asked if not values(record, name)}
         if not asked:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from logship.query import tree
+
 if TYPE_CHECKING:
     from logship.query.tree import Node
 
@@ -149,3 +151,31 @@ class Pipeline:
     def makes_rows(self) -> bool:
         """Whether the result is rows of figures and not records."""
         return any(isinstance(stage, (Stats, Top, Timechart)) for stage in self.stages)
+
+    @property
+    def fields(self) -> set[str]:
+        """The canonical names of all fields that are asked of records."""
+        found = tree.fields(self.search)
+        for stage in self.stages:
+            found |= _asked(stage)
+            if isinstance(stage, (Stats, Top, Timechart)):
+                break
+        return found - {""}
+
+
+def _asked(stage: Stage) -> set[str]:
+    match stage:
+        case Where(condition):
+            return tree.fields(condition)
+        case Stats(figures, by):
+            return {figure.field for figure in figures} | {key.field for key in by}
+        case Timechart(figures, by):
+            return {figure.field for figure in figures} | ({by.field} if by else set())
+        case Top(_, key):
+            return {key.field}
+        case Sort(keys):
+            return {key.key.field for key in keys}
+        case Fields(keys) | Dedup(keys):
+            return {key.field for key in keys}
+        case _:
+            return set()

@@ -206,3 +206,11 @@ def test_without_a_bar_it_is_the_query_language(text: str) -> None:
     found = outcome(parse_pipeline)
 
     assert (found.search if isinstance(found, Pipeline) else found) == outcome(parse)
+
+
+def test_a_pipeline_knows_what_it_asks_of_records() -> None:
+    """Fields of all stages up to the figures; what stands behind them are columns."""
+    text = "a:1 | where b>1 | sort -c | dedup d | stats sum(e) as x, count() by f | where x>1 | sort f"
+
+    assert parse_pipeline(text).fields == {"a", "b", "c", "d", "e", "f"}
+    assert parse_pipeline("* | timechart p95(duration) by service").fields == {"duration_ms", "service.name"}
