@@ -79,13 +79,14 @@ def _values(reader: StoreReader, tree: Node, within: TimeRange | None, field: st
     from logship.query.tree import Exists, both
 
     name = names.canonical(field)
-    found = reader.terms(tree, name, within, size=limit)
+    asked = both(tree, Exists(name))  # a store that has to read records reads these alone
+    found = reader.terms(asked, name, within, size=limit)
     if not found:
         known = reader.field_names()
         hints = [] if name in known else output.unknown_fields([name], known)
         diagnostics.say(hints[0] if hints else f"no record that matches has {field!r}")
         return ExitCode.FINDINGS
-    having = reader.count(both(tree, Exists(name)), within)
+    having = reader.count(asked, within)
     if wanted == "json":
         values = [{"value": value, "count": count} for value, count in found]
         output.write_line(output.dumps({"name": name, "short": names.short(name), "count": having, "values": values}))

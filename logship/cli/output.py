@@ -89,16 +89,23 @@ def _raw(records: Iterable[Record], out: BinaryIO) -> int:
     return written
 
 
-def _csv(records: Iterable[Record], out: BinaryIO) -> int:
-    import io
+class Encoded:
+    """Takes text for a stream of bytes."""
 
-    text = io.TextIOWrapper(out, encoding="utf-8", errors="replace", newline="", write_through=True)
-    table = csv.writer(text)
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        """Writes it at once."""
+        return self._out.write(text.encode("utf-8", "replace"))
+
+
+def _csv(records: Iterable[Record], out: BinaryIO) -> int:
+    table = csv.writer(Encoded(out))
     table.writerow([*_COLUMNS, "trace", "id"])
     written = 0
     for written, record in enumerate(records, 1):  # noqa: B007 - returned
         table.writerow([*_cells(record), record.trace_id, record.id])
-    text.detach()
     return written
 
 
@@ -119,12 +126,14 @@ def _cells(record: Record) -> list[str]:
 
 def summary(record: Record) -> str:
     """What a record says in one line: the request for completion records, else the body."""
+    if record.kind not in ("request", "call"):
+        return record.body
     parts = [
         value_text(value)
         for name in ("http.request.method", "http.route", "http.response.status_code")
         for value in values(record, name)[:1]
     ]
-    if record.kind in ("request", "call") and len(parts) > 1 and not any(part in record.body for part in parts[1:2]):
+    if len(parts) > 1 and parts[1] not in record.body:
         return f"{' '.join(parts)}  {record.body}"
     return record.body
 

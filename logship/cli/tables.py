@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import io
 import sys
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from logship.cli.output import dumps, printable
+from logship.cli.output import Encoded, dumps, printable
 from logship.errors import UsageError
 from logship.record import format_time
 from logship.store.pipeline.results import json_cell
@@ -107,13 +106,11 @@ def _objects(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], out: Bin
 
 
 def _csv(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], out: BinaryIO) -> int:
-    text = io.TextIOWrapper(out, encoding="utf-8", errors="replace", newline="", write_through=True)
-    table = csv.writer(text)
+    table = csv.writer(Encoded(out))
     table.writerow([column.name for column in columns])
     written = 0
     for written, row in enumerate(rows, 1):  # noqa: B007 - returned
         table.writerow([json_cell(cell, column.kind) for column, cell in zip(columns, row, strict=True)])
-    text.detach()
     return written
 
 
