@@ -4,13 +4,13 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 
-.PHONY: demo test lint bench docs soak score demo-seeds clean
+.PHONY: demo test lint bench docs soak score demo-seeds opensearch clean
 
 demo: .venv/demo.ready        ## the whole pipeline on this machine, then the terminal on top
 	@$(BIN)/logship demo $(ARGS)
 
 test: .venv/dev.ready         ## everything but the slow runs
-	@$(BIN)/python -m pytest -n 2 -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
 
 lint: .venv/dev.ready         ## style, types, floors
 	@$(BIN)/ruff check .
@@ -27,6 +27,9 @@ docs: .venv/dev.ready         ## the pictures of the README, and the examples ru
 
 soak: .venv/dev.ready         ## slow fault and volume runs
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+
+opensearch: .venv/dev.ready   ## a real OpenSearch node on loopback, data in ./opensearch-data; ARGS="--port 9200 --heap 1g"
+	@$(BIN)/python -m logship.testing.opensearch_node $(ARGS)
 
 score: .venv/dev.ready        ## cause finding on the labelled incidents beside this checkout
 	@python3 ../shared/incidents/trainticket/score.py ../shared/incidents/trainticket --command "$(BIN)/logship" -v $(ARGS)

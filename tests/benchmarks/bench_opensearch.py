@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import closing, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -114,9 +115,8 @@ def overhead(store: Store) -> None:
 def start_up(store: Store) -> None:
     """From the command to its first row."""
     with tempfile.TemporaryDirectory() as folder:
-        config = f"{folder}/logship.toml"
-        with open(config, "w") as file:
-            file.write(f'[stores.bench]\nlocation = "{store.location}"\nindex = "{store.index}"\n')
+        config = Path(folder, "logship.toml")
+        config.write_text(f'[stores.bench]\nlocation = "{store.location}"\nindex = "{store.index}"\n')
         command = [
             sys.executable,
             "-m",
@@ -128,7 +128,7 @@ def start_up(store: Store) -> None:
             "--store",
             "bench",
             "--config",
-            config,
+            str(config),
         ]
         times = []
         for _ in range(7):

@@ -10,8 +10,10 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from logship.errors import AccessError, ConnectError, DiskFullError, StoreError
 from logship.query.tree import All
@@ -24,14 +26,17 @@ from logship.testing.opensearch_node import Node
 from tests import secured_node
 from tests.conftest import opensearch_available
 from tests.contract.store_cases import record
-from tests.contract.stores import Remote
+from tests.contract.stores import Remote, fill
+from tests.contract.test_store import check, some_ranges, some_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from logship.record import Record
     from logship.settings import Store
-    from logship.store.port import StoreReader
+    from logship.store.port import StoreReader, StoreWriter
+    from logship.timerange import TimeRange
 
 pytestmark = [pytest.mark.opensearch, pytest.mark.xdist_group("opensearch"), pytest.mark.timeout(240)]
 
@@ -245,6 +250,31 @@ def test_the_roles_of_the_setup_are_enough_and_no_more(secured: secured_node.Sec
     ):
         with pytest.raises(AccessError, match="does not permit"):
             refused()
+
+
+class Locked:
+    """A store of its own behind TLS and roles: one user writes, another reads."""
+
+    def __init__(self, secured: secured_node.Secured) -> None:
+        self._secured, self._index = secured, f"t{uuid4().hex[:12]}"
+        Setup(secured.store(index=self._index)).apply(lambda _: None)
+        for user, role in (("ship", "writer"), ("look", "reader")):
+            secured.add_user(user, f"{self._index}-{role}")
+
+    def writer(self) -> StoreWriter:
+        return open_writer(self._secured.store("ship", index=self._index))
+
+    def reader(self) -> StoreReader:
+        return open_reader(self._secured.store("look", index=self._index))
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(made=some_records, within=some_ranges)
+def test_the_contract_holds_behind_tls_and_roles(
+    secured: secured_node.Secured, made: list[Record], within: TimeRange | None
+) -> None:
+    """A role that writes and a role that reads are all that the store suite needs."""
+    check(made, fill(Locked(secured), made), within)
 
 
 def test_wrong_passwords_and_authorities_are_told_apart(secured: secured_node.Secured) -> None:
