@@ -58,6 +58,9 @@ QUERIES = [
     "error:10.0.0.0/8", "id:10.0.0.0/8", "tenant:[a TO z]", "tenant:>A", 'tenant:["" TO "5.0"]', "tenant:[true TO true]",
     'tenant:{"a" TO "{"}', "error:>=A", "path:<b", "trace:>=t1", 'tenant=~"^t|[0-9]$"', 'error=~"."', 'path=~"or.*s"',
     'status=~"^5"', 'tenant=~"x$"', "status:5??", "status:*0?", "duration:*5", "-status:5*", "tenant:5kb", "bytes:1kb",
+    'tenant=~"^[a-c]$"', 'tenant=~"(?:10\\.){2}"', 'tenant=~"^10\\.\\d+\\.[^a]"', 'tenant=~"a|5"', 'tenant=~"^a|5$"', 'tenant=~"x+$"',
+    'tenant=~"é$"', 'tenant=~"x.y"', 'tenant=~"x\\sy"', 'tenant=~"^$"', 'tenant=~""', 'tenant=~"(?i)TRUE"', 'tenant=~"t.*?e"',
+    'tenant=~"=(x|$)"', 'tenant=~"^.$"', 'path=~"/\\w+/9?[0-9]$"', 'trace=~"^t"', 'parent=~"p|q"', 'id=~"^0.*[a-f]"', 'time=~"^17"',
     "_exists_:tenant", "NOT _exists_:tenant", "!level:error && (timeout || lock)", "+timeout -lock", "tenant: (5 OR true)",
     "time:>now-15m", "exception.stacktrace:[A TO Z]", 'exception.stacktrace=~"at x"', "service:(orders OR 5 OR edge)",
 ]  # fmt: skip

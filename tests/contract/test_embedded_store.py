@@ -10,10 +10,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from logship.errors import NewerFormatError, StoreError, StoreLockedError
-from logship.query import parse
-from logship.query.tree import All
+from logship.query import matches, parse
+from logship.query.text import compile_re2
+from logship.query.tree import All, Regex
 from logship.store.tantivy.reader import Reader
 from logship.store.tantivy.writer import open_writer
 from tests.contract.store_cases import record
@@ -147,3 +150,75 @@ def test_a_query_is_explained_by_the_engine_s_own(tmp_path: Path) -> None:
         'field: kv })] }), (Must, BooleanQuery { [(Should, TermQuery(Term(route, "/r1"))), '
         '(Should, TermQuery(Term(kv, "http.route\\u{1f}/r1")))] })] }'
     )
+
+
+VALUES = [
+    "",
+    "a",
+    "b",
+    "ab",
+    "ba",
+    "aab",
+    "a.b",
+    "a b",
+    "1",
+    "12a",
+    "a\nb",
+    "é",
+    "aé",
+    "a-b",
+    "[a]",
+    "^a",
+    "a$",
+    "日",
+]
+
+
+@pytest.fixture(scope="module")
+def valued(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Record], Reader]:
+    folder = tmp_path_factory.mktemp("valued") / "store"
+    made = [record(n, attributes={"tenant": value}) for n, value in enumerate(VALUES)]
+    writer = open_writer(folder, "test", long_running=False)
+    writer.add(made)
+    writer.close()
+    return made, Reader(folder)
+
+
+PIECES = [
+    "a",
+    "b",
+    ".",
+    "*",
+    "+",
+    "?",
+    "|",
+    "(",
+    ")",
+    "(?:",
+    "[a-b]",
+    "[^a]",
+    "^",
+    "$",
+    "\\d",
+    "\\w",
+    "\\s",
+    "\\.",
+    "é",
+    "1",
+    "-",
+    " ",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+def test_expressions_mean_in_the_engine_what_re2_means(valued: tuple[list[Record], Reader], pattern: str) -> None:
+    """Whatever is handed to the engine's own expressions finds what RE2 finds."""
+    made, reader = valued
+    try:
+        compile_re2(pattern)
+    except Exception:
+        assume(False)
+    tree = Regex("tenant", pattern)
+
+    assert {found.id for found in reader.scan(tree)} == {one.id for one in made if matches(tree, one)}

@@ -6,10 +6,8 @@ text, so that text is generated here from an encoded name and a number.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from logship.query import addresses, names, text
@@ -36,7 +34,7 @@ from logship.query.tree import (
 from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS
 from logship.store import storable
-from logship.store.tantivy import schema
+from logship.store.tantivy import expressions, schema
 from logship.store.tantivy.values import TooManyError, Value, Values
 
 if TYPE_CHECKING:
@@ -46,8 +44,8 @@ if TYPE_CHECKING:
 
     from logship.timerange import TimeRange
 
-_DIGITS: Final = "0123456789abcdef"
-_SPECIAL: Final = re.compile(r"[\\.+*?()|\[\]{}^$#&\-~]")
+_TRIED: Final = schema.NUMBER_COLUMNS.keys() | schema.UNINDEXED | names.TIMES
+"""Fields whose values stand in no index as text."""
 _HAS_VALUES: Final = frozenset({names.TIME, names.ID})
 
 
@@ -134,7 +132,7 @@ class Compiler:
         return self._make.term_query(self._schema, field, value, "basic")
 
     def _matches(self, field: str, expression: str) -> tantivy.Query:
-        return _expression_query(field, expression)
+        return expressions.query(field, expression)
 
     def _times(self, column: str, low: float | None, high: float | None) -> tantivy.Query:
         return self._make.range_query(self._schema, column, self._types.Integer, low, high)
@@ -145,10 +143,10 @@ class Compiler:
         return self._make.phrase_query(self._schema, "body", list(tokens))
 
     def _pattern(self, tokens: tuple[str, ...]) -> tantivy.Query:
-        expressions = [_expression(token) for token in tokens]
+        wanted = [expressions.of_wildcard(token) for token in tokens]
         if len(tokens) == 1:
-            return self._matches("body", expressions[0])
-        return self._make.regex_phrase_query(self._schema, "body", list(expressions))
+            return self._matches("body", wanted[0])
+        return self._make.regex_phrase_query(self._schema, "body", list(wanted))
 
     def _exists(self, field: str) -> Compiled:
         if field in _HAS_VALUES:
@@ -200,8 +198,10 @@ class Compiler:
         if field in schema.UNINDEXED or field in names.TOP_LEVEL:
             return self._candidates(field)
         first, last = addresses.bounds(cidr)
-        digits = _between(first, last)
-        return Compiled(self._matches("kv", f"{_escape(storable.text(field))}{schema.ADDRESS_MARK}{digits}"))
+        digits = expressions.between(first, last)
+        return Compiled(
+            self._matches("kv", f"{expressions.escaped(storable.text(field))}{schema.ADDRESS_MARK}{digits}")
+        )
 
     def _tried(self, field: str, passes: Callable[[Value], bool], *, unsure: Callable[[Value], bool]) -> Compiled:
         """Records with a value that passes, or about which the index cannot tell; the latter are checked."""
@@ -293,22 +293,35 @@ class Compiler:
         if field in schema.NUMBER_COLUMNS:
             test = wildcard(pattern).fullmatch
             return self._tried(field, lambda value: bool(test(value.text)), unsure=lambda _: False)
-        expression = _expression(pattern)
-        column = schema.TEXT_TERMS.get(field) or schema.TEXT_COLUMNS.get(field)
-        either = [self._matches(column, expression)] if column else []
-        if field not in names.TOP_LEVEL:
-            marks = f"[{schema.TEXT_MARK}{schema.NUMBER_MARK}]"
-            either.append(self._matches("kv", f"{_escape(storable.text(field))}{marks}{expression}"))
-        return Compiled(self._or(either))
+        return Compiled(self._or(self._values_like(field, expressions.of_wildcard(pattern))))
 
     def _regex(self, field: str, pattern: str) -> Compiled:
         if field == names.SEVERITY:
             return self._levels(lambda name: bool(compiled_regex(pattern, ignore_case=False).search(name)))
         if field != names.BODY:
-            search = compiled_regex(pattern, ignore_case=False).search
-            return self._tried(field, lambda value: bool(search(value.text)), unsure=lambda value: value.clipped)
+            return self._regex_of_values(field, pattern)
         narrowed = [self._matches("body", f".*{part}.*") for part in text.required_runs(pattern)]
         return Compiled(self._and(narrowed) if narrowed else self._make.all_query(), exact=False)
+
+    def _regex_of_values(self, field: str, pattern: str) -> Compiled:
+        expression = None if field in _TRIED else expressions.of_re2(pattern)
+        if expression is None:
+            search = compiled_regex(pattern, ignore_case=False).search
+            return self._tried(field, lambda value: bool(search(value.text)), unsure=lambda value: value.clipped)
+        either = self._values_like(field, expression)
+        clipped = schema.CLIPPED_MARK + storable.text(field)
+        if not self._searcher.doc_freq("names", clipped):
+            return Compiled(self._or(either))
+        return Compiled(self._or([*either, self._is("names", clipped)]), exact=False)
+
+    def _values_like(self, field: str, expression: str) -> list[tantivy.Query]:
+        """Queries of which one finds each record with such a value, in its column or in the general one."""
+        column = schema.TEXT_TERMS.get(field) or schema.TEXT_COLUMNS.get(field)
+        either = [self._matches(column, expression)] if column else []
+        if field not in names.TOP_LEVEL:
+            marks = f"[{schema.TEXT_MARK}{schema.NUMBER_MARK}]"
+            either.append(self._matches("kv", f"{expressions.escaped(storable.text(field))}{marks}{expression}"))
+        return either
 
     def _levels(self, wanted: Callable[[str], bool]) -> Compiled:
         found = [self._is("level", value) for name, value in SEVERITY_NUMBERS.items() if wanted(name)]
@@ -317,43 +330,6 @@ class Compiler:
     def _candidates(self, field: str) -> Compiled:
         """Records that have the field at all; the tree decides."""
         return Compiled(self._exists(field).query, exact=False)
-
-
-@lru_cache(maxsize=64)
-def _expression_query(field: str, expression: str) -> tantivy.Query:
-    """Building an automaton takes milliseconds, and one question is put several times: page, count, chart."""
-    import tantivy
-
-    return tantivy.Query.regex_query(_schema(), field, expression)
-
-
-@cache
-def _schema() -> tantivy.Schema:
-    return schema.build()
-
-
-def _escape(value: str) -> str:
-    return _SPECIAL.sub(lambda match: "\\" + match[0], value)
-
-
-def _between(first: str, last: str) -> str:
-    """The engine's regular expression for the addresses of a network, whose keys differ in their last digits alone."""
-    place = next((place for place in range(len(first)) if first[place] != last[place]), len(first))
-    if place == len(first):
-        return first
-    return f"{first[:place]}[{_DIGITS[int(first[place], 16) : int(last[place], 16) + 1]}].*"
-
-
-def _expression(pattern: str) -> str:
-    """A wildcard pattern in the engine's regular expressions, which are anchored at both ends."""
-    parts, escaped = [], False
-    for char in pattern:
-        if not escaped and char == "\\":
-            escaped = True
-        else:
-            parts.append({"*": "(?s:.)*", "?": "(?s:.)"}[char] if char in "*?" and not escaped else _escape(char))
-            escaped = False
-    return "".join(parts)
 
 
 def _digits(value: float) -> str:

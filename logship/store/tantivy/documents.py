@@ -130,11 +130,11 @@ def document(record: Record) -> tantivy.Document:
     if record.observed_ms:
         made.add_integer("observed", record.observed_ms * 1000)
     if record.trace_id:
-        made.add_text("trace", text.clip(record.trace_id))
+        made.add_text("trace", _clipped(made, "traceId", record.trace_id))
     if record.span_id:
-        made.add_text("span", text.clip(record.span_id))
+        made.add_text("span", _clipped(made, "spanId", record.span_id))
     if record.parent_span_id:
-        made.add_text("parent", text.clip(record.parent_span_id))
+        made.add_text("parent", _clipped(made, "parentSpanId", record.parent_span_id))
     made.add_bytes("source", encode(record))
     columns: dict[str, Any] = {}
     _add_fields(made, record.resource, columns)
@@ -153,7 +153,7 @@ def _add_fields(made: tantivy.Document, fields: dict[str, Any], columns: dict[st
         kind = type(value)
         if kind is str and (column := _TEXT_FIELDS.get(name)):
             if value:
-                made.add_text(column, value if len(value) < _SURELY_SHORT else text.clip(value))
+                made.add_text(column, value if len(value) < _SURELY_SHORT else _clipped(made, name, value))
                 _add_address(made, name, value)
             else:
                 _add_empty(made, name, column)
@@ -186,7 +186,7 @@ def _add_list(made: tantivy.Document, name: str, items: list[Any], columns: dict
 def _add_value(made: tantivy.Document, name: str, value: Any, columns: dict[str, Any]) -> None:
     if name in schema.UNINDEXED:
         return
-    as_text = text.clip(value_text(value))
+    as_text = _clipped(made, name, value_text(value))
     is_number = storable.is_number(value)
     made.add_text("kv", f"{name}{schema.NUMBER_MARK if is_number else schema.TEXT_MARK}{as_text}")
     if isinstance(value, str):
@@ -200,6 +200,14 @@ def _add_value(made: tantivy.Document, name: str, value: Any, columns: dict[str,
     else:
         held = columns[column]
         columns[column] = [*(held if isinstance(held, list) else [held]), cell]
+
+
+def _clipped(made: tantivy.Document, name: str, value: str) -> str:
+    """What indexes hold of a text; that there is more of it is noted."""
+    held = text.clip(value)
+    if len(value) >= _SURELY_SHORT and len(held) < len(value):
+        made.add_text("names", schema.CLIPPED_MARK + name)
+    return held
 
 
 def _add_address(made: tantivy.Document, name: str, value: str) -> None:

@@ -57,6 +57,8 @@ LIST_MARK: Final = "\x1d"
 """Before a name in `names` whose value is a list."""
 REPEAT_MARK: Final = "\x1c"
 """Before a name in `names` whose value is a list with equal items, which columns count more than once."""
+CLIPPED_MARK: Final = "\x1b"
+"""Before a name in `names` whose value is longer than what indexes hold of it."""
 
 _TOKENIZER: Final = "words"
 # The engine's limit is in bytes of UTF-8 and exclusive; documents blank longer runs themselves.
