@@ -9,19 +9,19 @@ from logship.timerange import TimeRange, human_span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from logship.query.stages import Pipeline
+    from logship.query.tree import Node
     from logship.store.port import StoreReader
 
 
-def lines(reader: StoreReader, text: str, pipeline: Pipeline, within: TimeRange | None) -> Iterator[str]:
+def lines(reader: StoreReader, text: str, tree: Node, within: TimeRange | None) -> Iterator[str]:
     """The query's tree, its stages, the time range and what lies in it, and the request to the store."""
     from logship.query.explain import tree_lines, write
     from logship.query.stages.lexer import split
 
     yield "query"
-    yield f"  {write(pipeline.search)}"
+    yield f"  {write(tree)}"
     yield "read as"
-    yield from (f"  {line}" for line in tree_lines(pipeline.search))
+    yield from (f"  {line}" for line in tree_lines(tree))
     stages = [text[piece.start : piece.end].strip() for piece in split(text)[1:]]
     if stages:
         yield "then"
@@ -30,10 +30,10 @@ def lines(reader: StoreReader, text: str, pipeline: Pipeline, within: TimeRange 
     yield f"  {_touched(reader.extent(), within)}"
     yield "matches"
     facts = reader.status()
-    yield f"  {reader.count(pipeline.search, within):,} of {facts['records']:,} records"
+    yield f"  {reader.count(tree, within):,} of {facts['records']:,} records"
     yield "store"
     yield f"  {facts['location']} ({facts.get('engine', '')})"
-    yield from (f"  {line}" for line in reader.explain(pipeline.search, within))
+    yield from (f"  {line}" for line in reader.explain(tree, within))
 
 
 def _touched(held: TimeRange | None, within: TimeRange | None) -> str:

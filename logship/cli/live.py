@@ -16,9 +16,9 @@ from logship.store.pipeline import Records
 from logship.timerange import EARLIEST_US, human_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from logship.query.stages import Column, Pipeline
+    from logship.query.stages import Column, Stage
     from logship.query.tree import Node
     from logship.record import Record
     from logship.store.port import StoreReader
@@ -29,7 +29,8 @@ _HEARTBEAT_S: Final = 30.0
 
 def run(
     readers: tuple[StoreReader, StoreReader],
-    pipeline: Pipeline,
+    query: Node,
+    stages: Sequence[Stage],
     *,
     start_us: int | None,
     wanted: str,
@@ -41,7 +42,7 @@ def run(
         UsageError: a stage needs all records before it can say anything.
         BrokenPipeError: nobody reads stdout any more.
     """
-    query, columns = _simple(pipeline)
+    query, columns = _simple(query, stages)
     heart = _Heartbeat()
     found = heart.counted(
         follow(readers, query, EARLIEST_US if start_us is None else start_us, first=first, idle=heart.beat)
@@ -55,11 +56,10 @@ def run(
         heart.progress.clear()
 
 
-def _simple(pipeline: Pipeline) -> tuple[Node, tuple[Column, ...]]:
+def _simple(query: Node, stages: Sequence[Stage]) -> tuple[Node, tuple[Column, ...]]:
     """The query with the conditions of its stages, and the chosen columns."""
-    query = pipeline.search
     columns: tuple[Column, ...] = ()
-    for stage in pipeline.stages:
+    for stage in stages:
         if isinstance(stage, Where):
             query = both(query, stage.condition)
         elif isinstance(stage, Fields) and not stage.leave_out:

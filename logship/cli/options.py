@@ -82,20 +82,31 @@ def time_options(command: _Command) -> _Command:
 
 def read_query(query: Sequence[str], *, now: int) -> Node:
     """The tree of a query without stages; what it probably means otherwise is said on stderr."""
-    return read_pipeline(" ".join(query), now=now, stages=False).search
-
-
-def read_pipeline(text: str, *, now: int, stages: bool = True) -> Pipeline:
-    """A query and its stages; what it probably means otherwise is said on stderr."""
     from logship.query import parse
-    from logship.query.hints import hints
-    from logship.query.stages import Pipeline, parse_pipeline
+
+    text = " ".join(query)
+    found = parse(text, now_us=now)
+    _say_hints(text)
+    return found
+
+
+def read_pipeline(text: str, *, now: int) -> tuple[Node, Pipeline | None]:
+    """The search, and with its stages if there are any; what it probably means otherwise is said on stderr."""
+    if "|" not in text:
+        return read_query([text], now=now), None  # most searches have no stages, whose parser is not loaded then
+    from logship.query.stages import parse_pipeline
     from logship.query.stages.lexer import split
 
-    found = parse_pipeline(text, now_us=now) if stages else Pipeline(parse(text, now_us=now))
-    for hint in hints(text[: split(text)[0].end]):
+    found = parse_pipeline(text, now_us=now)
+    _say_hints(text[: split(text)[0].end])
+    return found.search, found if found.stages else None
+
+
+def _say_hints(query: str) -> None:
+    from logship.query.hints import hints
+
+    for hint in hints(query):
         diagnostics.say(f"hint: {hint}")
-    return found
 
 
 def settings() -> Settings:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from logship.query.stages import Pipeline
+    from logship.query.tree import Node
     from logship.record import Record
     from logship.store.port import StoreReader
     from logship.timerange import TimeRange
@@ -29,7 +30,9 @@ class _Wanted:
 
     text: str
     """As typed, with its saved query in it."""
-    pipeline: Pipeline
+    tree: Node
+    pipeline: Pipeline | None
+    """The same with its stages; None where there are none."""
     within: TimeRange | None
     format: str
     limit: int | None
@@ -81,12 +84,13 @@ def command(
         return _list_saved()
     now = options.now_us()
     asked = expand(query, settings.queries)
-    pipeline = options.read_pipeline(asked.text, now=now)
+    tree, pipeline = options.read_pipeline(asked.text, now=now)
     if not (since or from_time or to_time):
         since = asked.since
     within = options.time_range(since, from_time, to_time, now=now)
     search = _Wanted(
         text=asked.text,
+        tree=tree,
         pipeline=pipeline,
         within=within,
         format=wanted or asked.format or "table",
@@ -103,11 +107,11 @@ def command(
 
 def _print(reader: StoreReader, search: _Wanted) -> int:
     limit = search.limit or (_TABLE_ROWS if search.format in ("table", "md") else None)
-    if search.pipeline.stages:
-        return _print_pipeline(reader, search, limit)
+    if search.pipeline is not None:
+        return _print_pipeline(reader, search, search.pipeline, limit)
     from logship.cli import exporting, output
 
-    tree, within = search.pipeline.search, search.within
+    tree, within = search.tree, search.within
     if limit is None:
         diagnostics.expect_many_objects()
         with exporting.Shown(reader, tree, within) as shown:
@@ -128,14 +132,14 @@ def _print(reader: StoreReader, search: _Wanted) -> int:
     return ExitCode.DONE if written else ExitCode.FINDINGS
 
 
-def _print_pipeline(reader: StoreReader, search: _Wanted, limit: int | None) -> int:
+def _print_pipeline(reader: StoreReader, search: _Wanted, pipeline: Pipeline, limit: int | None) -> int:
     from logship.cli import output, tables
     from logship.store.pipeline import Records, run
 
     _refuse_raw(search)
     result = run(
         reader,
-        search.pipeline,
+        pipeline,
         search.within,
         limit=limit,
         newest_first=search.newest_first,
@@ -158,32 +162,35 @@ def _print_pipeline(reader: StoreReader, search: _Wanted, limit: int | None) -> 
 
 def _refuse_raw(search: _Wanted) -> None:
     """Before anything is read, since figures of many records take their time."""
+    if search.format != "raw" or search.pipeline is None:
+        return
     from logship.query.stages.tree import Fields
 
     chosen = any(isinstance(stage, Fields) and not stage.leave_out for stage in search.pipeline.stages)
-    if search.format == "raw" and (search.pipeline.makes_rows or chosen):
+    if search.pipeline.makes_rows or chosen:
         raise UsageError("--format raw prints original lines, which stages leave nothing of; use csv or ndjson")
 
 
 def _count(reader: StoreReader, search: _Wanted) -> int:
     from logship.cli import output
 
-    if search.pipeline.makes_rows:
+    pipeline = search.pipeline
+    if pipeline is not None and pipeline.makes_rows:
         raise UsageError("--count counts records, and the stages make rows of figures; leave out --count or the stages")
-    total = _matching(reader, search) if search.pipeline.stages else reader.count(search.pipeline.search, search.within)
+    total = _matching(reader, pipeline, search.within) if pipeline else reader.count(search.tree, search.within)
     output.write_line(str(total).encode())
     _say_fields(reader, search, ())
     return ExitCode.DONE if total else ExitCode.FINDINGS
 
 
-def _matching(reader: StoreReader, search: _Wanted) -> int:
+def _matching(reader: StoreReader, pipeline: Pipeline, within: TimeRange | None) -> int:
     """How many records come out of the stages; counted by the store where it knows."""
     from logship.store.pipeline import Records, run
 
-    result = run(reader, search.pipeline, search.within, say=diagnostics.say)
+    result = run(reader, pipeline, within, say=diagnostics.say)
     assert isinstance(result, Records)  # stages that make rows are refused before
     if result.query is not None:
-        return reader.count(result.query, search.within)
+        return reader.count(result.query, within)
     return sum(1 for _ in result.records)
 
 
@@ -192,9 +199,9 @@ def _say_fields(reader: StoreReader, search: _Wanted, found: Iterable[Record]) -
     from logship.cli import output
     from logship.query.match import values
     from logship.query.names import TOP_LEVEL
-    from logship.query.tree import Exists
+    from logship.query.tree import Exists, fields
 
-    asked = search.pipeline.fields - TOP_LEVEL
+    asked = (search.pipeline.fields if search.pipeline else fields(search.tree)) - TOP_LEVEL
     for record in found:
         asked = {name for name in asked if not values(record, name)}
         if not asked:
@@ -218,7 +225,8 @@ def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str |
     readers = options.open_store(store), options.open_store(store)
     live.run(
         readers,
-        search.pipeline,
+        search.tree,
+        search.pipeline.stages if search.pipeline else (),
         start_us=search.within.start_us if search.within else None,
         wanted=search.format,
         first=search.limit or _FOLLOWED_ROWS,
@@ -229,7 +237,7 @@ def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str |
 def _explain(reader: StoreReader, search: _Wanted) -> int:
     from logship.cli import explaining, output
 
-    for line in explaining.lines(reader, search.text, search.pipeline, search.within):
+    for line in explaining.lines(reader, search.text, search.tree, search.within):
         output.write_line(output.printable(line).encode("utf-8", "replace"))
     return ExitCode.DONE
 
