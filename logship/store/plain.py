@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from array import array
 from collections import Counter, defaultdict
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -119,13 +120,16 @@ def aggregate(records: Iterable[Record], measures: Sequence[Measure], by: Sequen
 
 
 class _Figure:
-    """One figure of one group while records come by."""
+    """One figure of one group while records come by, in constant memory but for percentiles and `distinct`."""
 
-    __slots__ = ("count", "numbers", "texts")
+    __slots__ = ("count", "high", "low", "numbers", "rest", "texts", "total")
 
     def __init__(self) -> None:
         self.count = 0
-        self.numbers: list[float] = []
+        """Records, or the numbers of those that have several."""
+        self.low, self.high = math.inf, -math.inf
+        self.total, self.rest = 0.0, 0.0
+        self.numbers = array("d")
         self.texts: set[str] = set()
 
     def take(self, record: Record, measure: Measure) -> None:
@@ -133,29 +137,47 @@ class _Figure:
             self.count += 1
             return
         found = values(record, measure.field)
-        self.count += bool(found)
-        if measure.function == "distinct":
-            self.texts.update(clip(value_text(value)) for value in found)
-        elif measure.function != "count":
-            self.numbers += [value for value in found if _is_number(value)]
+        match measure.function:
+            case "count":
+                self.count += bool(found)
+            case "distinct":
+                self.texts.update(clip(value_text(value)) for value in found)
+            case "percentile":
+                self.numbers.extend(value for value in found if _is_number(value))
+            case _:
+                for value in found:
+                    if _is_number(value):
+                        self._add(value)
+
+    def _add(self, number: float) -> None:
+        """Neumaier's sum: what rounding takes from the total is kept beside it."""
+        self.count += 1
+        self.low, self.high = min(self.low, number), max(self.high, number)
+        total = self.total + number
+        lost = (self.total - total) + number if abs(self.total) >= abs(number) else (number - total) + self.total
+        self.total, self.rest = total, self.rest + lost
+
+    def _sum(self) -> float:
+        return self.total + self.rest if math.isfinite(self.total) else self.total
 
     def value(self, measure: Measure) -> float | None:
-        numbers = self.numbers
         match measure.function:
             case "count":
                 return self.count
             case "distinct":
                 return len(self.texts)
-            case "sum":
-                return math.fsum(numbers) if numbers else None
-            case "avg":
-                return math.fsum(numbers) / len(numbers) if numbers else None
-            case "min":
-                return min(numbers, default=None)
-            case "max":
-                return max(numbers, default=None)
             case "percentile":
-                return _percentile(sorted(numbers), measure.percent) if numbers else None
+                return _percentile(sorted(self.numbers), measure.percent) if self.numbers else None
+            case _ if not self.count:
+                return None
+            case "sum":
+                return self._sum()
+            case "avg":
+                return self._sum() / self.count
+            case "min":
+                return self.low
+            case "max":
+                return self.high
 
 
 def _percentile(ordered: Sequence[float], percent: float) -> float:

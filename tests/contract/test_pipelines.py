@@ -175,6 +175,41 @@ def test_a_chart_covers_the_range_that_was_asked_for() -> None:
     assert sizes == [(61, 2), (36, 2)]
 
 
+CONDITIONS = [
+    ("stats count() by user.id | where user.id>9", ["10", "11"]),
+    ("stats count() by user.id | where user.id:[2 TO 3]", ["2", "3"]),
+    ("stats count() by level | where level>=WARN", ["ERROR", "WARN"]),
+    ("stats count() by status | where status>=500 OR status:404", [404, 502]),
+    ("stats max(duration) as worst by user.id | where worst>10s", ["10", "11"]),
+    ("stats max(duration) by user.id | where max(duration):[500ms TO 2s}", ["0", "1"]),
+    ("stats max(nothing) by level | where max(nothing):*", []),
+    ("stats max(nothing) by level | where -max(nothing):* | sort -level | limit 1", ["ERROR"]),
+    ('top service | where service=~"^ed"', ["edge"]),
+    ("timechart span=1h count() by level | where ERROR>0 | fields ERROR", [3]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), CONDITIONS, ids=[text for text, _ in CONDITIONS])
+def test_a_condition_reads_columns_as_it_reads_fields(text: str, expected: list[Cell]) -> None:
+    """Numbers spelled in text compare as numbers, durations take units, levels are ordered, nothing is no value."""
+    made = [
+        record(
+            number,
+            severity=["INFO", "WARN", "ERROR", "DEBUG"][number % 4],
+            resource={"service.name": ["edge", "orders"][number % 2]},
+            attributes={
+                "user.id": number,
+                "http.response.status_code": [200, 404, 502][number % 3],
+                "duration_ms": 1000.0 * number + 500,
+            },
+        )
+        for number in range(12)
+    ]
+    rows, _ = outcome(memory_of(made), f"* | {text}", None, newest_first=True)
+
+    assert sorted((row[0] for row in rows), key=str) == expected
+
+
 @every_store
 def test_long_work_of_stages_can_be_stopped(place: Place) -> None:
     """A pipeline ends when its caller gives up."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from logship.query.match import matches
+from logship.query.names import SEVERITY
 from logship.query.stages.tree import Column
 from logship.query.values import NUMBER, number
+from logship.record import SEVERITY_NUMBERS
 from logship.store import plain
 from logship.store.pipeline.results import Rows, as_record, figure_cell, key_cell
 from logship.store.port import MOST_GROUPS, Measure
@@ -130,18 +132,25 @@ def sort(rows: Rows, keys: Sequence[SortKey]) -> Rows:
     for key in reversed(keys):
         place = rows.place(key.key.name)
         if place is not None:
-            ordered.sort(key=lambda row, at=place, down=key.descending: _rank(row[at], descending=down))  # type: ignore[misc]
+            ordered.sort(key=_ranking(place, key))
     return Rows(rows.columns, ordered)
 
 
-def _rank(cell: Cell, *, descending: bool) -> tuple[int, object]:
-    """Numbers, also those spelled in text, then text, then nothing."""
-    if cell is None:
-        return 2, 0
-    value = number(cell) if isinstance(cell, str) and NUMBER.match(cell) else cell
-    if not isinstance(value, str):
-        return 0, -value if descending else value
-    return 1, plain.Last(value) if descending else value
+def _ranking(place: int, key: SortKey) -> Callable[[tuple[Cell, ...]], Any]:
+    """What rows sort by: numbers, also those spelled in text, then text, then nothing; levels by severity."""
+
+    def rank(row: tuple[Cell, ...]) -> tuple[int, object]:
+        cell = row[place]
+        if cell is None:
+            return 2, 0
+        if isinstance(cell, str) and key.key.field == SEVERITY:
+            cell = SEVERITY_NUMBERS.get(cell, cell)
+        value = number(cell) if isinstance(cell, str) and NUMBER.match(cell) else cell
+        if not isinstance(value, str):
+            return 0, -value if key.descending else value
+        return 1, plain.Last(value) if key.descending else value
+
+    return rank
 
 
 def fields(rows: Rows, keys: Sequence[Key], *, leave_out: bool) -> Rows:
