@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import tantivy
 
 _TEXT_FIELDS: Final = schema.TEXT_COLUMNS | schema.TEXT_TERMS
+_ADDRESS_STARTS: Final = "0123456789abcdefABCDEF:"
 _SURELY_SHORT: Final = text.MAX_VALUE_BYTES // 4
 """Text of fewer characters than that has no more bytes than take part in comparisons."""
 
@@ -154,7 +155,8 @@ def _add_fields(made: tantivy.Document, fields: dict[str, Any], columns: dict[st
         if kind is str and (column := _TEXT_FIELDS.get(name)):
             if value:
                 made.add_text(column, value if len(value) < _SURELY_SHORT else _clipped(made, name, value))
-                _add_address(made, name, value)
+                if value[0] in _ADDRESS_STARTS:
+                    _add_address(made, name, value)
             else:
                 _add_empty(made, name, column)
         elif kind in (int, float) and (column := schema.NUMBER_COLUMNS.get(name)) and math.isfinite(value):
@@ -189,7 +191,7 @@ def _add_value(made: tantivy.Document, name: str, value: Any, columns: dict[str,
     as_text = _clipped(made, name, value_text(value))
     is_number = storable.is_number(value)
     made.add_text("kv", f"{name}{schema.NUMBER_MARK if is_number else schema.TEXT_MARK}{as_text}")
-    if isinstance(value, str):
+    if isinstance(value, str) and value[:1] in _ADDRESS_STARTS:
         _add_address(made, name, value)
     if name == HANDLER_ID:
         return
@@ -212,6 +214,6 @@ def _clipped(made: tantivy.Document, name: str, value: str) -> str:
 
 def _add_address(made: tantivy.Document, name: str, value: str) -> None:
     """What finds an IP address by its network."""
-    found = addresses.key(value)
+    found = addresses.key(value) if "." in value or ":" in value else None
     if found:
         made.add_text("kv", f"{name}{schema.ADDRESS_MARK}{found}")
