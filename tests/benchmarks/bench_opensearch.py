@@ -151,7 +151,7 @@ def main() -> None:
         warm = list(islice(made, _WARM_UP))
         ours(store, warm)
         theirs(store, warm)
-        figures = {ours: [], theirs: []}
+        figures: dict[Any, list[tuple[float, float]]] = {ours: [], theirs: []}
         for _ in range(4):
             part = list(islice(made, _TOTAL // 4))
             for write in (ours, theirs):
