@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from logship.cli import diagnostics, options
-from logship.errors import ExitCode, UsageError
+from logship.errors import ExitCode, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -223,6 +223,11 @@ def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str |
         raise UsageError("--follow has no end, and a JSON array needs one; use --format ndjson")
     _refuse_raw(search)
     readers = options.open_store(store), options.open_store(store)
+    if not getattr(readers[0], "holds_snapshot", True):
+        raise StoreError(
+            f"{readers[0].status()['location']} offers no point in time, which --follow compares to see what is new; "
+            "search again with --since"
+        )
     live.run(
         readers,
         search.tree,

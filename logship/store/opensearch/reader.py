@@ -92,6 +92,11 @@ class Reader:
         self._state = self._state_now()
         self._odd: dict[str, bool] = {}
 
+    @property
+    def holds_snapshot(self) -> bool:
+        """Whether answers stay as they are until `refresh`; false where the server offers no point in time."""
+        return self._snapshot.holds
+
     def refresh(self) -> bool:
         """Moves the snapshot to now."""
         self._snapshot.renew()

@@ -37,6 +37,11 @@ class Snapshot:
         self._threads: ThreadPoolExecutor | None = None
         self.renew()
 
+    @property
+    def holds(self) -> bool:
+        """Whether searches see one point in time; false where the server offers none."""
+        return not self._plain
+
     def renew(self) -> None:
         """Moves to now."""
         self._forget()
