@@ -7,6 +7,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -222,3 +223,40 @@ def test_expressions_mean_in_the_engine_what_re2_means(valued: tuple[list[Record
     tree = Regex("tenant", pattern)
 
     assert {found.id for found in reader.scan(tree)} == {one.id for one in made if matches(tree, one)}
+
+
+ADDRESSES = [
+    "0.0.0.0", "9.255.255.255", "10.0.0.0", "10.0.0.3", "10.127.255.255", "10.128.0.0", "10.200.0.1", "10.255.255.255",
+    "11.0.0.0", "192.168.0.9", "255.255.255.255", "::", "::1", "::ffff:10.0.0.3", "2001:db8::", "2001:db8:7fff::1",
+    "2001:db8:8000::", "2001:db9::", "2001:DB8::A", "fe80::1", "ffff::",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def addressed(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    folder = tmp_path_factory.mktemp("addressed") / "store"
+    writer = open_writer(folder, "test", long_running=False)
+    texts = [*ADDRESSES, "10.0.0", "10.0.0.3:80", "a", "10.0.0.0/8"]
+    writer.add([record(n, attributes={"client.address": value}) for n, value in enumerate(texts)])
+    writer.close()
+    return Reader(folder)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(ADDRESSES), st.integers(0, 128))
+def test_a_network_holds_the_addresses_that_the_standard_library_says(
+    addressed: Reader, address: str, bits: int
+) -> None:
+    """Of any length and either version; text that is no address is in none."""
+    network = ip_network(f"{address}/{min(bits, ip_address(address).max_prefixlen)}", strict=False)
+    found = addressed.scan(parse(f"client.address:{network}"))
+    if network.version == 6:
+        expected = {one for one in ADDRESSES if _as_ipv6(one) in network}
+    else:
+        expected = {one for one in ADDRESSES if (mapped := _as_ipv6(one).ipv4_mapped) and mapped in network}
+
+    assert {one.attributes["client.address"] for one in found} == expected
+
+
+def _as_ipv6(address: str) -> IPv6Address:
+    return IPv6Address(address if ":" in address else f"::ffff:{address}")
