@@ -166,11 +166,11 @@ class Found:
         return self._sorted_all()
 
     def _sorted_all(self) -> Iterator[Record]:
-        for number, record in enumerate(self._first(MOST_SORTED + 1)):
-            if number == MOST_SORTED:
-                self._say(f"sort ends after its first {MOST_SORTED:,} records; narrow the search, or add | limit N")
-                return
-            yield record
+        # Read at once: what comes next changes the order that is in force.
+        found = list(self._first(MOST_SORTED + 1))
+        if len(found) > MOST_SORTED:
+            self._say(f"sort ends after its first {MOST_SORTED:,} records; narrow the search, or add | limit N")
+        return iter(found[:MOST_SORTED])
 
     def _first(self, count: int) -> Iterator[Record]:
         """The first ones in order."""
