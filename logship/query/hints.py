@@ -10,6 +10,8 @@ _TOKEN: Final = re.compile(r'"(?:\\.|[^"\\])*"|[()]|(?:\\.|[^\s()"\\])+|\\', re.
 _BOOST: Final = re.compile(r"(?<!\\)\^\d+(?:\.\d+)?\Z")
 _WILD_NAME: Final = re.compile(r"([\w.@]*\*[\w.@*]*):.")
 _GLUED: Final = re.compile(r"\w(&&|\|\|)\w")
+_EQUALS: Final = re.compile(r"([\w@]+(?:\.[\w@]+)+)=(?!~)(.+)", re.DOTALL)
+_IN_LIST: Final = re.compile(r":\s*\([^()]*\Z")
 _WILD_WORD: Final = re.compile(r"\w\*|\*\w")
 _CONDITION: Final = re.compile(r"[\w.@\\-]+(?::|[<>]|=~)|[()]\Z")
 
@@ -38,6 +40,8 @@ def hints(query: str) -> list[Hint]:
         before = tokens[place - 1][0] if place else ""
         after = tokens[place + 1][0] if place + 1 < len(tokens) else ""
         said = _about(token[0], before, after)
+        if token[0].endswith(",") and _IN_LIST.search(query, 0, token.start()):
+            said = "a comma is part of the value", "write OR between values"
         if said:
             found.append(Hint(query, token.start(), len(token[0]), *said))
     return found
@@ -56,6 +60,8 @@ def _about(word: str, before: str, after: str) -> tuple[str, str] | None:
         return "boosts such as ^2 do nothing, since results are ordered by time", "remove it, or quote the text"
     if wild := _WILD_NAME.match(word):
         return f"{wild[1]} is taken for words, since names of fields have no wildcards", "name one field"
+    if equals := _EQUALS.match(word):
+        return f"{word} is taken for words side by side", f"write {equals[1]}:{equals[2]} to ask about a field"
     if glued := _GLUED.search(word):
         return f"{glued[1]} without spaces is part of a word", f"put spaces around {glued[1]}"
     return None
