@@ -66,11 +66,11 @@ class LogshipApp(App[None]):
         return self._fixed_now_us if self._fixed_now_us is not None else time.time_ns() // 1000
 
     def refresh_store(self) -> bool:
-        """Moves to what the store has committed since; true when that changed anything."""
+        """Moves to what the store has committed since; true when that changed anything. For worker threads."""
         try:
             moved = self.reader.refresh()
         except LogshipError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.call_from_thread(self.notify, str(error), severity="error", markup=False)
             return False
         self.snapshot += moved
         return moved

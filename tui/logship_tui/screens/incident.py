@@ -17,6 +17,7 @@ from logship.query import parse
 from logship.store.port import Cancelled
 from logship.timerange import TimeRange
 from logship_tui.actions import INCIDENT, bindings
+from logship_tui.facts import Facts, facts_of
 from logship_tui.look import BAD, WARN, one_line
 from logship_tui.screens.finding_text import changed_lines, changes, headline, ranking, reasons
 from logship_tui.stoppable import StoppableReader
@@ -83,7 +84,6 @@ class IncidentScreen(Screen[None]):
 
     def action_analyse_again(self) -> None:
         """Moves to the newest records, unless the window was given, and analyses."""
-        self.app.refresh_store()
         self._generation += 1
         self._say("reading the store …", "dim")
         self._run(self._generation, self._window, self._baseline)
@@ -105,30 +105,31 @@ class IncidentScreen(Screen[None]):
                 self.app.call_from_thread(self._say, f"{window}: {step} … Esc stops", "dim")
 
         try:
+            self.app.refresh_store()
             window = window or default_window(reader)
             if window is None:
                 self.app.call_from_thread(self._say, "the store is empty; forward or import something first", WARN)
                 return
             finding = analyse(reader, window, baseline or default_baseline(reader, window), progress=tell)
-            examples = _examples(reader, finding)
+            examples, facts = _examples(reader, finding), facts_of(self.app.reader)
         except Cancelled:
             if generation == self._generation and self.is_running:
                 self.app.call_from_thread(self._say, "stopped; r analyses again", WARN)
         except LogshipError as error:
             self.app.call_from_thread(self._say, f"✗ {error}", BAD)
         else:
-            self.app.call_from_thread(self._show, generation, finding, examples)
+            self.app.call_from_thread(self._show, generation, finding, examples, facts)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Even what nobody foresaw is one line."""
         if event.state is WorkerState.ERROR:
             self._say(f"✗ {type(event.worker.error).__name__}: {event.worker.error}", BAD)
 
-    def _show(self, generation: int, finding: Finding, examples: dict[str, Record]) -> None:
+    def _show(self, generation: int, finding: Finding, examples: dict[str, Record], facts: Facts) -> None:
         if generation != self._generation:
             return
         self._finding, self._examples, self._selected = finding, examples, 0
-        self.query_one(Header).tell(self.app.location, self.app.reader, self.app.now_us())
+        self.query_one(Header).tell(self.app.location, facts, self.app.now_us())
         self.query_one("#headline", Static).update(headline(finding))
         self._show_lines(finding)
         self._show_suspects()

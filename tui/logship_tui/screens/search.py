@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -14,12 +14,15 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from logship.errors import LogshipError, QuerySyntaxError
 from logship.query import parse
+from logship.query.stages.lexer import split
 from logship.query.tree import All, And, Node
 from logship.store.port import Cancelled
 from logship.timerange import human_span
 from logship_tui import look
+from logship_tui.facts import Facts, facts_of
 from logship_tui.rows import BLOCK, Rows
 from logship_tui.screens.search_keys import SearchKeys
+from logship_tui.suggest import QuerySuggester
 from logship_tui.widgets.header import Header
 from logship_tui.widgets.histogram import Histogram, interval_us
 from logship_tui.widgets.result_list import ResultList
@@ -46,8 +49,21 @@ class Answer:
     bars: tuple[Bar, ...] = ()
     within: TimeRange | None = None
     interval_us: int = 1
-    stored: int = 0
-    """Records in the store."""
+    facts: Facts = field(default_factory=Facts)
+
+
+def _conditions(text: str, now_us: int) -> Node:
+    """The tree of a query without stages.
+
+    Raises:
+        QuerySyntaxError: it cannot be read, or has stages.
+    """
+    search, *stages = split(text)
+    if stages:
+        raise QuerySyntaxError(
+            text, search.end, "stages make tables, and this is a list", suggestion="run it as `logship search`"
+        )
+    return parse(text, now_us=now_us)
 
 
 class SearchScreen(SearchKeys):
@@ -68,6 +84,7 @@ class SearchScreen(SearchKeys):
             placeholder='service:orders status:>=500 duration>1s "waiting for lock"',
             id="query",
             select_on_focus=False,
+            suggester=QuerySuggester(self.app.reader),
         )
         yield Input(placeholder="time: 15m · yesterday · 2026-11-23T14:00..2026-11-23T14:30 · empty = all", id="range")
         yield Static(id="verdict")
@@ -101,7 +118,7 @@ class SearchScreen(SearchKeys):
         if self._typing:
             self._typing.stop()
         try:
-            tree = parse(self._text, now_us=self.app.now_us())
+            tree = _conditions(self._text, self.app.now_us())
         except QuerySyntaxError as error:
             self._point_at(error)
             return
@@ -137,8 +154,7 @@ class SearchScreen(SearchKeys):
             span = within or reader.extent()
             interval = interval_us(span, columns - 14) if span else 1
             bars = reader.histogram(tree, span, interval, by_severity=True, stop=stop) if span else []
-            stored = int(reader.status().get("records", 0))
-            answer = Answer(generation, rows, len(first), total, tuple(bars), span, interval, stored)
+            answer = Answer(generation, rows, len(first), total, tuple(bars), span, interval, facts_of(reader))
             self.app.call_from_thread(self._arrived, answer, tree)
         except Cancelled:
             return
@@ -159,14 +175,14 @@ class SearchScreen(SearchKeys):
             results.set_total(answer.total)
             self.query_one(Histogram).show(list(answer.bars), answer.within, answer.interval_us)
             self._shown = answer.within
-            self.query_one(Header).tell(self.app.location, self.app.reader, self.app.now_us())
+            self.query_one(Header).tell(self.app.location, answer.facts, self.app.now_us())
         self._judge(tree, answer)
 
     def _judge(self, tree: Node, answer: Answer) -> None:
         """The lines under the query: what it consists of, how much it found of how much, over which time."""
         conditions = len(tree.parts) if isinstance(tree, And) else int(not isinstance(tree, All))
         what = f"{conditions} condition{'s' * (conditions != 1)}" if conditions else "every record"
-        found = "…" if answer.total is None else f"{answer.total:,} of {answer.stored:,} records"
+        found = "…" if answer.total is None else f"{answer.total:,} of {answer.facts.records:,} records"
         text = Text(no_wrap=True, overflow="ellipsis", end="")
         text.append("✓ ", look.GOOD).append(f"{what} · {found}\n")
         within = answer.within or self._within
@@ -205,8 +221,14 @@ class SearchScreen(SearchKeys):
 
     def _follow(self) -> None:
         """Live, unless someone is reading further down."""
-        if self._live and self.query_one(ResultList).cursor == 0 and self.app.refresh_store():
-            self.search()
+        if self._live and self.query_one(ResultList).cursor == 0:
+            self._refresh()
+
+    @work(thread=True, exclusive=True, group="refresh", exit_on_error=False)
+    def _refresh(self) -> None:
+        """Moves to what the store has committed since, and searches again when that is something."""
+        if self.app.refresh_store():
+            self.app.call_from_thread(self.search)
 
     def on_screen_resume(self) -> None:
         """Row numbers of an older snapshot mean nothing."""
@@ -234,5 +256,5 @@ class SearchScreen(SearchKeys):
     def action_toggle_live(self) -> None:
         """Follows, or stops."""
         self._live = not self._live
-        self.app.refresh_store()
+        self._refresh()
         self.search()

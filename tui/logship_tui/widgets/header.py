@@ -11,7 +11,7 @@ from logship.record import format_time
 from logship.timerange import human_span
 
 if TYPE_CHECKING:
-    from logship.store.port import StoreReader
+    from logship_tui.facts import Facts
 
 _NARROW = 90
 _DAY_US = 86_400_000_000
@@ -24,17 +24,16 @@ class Header(Static):
         super().__init__()
         self._screen_name = screen_name
 
-    def tell(self, location: str, reader: StoreReader, now_us: int) -> None:
+    def tell(self, location: str, facts: Facts, now_us: int) -> None:
         """Shows the state of the store."""
-        extent = reader.extent()
-        records = int(reader.status().get("records", 0))
-        behind = _behind(now_us - extent.end_us, extent.end_us) if extent else "empty"
+        newest_us = facts.newest_us
+        behind = "empty" if newest_us is None else _behind(now_us - newest_us, newest_us)
         left = Text(no_wrap=True, end="")
         left.append(" logship ", "bold reverse")
         for key, name in (("1", "Search"), ("4", "Incident")):
             left.append(f"  {key} {name}", "bold" if name == self._screen_name else "dim")
         width = self.size.width or 80
-        right = f"{records:,} records · {behind} "
+        right = f"{facts.records:,} records · {behind} "
         if width >= _NARROW:
             right = f"store {location[-30:]} · {right}"
         room = max(1, width - left.cell_len - len(right))
