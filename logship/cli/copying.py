@@ -101,7 +101,9 @@ def _to_store(reader: StoreReader, tree: Node, within: TimeRange | None, source:
     finally:
         writer.close()
     also = f"; {existing:,} were there already" if existing else ""
-    diagnostics.say(f"{accepted:,} records into {other.location} in {time.monotonic() - began:.1f} s{also}")
+    diagnostics.say(
+        f"{diagnostics.counted(accepted, 'record')} into {other.location} in {time.monotonic() - began:.1f} s{also}"
+    )
     if refusals:
         diagnostics.say(f"logship: {other.location} refused {refusals:,} records: {'; '.join(refused)}")
     return ExitCode.DATA if refusals else ExitCode.DONE
@@ -114,7 +116,7 @@ def _to_file(reader: StoreReader, tree: Node, within: TimeRange | None, name: st
     with _opened(name) as out, Shown(reader, tree, within) as shown:
         written = write(reader, tree, within, "ndjson", shown, newest_first=False, out=out)
     where = f" into {name}" if name else ""
-    diagnostics.say(f"{written:,} records{where} in {time.monotonic() - began:.1f} s")
+    diagnostics.say(f"{diagnostics.counted(written, 'record')}{where} in {time.monotonic() - began:.1f} s")
     return ExitCode.DONE
 
 

@@ -27,6 +27,11 @@ def say(message: str) -> None:
     sys.stderr.flush()
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: `1 record`, `1,204 records`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def expect_many_objects() -> None:
     """Lets the collector of cycles run seldom: millions of records come by, and none is part of a cycle."""
     gc.set_threshold(100_000, 50, 100)

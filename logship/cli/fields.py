@@ -92,7 +92,10 @@ def _values(reader: StoreReader, tree: Node, within: TimeRange | None, field: st
         output.write_line(output.dumps({"name": name, "short": names.short(name), "count": having, "values": values}))
     else:
         tables.write_rows((Column(names.short(name)), Column("count", "count")), found, "table")
-        diagnostics.say(f"{len(found)} values in {having:,} records" + (", --limit shows more" * (len(found) == limit)))
+        diagnostics.say(
+            f"{diagnostics.counted(len(found), 'value')} in {diagnostics.counted(having, 'record')}"
+            + (", --limit shows more" * (len(found) == limit))
+        )
     return ExitCode.DONE
 
 
@@ -123,7 +126,7 @@ def _names(reader: StoreReader, tree: Node, within: TimeRange | None, wanted: st
         for fact in facts
     ]
     tables.write_rows(columns, rows, "table")
-    diagnostics.say(f"{len(facts)} fields in {total:,} records")
+    diagnostics.say(f"{diagnostics.counted(len(facts), 'field')} in {diagnostics.counted(total, 'record')}")
     return ExitCode.DONE
 
 

@@ -104,4 +104,4 @@ class _Heartbeat:
         if not self._records:
             return "following; no record yet"
         ago = max(time.time_ns() // 1000 - self._newest_us, 0)
-        return f"following; {self._records:,} records, last record {human_span(ago)} ago"
+        return f"following; {diagnostics.counted(self._records, 'record')}, last record {human_span(ago)} ago"

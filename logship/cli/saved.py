@@ -18,6 +18,8 @@ class Asked:
     """What a command line asks for, once its saved query stands in it."""
 
     text: str
+    name: str = ""
+    """Of the saved query; "" when there is none."""
     since: str | None = None
     """Of the saved query; None when there is none."""
     format: str | None = None
@@ -37,7 +39,7 @@ def expand(words: Sequence[str], saved: Mapping[str, SavedQuery]) -> Asked:
     found = saved.get(first[1:])
     if found is None:
         raise SettingsError(f"{first!r} is no saved query; {_hint(first[1:], saved)}")
-    return Asked(_joined(found.query, more.strip()), found.since or None, found.format or None)
+    return Asked(_joined(found.query, more.strip()), first[1:], found.since or None, found.format or None)
 
 
 def _joined(query: str, more: str) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from logship.cli import diagnostics, options
-from logship.errors import ExitCode, StoreError, UsageError
+from logship.errors import ExitCode, SettingsError, StoreError, TimeRangeError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from logship.cli.saved import Asked
     from logship.query.stages import Pipeline
     from logship.query.tree import Node
     from logship.record import Record
@@ -85,9 +86,10 @@ def command(
     now = options.now_us()
     asked = expand(query, settings.queries)
     tree, pipeline = options.read_pipeline(asked.text, now=now)
-    if not (since or from_time or to_time):
-        since = asked.since
-    within = options.time_range(since, from_time, to_time, now=now)
+    if since or from_time or to_time:
+        within = options.time_range(since, from_time, to_time, now=now)
+    else:
+        within = _saved_range(asked, now)
     search = _Wanted(
         text=asked.text,
         tree=tree,
@@ -105,6 +107,14 @@ def command(
     return _count(reader, search) if only_count else _print(reader, search)
 
 
+def _saved_range(asked: Asked, now: int) -> TimeRange | None:
+    """The time range of a saved query, or the whole store; an error in it names the key."""
+    try:
+        return options.time_range(asked.since, None, None, now=now)
+    except TimeRangeError as error:
+        raise SettingsError(f"queries.{asked.name}.since: {error}") from None
+
+
 def _print(reader: StoreReader, search: _Wanted) -> int:
     limit = search.limit or (_TABLE_ROWS if search.format in ("table", "md") else None)
     if search.pipeline is not None:
@@ -117,7 +127,7 @@ def _print(reader: StoreReader, search: _Wanted) -> int:
         with exporting.Shown(reader, tree, within) as shown:
             written = exporting.write(reader, tree, within, search.format, shown, newest_first=search.newest_first)
         _say_fields(reader, search, ())
-        diagnostics.say(f"{written:,} records")
+        diagnostics.say(diagnostics.counted(written, "record"))
         return ExitCode.DONE if written else ExitCode.FINDINGS
     found = reader.search(
         tree, within, limit=limit, newest_first=search.newest_first, fields=output.fields_of(search.format)
@@ -128,7 +138,7 @@ def _print(reader: StoreReader, search: _Wanted) -> int:
     if total > written:
         diagnostics.say(f"{written:,} of {total:,} records; --limit shows more")
     else:
-        diagnostics.say(f"{written:,} records")
+        diagnostics.say(diagnostics.counted(written, "record"))
     return ExitCode.DONE if written else ExitCode.FINDINGS
 
 
@@ -152,11 +162,13 @@ def _print_pipeline(reader: StoreReader, search: _Wanted, pipeline: Pipeline, li
     else:
         written = output.write_records(result.records, search.format)
     _say_fields(reader, search, ())
-    noun = "records" if isinstance(result, Records) else "rows"
+    noun = "record" if isinstance(result, Records) else "row"
     query = result.query if isinstance(result, Records) else None
     total = reader.count(query, search.within) if query is not None and written == limit else written
-    more = f"{written:,} of {total:,} {noun}; --limit shows more" if total > written else f"{written:,} {noun}"
-    diagnostics.say(more)
+    if total > written:
+        diagnostics.say(f"{written:,} of {total:,} {noun}s; --limit shows more")
+    else:
+        diagnostics.say(diagnostics.counted(written, noun))
     return ExitCode.DONE if written else ExitCode.FINDINGS
 
 

@@ -126,4 +126,4 @@ def prune(store: str | None, older_than: str, *, dry_run: bool) -> None:
         deleted = writer.prune(before)
     finally:
         writer.close()
-    diagnostics.say(f"deleted {deleted:,} records older than {format_time(before)}")
+    diagnostics.say(f"deleted {diagnostics.counted(deleted, 'record')} older than {format_time(before)}")

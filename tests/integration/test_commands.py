@@ -186,6 +186,15 @@ def test_saved_queries(run: Callable[..., Ended], tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("shop")
+def test_a_saved_query_that_is_wrong_names_its_key(run: Callable[..., Ended], tmp_path: Path) -> None:
+    """The settings' place stands in the message, since nobody typed the value."""
+    (tmp_path / "logship.toml").write_text('[queries.slow]\nquery = "*"\nsince = "1parsec"\n')
+    done = run("search", "@slow")
+
+    assert (done.status, done.out, "queries.slow.since" in done.said, "'1parsec'" in done.said) == (2, b"", True, True)
+
+
+@pytest.mark.usefixtures("shop")
 def test_explain_names_the_part_of_the_time_and_the_matches(run: Callable[..., Ended]) -> None:
     """The tree, the stages, what the range touches and how much matches, on stdout."""
     done = run("search", "service:edge | limit 1", "--explain", "--from", format_time(NOW_US + 2_000_000))

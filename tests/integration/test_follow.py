@@ -177,7 +177,7 @@ def test_a_terminal_shows_a_heartbeat(tmp_path: Path) -> None:
     printed, _ = process.communicate(timeout=20)
     os.close(watched)
 
-    assert b"following; 1 records, last record" in seen
+    assert b"following; 1 record, last record" in seen
     assert (process.returncode, printed.count(b"\n")) == (130, 1)
 
 
