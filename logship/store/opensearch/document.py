@@ -19,13 +19,14 @@ from logship.query.text import MAX_VALUE_BYTES, clip, has_long_run
 from logship.record import SEVERITY_NUMBERS, Record, format_time
 from logship.store import storable
 from logship.store.opensearch import keys
-from logship.store.opensearch.layout import CORE, ECS, LONG_TEXT, Layout, Leaf
+from logship.store.opensearch.layout import CORE, ECS, IDENTITIES, LONG_TEXT, Layout, Leaf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _NANOS_LIMIT_US: Final = 9_223_372_036_854_775
 """`date_nanos` holds 1970 to 2262; beyond, the order stands in `logship.time_us` alone."""
+_isfinite = math.isfinite
 _EXACT_DOUBLE: Final = 2**53
 _PLACEABLE: Final = re.compile(r"[^.\s]+(?:\.[^.\s]+)*\Z")
 _CORE_HEADS: Final = frozenset(
@@ -48,7 +49,7 @@ class _Plan:
 
     def __init__(self, *, texts: list[str], numbers: list[tuple[str, Leaf]], others: list[str]) -> None:
         self._texts = itemgetter(*texts, texts[0]) if texts else None
-        self._numbers = numbers
+        self._numbers = [(name, leaf.kind == "whole") for name, leaf in numbers]
         self._stand = all(_may_stand(name) and name not in LONG_TEXT for name in others)
         self.others = others
 
@@ -63,7 +64,15 @@ class _Plan:
                 return False
             if len(joined) >= _SURELY_SHORT or not joined.isascii():
                 return False
-        return all(_fits(leaf, fields[name]) for name, leaf in self._numbers)
+        for name, whole in self._numbers:
+            value = fields[name]
+            kind = type(value)
+            if kind is int:
+                if not -_EXACT_DOUBLE < value < _EXACT_DOUBLE:
+                    return False
+            elif kind is not float or whole or not _isfinite(value):
+                return False
+        return True
 
 
 class Builder:
@@ -72,6 +81,7 @@ class Builder:
     def __init__(self, layout: Layout, columns: Mapping[str, object]) -> None:
         self._layout, self._columns = layout, columns
         self._leaves = layout.attributes
+        self._has_identities = all(name in layout.leaves for name in IDENTITIES)
         self._shape = _otel if layout.output == "otel" else _ecs
         self.missing: set[str] = set()
         self._plans: dict[tuple[str, ...], _Plan] = {}
@@ -86,13 +96,8 @@ class Builder:
         terms = _Terms()
         if len(record.body) > keys.SHORTEST_LONG_RUN and has_long_run(record.body):
             terms.names.append(keys.LONG_RUN)
-        for name, value in (
-            ("traceId", record.trace_id),
-            ("spanId", record.span_id),
-            ("parentSpanId", record.parent_span_id),
-        ):
-            if value and (name not in self._layout.leaves or not _is_short(value)):
-                terms.add(name, [value], odd=name in self._layout.leaves)
+        if not self._plain_identities(record):
+            self._find_identities(record, terms)
         rest: dict[str, Any] = {}
         resource = self._placed(record.resource, "resource", terms, rest)
         attributes = self._placed(record.attributes, "attributes", terms, rest)
@@ -105,6 +110,17 @@ class Builder:
         if terms.number:
             ours["number"] = terms.number
         return self._shape(record, ours, resource, attributes, rest)
+
+    def _plain_identities(self, record: Record) -> bool:
+        """Whether the ids of trace and spans surely fit their own fields."""
+        joined = record.trace_id + record.span_id + record.parent_span_id
+        return self._has_identities and len(joined) < _SURELY_SHORT and joined.isascii()
+
+    def _find_identities(self, record: Record, terms: _Terms) -> None:
+        for name, value in zip(IDENTITIES, (record.trace_id, record.span_id, record.parent_span_id), strict=True):
+            own = name in self._layout.leaves
+            if value and not (own and _is_short(value)):
+                terms.add(name, [value], odd=own)
 
     def _placed(self, fields: dict[str, Any], part: str, terms: _Terms, rest: dict[str, Any]) -> dict[str, Any]:
         """What of a map may stand under its own names; the rest goes to `rest`, and all is made findable."""
@@ -221,7 +237,7 @@ def _fits(leaf: Leaf, value: Any) -> bool:
         return kind is str and _is_short(value)
     if kind is int:
         return bool(-_EXACT_DOUBLE < value < _EXACT_DOUBLE)
-    return kind is float and leaf.kind == "number" and math.isfinite(value)
+    return kind is float and leaf.kind == "number" and _isfinite(value)
 
 
 @lru_cache(maxsize=65_536)

@@ -6,6 +6,7 @@ keys, no mapping grows with the number of names, and no two names can conflict.
 
 from __future__ import annotations
 
+import math
 import struct
 from functools import lru_cache
 from hashlib import blake2b
@@ -34,6 +35,8 @@ _SIGN: Final = 1 << 63
 _ALL_BITS: Final = (1 << 64) - 1
 _EXACT_DOUBLE: Final = 2**53
 _HALF: Final = 0x8000
+_PACK: Final = struct.Struct(">d").pack
+_UNPACK: Final = struct.Struct(">Q").unpack
 
 
 @lru_cache(maxsize=65_536)
@@ -48,14 +51,14 @@ def name_key(name: str) -> str:
 def number_key(value: float) -> str:
     """20 hex digits that sort as the numbers do, exact for 64-bit whole numbers and doubles alike."""
     try:
-        double = float(value)
+        double = value + 0.0  # -0.0 becomes 0.0
     except OverflowError:
         double = float("inf") if value > 0 else float("-inf")
-    (bits,) = struct.unpack(">Q", struct.pack(">d", double + 0.0))  # -0.0 becomes 0.0
+    bits: int = _UNPACK(_PACK(double))[0]
     bits = ~bits & _ALL_BITS if bits & _SIGN else bits | _SIGN
-    rest = 0
-    if isinstance(value, int) and abs(value) > _EXACT_DOUBLE and abs(double) != float("inf"):
-        rest = min(max(value - int(double), -_HALF), _HALF - 1)
+    if -_EXACT_DOUBLE <= value <= _EXACT_DOUBLE or type(value) is float:
+        return f"{bits:016x}8000"
+    rest = 0 if math.isinf(double) else min(max(value - int(double), -_HALF), _HALF - 1)
     return f"{bits:016x}{rest + _HALF:04x}"
 
 
@@ -67,6 +70,9 @@ def of_value(name: str, value: Any) -> tuple[list[str], str]:
         if value[:1] in _ADDRESS_STARTS and (address := addresses.key(value)):
             found.append(f"{name}{ADDRESS}{address}")
         return found, text
+    if type(value) is int and -_EXACT_DOUBLE < value < _EXACT_DOUBLE:
+        text = str(value)
+        return [f"{name}{NUMBER}{number_key(value)}", f"{name}{PRINTED}{text}"], text
     text = clip(storable.text(value_text(value)))
     if storable.is_number(value):
         return [f"{name}{NUMBER}{number_key(value)}", f"{name}{PRINTED}{text}"], text
