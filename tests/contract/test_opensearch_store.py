@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster
 from logship.store.opensearch.setup import Setup, apply, drift, steps
 from logship.store.opensearch.writer import open_writer
-from logship.store.port import Measure
+from logship.store.port import Cancelled, Measure
 from tests.contract.store_cases import BASE_US, record
 from tests.contract.stores import Remote, fill
 
@@ -321,3 +322,26 @@ def test_only_the_fields_shown_are_sent(place: Remote) -> None:
 
     assert (found.body, found.service, found.attributes) == ("event 1", "a", {"duration_ms": 5.0})
     assert found.time_us == BASE_US + 1000
+
+
+def test_a_search_that_is_given_up_ends_on_the_server(place: Remote, cluster: Cluster) -> None:
+    """The caller is free within half a second, and the server stops working for it."""
+    reader = fill(place, [record(number) for number in range(2000)])
+    slow = {"script": {"script": {"source": "long s = 0; for (int i = 0; i < 900000; i++) { s += i } return s != 0"}}}
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        reader._snapshot.search(  # type: ignore[attr-defined]
+            {"query": slow, "size": 0}, lambda: time.monotonic() - began > 0.3
+        )
+    given_up = time.monotonic() - began
+    deadline = time.monotonic() + 10
+    while (running := _searches(cluster)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert given_up < 0.8
+    assert running == []
+
+
+def _searches(cluster: Cluster) -> list[str]:
+    nodes = cluster.request("GET", "/_tasks", params={"actions": "indices:data/read/search*"})["nodes"]
+    return [task for node in nodes.values() for task in node["tasks"]]

@@ -18,6 +18,7 @@ from opensearchpy.exceptions import (
     AuthenticationException,
     AuthorizationException,
     ConnectionTimeout,
+    SerializationError,
     SSLError,
     TransportError,
 )
@@ -118,21 +119,31 @@ class Cluster:
             AccessError: it does not know us, or does not let us.
             DiskFullError: it takes no more writes because its disk is full.
             RefusedError: any other refusal.
+            StoreError: what answers is no OpenSearch.
         """
         waits = list(_BUSY_WAITS_S) if patient else []
         while True:
             try:
-                return self._client.transport.perform_request(
+                answer = self._client.transport.perform_request(
                     method, path, params=dict(params or {}), body=body, headers=dict(headers or {})
                 )
+            except (AttributeError, ValueError, SerializationError):  # the SDK reads any answer as an object
+                raise self._strange() from None
             except TransportError as error:
                 if error.status_code not in _BUSY or not waits or _is_full_disk(str(error)):
                     raise self._explained(error, f"{method} {path}") from None
                 time.sleep(waits.pop(0))
+            else:
+                if isinstance(answer, dict):
+                    return answer
+                raise self._strange()
 
     def close(self) -> None:
         """Lets go of the connections."""
         self._client.close()
+
+    def _strange(self) -> StoreError:
+        return StoreError(f"{self.url} does not answer as OpenSearch does; is the URL right?")
 
     def _explained(self, error: TransportError, asked: str) -> LogshipError:
         if isinstance(error, SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):

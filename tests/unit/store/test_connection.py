@@ -1,0 +1,189 @@
+"""How a cluster is spoken to: signatures, certificates, patience, and its complaints in one line."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+import trustme
+
+from logship.errors import AccessError, ConnectError, DiskFullError, SettingsError, StoreError
+from logship.settings import Store
+from logship.store.opensearch.connection import Cluster, RefusedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Server(ThreadingHTTPServer):
+    """Answers from a list of (status, body), the last one for ever; keeps the headers it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self, *answers: tuple[int, Any]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers, self.heads = list(answers), list[dict[str, str]]()
+        self._thread = threading.Thread(target=self.serve_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A refused handshake is what some tests want."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.heads.append({name.lower(): value for name, value in self.headers.items()})
+        status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+@pytest.mark.parametrize("service", ["es", "aoss"])
+def test_requests_to_aws_are_signed(monkeypatch: pytest.MonkeyPatch, service: str) -> None:
+    """With sigv4 each request carries a signature of the machine's credentials for region and service."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDTEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    with Server((200, {})) as server:
+        store = Store(location=f"http://127.0.0.1:{server.server_port}", auth="sigv4", service=service)  # type: ignore[arg-type]
+        cluster = Cluster(store)
+        cluster.request("GET", "/")
+        cluster.close()
+    head = server.heads[0]
+
+    assert head["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDTEST/")
+    assert f"/eu-west-1/{service}/aws4_request" in head["authorization"]
+    assert "x-amz-content-sha256" in head
+
+
+def test_without_credentials_or_region_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each that is missing has its own line."""
+    store = Store(location="https://x.eu-west-1.es.amazonaws.com")
+    with pytest.raises(AccessError, match="no AWS credentials"):
+        Cluster(store)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    with pytest.raises(SettingsError, match="region"):
+        Cluster(store)
+
+
+def test_a_client_certificate_opens_the_door(tmp_path: Path) -> None:
+    """A server that wants one takes ours, and is out of reach without."""
+    authority = trustme.CA()
+    files = {name: str(tmp_path / name) for name in ("ca.pem", "client.pem", "client.key")}
+    authority.cert_pem.write_to_path(files["ca.pem"])
+    ours = authority.issue_cert("logship@example.org")
+    ours.private_key_pem.write_to_path(files["client.key"])
+    ours.cert_chain_pems[0].write_to_path(files["client.pem"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.configure_trust(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with Server((200, {"ok": True})) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        location = f"https://127.0.0.1:{server.server_port}"
+        trusted = Store(
+            location=location, ca_cert=files["ca.pem"], client_cert=files["client.pem"], client_key=files["client.key"]
+        )
+        with_it, without = Cluster(trusted), Cluster(Store(location=location, ca_cert=files["ca.pem"]))
+
+        assert with_it.request("GET", "/") == {"ok": True}
+        with pytest.raises(ConnectError):
+            without.request("GET", "/", patient=False)
+        with_it.close()
+        without.close()
+
+
+def test_files_that_cannot_be_used_are_named() -> None:
+    """Settings, not the network, are to blame."""
+    with pytest.raises(SettingsError, match=r"ca_cert '/nowhere\.pem'"):
+        Cluster(Store(location="https://127.0.0.1:1", ca_cert="/nowhere.pem"))
+
+
+def test_a_password_is_a_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret itself in the settings is refused; a variable is read."""
+    with pytest.raises(SettingsError, match="env:NAME or file:PATH"):
+        Cluster(Store(location="http://127.0.0.1:1", username="u", password="hunter2"))
+    monkeypatch.setenv("THE_PASSWORD", "p")
+    with Server((200, {})) as server:
+        store = Store(location=f"http://127.0.0.1:{server.server_port}", username="u", password="env:THE_PASSWORD")
+        cluster = Cluster(store)
+        cluster.request("GET", "/")
+        cluster.close()
+
+    assert server.heads[0]["authorization"] == "Basic dTpw"
+
+
+def error(kind: str, reason: str) -> dict[str, Any]:
+    return {"error": {"type": "outer", "reason": "all failed", "root_cause": [{"type": kind, "reason": reason}]}}
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    waited: list[float] = []
+    monkeypatch.setattr("logship.store.opensearch.connection.time.sleep", waited.append)
+    return waited
+
+
+def test_a_busy_server_is_asked_again(no_waiting: list[float]) -> None:
+    """429 and 503 are waited for with growing pauses, up to an end."""
+    busy = (429, error("rejected_execution_exception", "queue full"))
+    with Server(busy, (503, {}), (200, {"ok": 1})) as server:
+        cluster = Cluster(Store(location=f"http://127.0.0.1:{server.server_port}"))
+        answer = cluster.request("GET", "/")
+        cluster.close()
+    with Server(busy) as server:
+        cluster = Cluster(Store(location=f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(ConnectError, match="too busy"):
+            cluster.request("GET", "/")
+        cluster.close()
+
+    assert answer == {"ok": 1}
+    assert no_waiting == [0.2, 0.5, 0.2, 0.5, 1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "said"),
+    [
+        (401, {}, AccessError, "check username and password"),
+        (403, error("security_exception", "no permissions"), AccessError, "does not permit GET /x: no permissions"),
+        (
+            429,
+            error("cluster_block_exception", "index [x] blocked by: [disk usage exceeded flood-stage watermark]"),
+            DiskFullError,
+            "its disk is full",
+        ),
+        (400, error("parsing_exception", "unknown field"), RefusedError, r"refused GET /x \(400 parsing_exception\)"),
+        (404, "no object", StoreError, "does not answer as OpenSearch does"),
+        (200, "a page", StoreError, "does not answer as OpenSearch does"),
+        (200, None, StoreError, "does not answer as OpenSearch does"),
+    ],
+)
+def test_each_complaint_is_one_of_ours(status: int, body: Any, kind: type[Exception], said: str) -> None:
+    """Its status and its reason choose the error; the message holds the reason."""
+    with Server((status, body)) as server:
+        cluster = Cluster(Store(location=f"http://127.0.0.1:{server.server_port}"))
+        with pytest.raises(kind, match=said):
+            cluster.request("GET", "/x", patient=False)
+        cluster.close()
