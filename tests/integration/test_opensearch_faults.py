@@ -8,8 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -28,6 +27,7 @@ from tests.conftest import opensearch_available
 from tests.contract.store_cases import record
 from tests.contract.stores import Remote, fill
 from tests.contract.test_store import check, some_ranges, some_records
+from tests.stub_server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,33 +177,6 @@ def test_a_storm_of_refusals_loses_nothing(victim: Node) -> None:
     assert open_reader(place.store).count(All()) == 10 * 6 * 400
 
 
-class _Impostor(BaseHTTPRequestHandler):
-    answers: ClassVar[dict[str, tuple[int, Any]]] = {}
-
-    def do_GET(self) -> None:
-        status, body = self.answers.get(self.path, (404, {"error": {"type": "nothing", "reason": "here"}}))
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def impostor() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Impostor)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.mark.parametrize(
     ("version", "said"),
     [
@@ -211,11 +184,10 @@ def impostor() -> Iterator[str]:
         ({"number": "8.15.0", "build_flavor": "default"}, "is no OpenSearch"),
     ],
 )
-def test_a_server_that_cannot_do_it_is_named(impostor: str, version: dict[str, str], said: str) -> None:
+def test_a_server_that_cannot_do_it_is_named(version: dict[str, str], said: str) -> None:
     """Too old, or another product: the message says what it is and what is needed."""
-    _Impostor.answers = {"/": (200, {"version": version})}
-    with pytest.raises(StoreError, match=said):
-        open_writer(Remote(impostor).store)
+    with Server((404, {}), (200, {"version": version})) as server, pytest.raises(StoreError, match=said):
+        open_writer(Remote(server.url).store)
 
 
 @pytest.fixture(scope="module")
@@ -305,26 +277,28 @@ def run(store: Store, folder: Path, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-def test_commands_end_with_the_right_status(secured: secured_node.Secured, impostor: str, tmp_path: Path) -> None:
+_SEARCH = ("search", '"event 1"', "--format", "ndjson")
+
+
+def test_commands_end_with_the_right_status(secured: secured_node.Secured, tmp_path: Path) -> None:
     """Found 0, nothing 1, no connection 3, no access 4, no store 5; one line, never a traceback."""
     writer = open_writer(secured.store())
     writer.add([record(number) for number in range(3)])
     writer.close()
     (secured.passwords / "bad").write_text("x")
-    _Impostor.answers = {}
     cases = {
         "found": (secured.store(), 0),
         "tls": (secured.store(authority=""), 3),
         "gone": (Remote("http://127.0.0.1:9").store, 3),
         "access": (secured.store("bad"), 4),
-        "impostor": (Remote(impostor).store, 5),
     }
-    ended = {
-        name: run(store, tmp_path, "search", '"event 1"', "--format", "ndjson") for name, (store, _) in cases.items()
-    }
+    ended = {name: run(store, tmp_path, *_SEARCH) for name, (store, _) in cases.items()}
+    with Server((200, "a page")) as impostor:
+        ended["impostor"] = run(Remote(impostor.url).store, tmp_path, *_SEARCH)
 
     assert {name: status for name, (status, _, _) in ended.items()} == {
-        name: status for name, (_, status) in cases.items()
+        **{name: status for name, (_, status) in cases.items()},
+        "impostor": 5,
     }
     assert json.loads(ended["found"][1])["body"] == "event 1"
     assert "Traceback" not in "".join(said for _, _, said in ended.values())
