@@ -26,7 +26,7 @@ def open_reader(store: Store | str) -> StoreReader:
     wanted = Store(location=store) if isinstance(store, str) else store
     if is_remote(wanted):
         _check_package("opensearchpy", "opensearch")
-        from logship.store.opensearch.reader import open_reader as open_remote
+        from logship.store.opensearch.reading.reader import open_reader as open_remote
 
         return open_remote(wanted)
     _check_package("tantivy", "local")
@@ -52,7 +52,7 @@ def open_writer(store: Store | str, kind: str, *, long_running: bool = False) ->
     wanted = Store(location=store) if isinstance(store, str) else store
     if is_remote(wanted):
         _check_package("opensearchpy", "opensearch")
-        from logship.store.opensearch.writer import open_writer as open_remote
+        from logship.store.opensearch.writing.writer import open_writer as open_remote
 
         return open_remote(wanted)
     _check_package("tantivy", "local")

@@ -19,10 +19,10 @@ from opensearchpy import OpenSearch, helpers
 from logship.query import parse
 from logship.record import to_document
 from logship.settings import Store
-from logship.store.opensearch.dialect import OwnDialect
-from logship.store.opensearch.reader import open_reader
+from logship.store.opensearch.reading.dialect import OwnDialect
+from logship.store.opensearch.reading.reader import open_reader
 from logship.store.opensearch.setup import Setup
-from logship.store.opensearch.writer import open_writer
+from logship.store.opensearch.writing.writer import open_writer
 from logship.testing.opensearch_node import Node
 from tests.benchmarks.corpus import records
 

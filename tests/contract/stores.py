@@ -61,12 +61,12 @@ class Remote:
         self.store = Store(location=url, index=f"t{uuid4().hex[:12]}", replicas=0, **changes)
 
     def writer(self) -> StoreWriter:
-        from logship.store.opensearch.writer import open_writer
+        from logship.store.opensearch.writing.writer import open_writer
 
         return open_writer(self.store)
 
     def reader(self) -> StoreReader:
-        from logship.store.opensearch.reader import open_reader
+        from logship.store.opensearch.reading.reader import open_reader
 
         return open_reader(self.store)
 

@@ -13,8 +13,8 @@ from logship.query import parse
 from logship.query.tree import All
 from logship.settings import Store
 from logship.store.opensearch.connection import Cluster
-from logship.store.opensearch.reader import Reader, open_reader
-from logship.store.opensearch.writer import open_writer
+from logship.store.opensearch.reading.reader import Reader, open_reader
+from logship.store.opensearch.writing.writer import open_writer
 from logship.store.port import Measure
 from logship.timerange import TimeRange
 

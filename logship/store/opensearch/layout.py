@@ -103,3 +103,7 @@ ECS: Final = Layout(
 LAYOUTS: Final = {"otel": OTEL, "ecs": ECS}
 CORE: Final = frozenset((*OTEL.attributes, *LONG_TEXT))
 """Names with a mapped field in OpenTelemetry's layout."""
+UNINDEXED: Final = frozenset({record.ORIGINAL, record.ORIGINAL_BASE64})
+"""Kept, and found by reading candidates."""
+NO_COLUMN: Final = UNINDEXED | {record.HANDLER_ID, record.EVENT_TIME, "exception.stacktrace"}
+"""As many values as records: a column would cost much and answer nothing."""

@@ -13,14 +13,15 @@ from logship.query.match import matches
 from logship.query.tree import All, Exists, both
 from logship.settings import Store
 from logship.store import plain
-from logship.store.opensearch import statistics, template
+from logship.store.opensearch import template
 from logship.store.opensearch.columns import Meta
-from logship.store.opensearch.compile import conjunction
 from logship.store.opensearch.connection import Cluster, RefusedError
-from logship.store.opensearch.dialect import OwnDialect
-from logship.store.opensearch.foreign.dialect import ForeignDialect
 from logship.store.opensearch.keys import LONG_RUN, ODD
-from logship.store.opensearch.snapshot import Snapshot
+from logship.store.opensearch.reading import statistics
+from logship.store.opensearch.reading.compile import conjunction
+from logship.store.opensearch.reading.dialect import OwnDialect
+from logship.store.opensearch.reading.foreign.dialect import ForeignDialect
+from logship.store.opensearch.reading.snapshot import Snapshot
 from logship.store.port import Bar, Cursor, Group, Measure, never
 from logship.timerange import TimeRange
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from logship.query.tree import Node
     from logship.record import Record
-    from logship.store.opensearch.dialect import Dialect
+    from logship.store.opensearch.reading.dialect import Dialect
 
 _PAGE: Final = 5_000
 """Records of one request; the server refuses over 10,000."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from logship.store.opensearch.foreign.profiles import Profile
+    from logship.store.opensearch.reading.foreign.profiles import Profile
 
 Kind = Literal["text", "keyword", "number", "date", "date_nanos", "ip", "boolean", "mixed"]
 _KINDS: Final[dict[str, Kind]] = {

@@ -33,8 +33,7 @@ from logship.query.tree import (
 from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS
 from logship.store.opensearch import keys
-from logship.store.opensearch.document import UNINDEXED
-from logship.store.opensearch.layout import PRINTED
+from logship.store.opensearch.layout import PRINTED, UNINDEXED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,12 +23,12 @@ from logship.query.tree import (
 )
 from logship.query.values import NUMBER, number
 from logship.record import SEVERITY_NUMBERS, format_time, level_names
-from logship.store.opensearch.compile import NONE, Compiled, Query, combine, disjunction
+from logship.store.opensearch.reading.compile import NONE, Compiled, Query, combine, disjunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from logship.store.opensearch.foreign.fields import Fields, Located
+    from logship.store.opensearch.reading.foreign.fields import Fields, Located
 
 _LEVEL_SPAN: Final = 3
 """OpenTelemetry gives each level four numbers: ERROR is 17 to 20."""

@@ -9,9 +9,9 @@ from logship.query import names
 from logship.query.match import value_text
 from logship.record import SEVERITY_NUMBERS
 from logship.store import storable
-from logship.store.opensearch.compile import ALL, Compiled, Compiler
-from logship.store.opensearch.document import NO_COLUMN, READERS
-from logship.store.opensearch.layout import LAYOUTS, PRINTED
+from logship.store.opensearch.layout import LAYOUTS, NO_COLUMN, PRINTED
+from logship.store.opensearch.reading.compile import ALL, Compiled, Compiler
+from logship.store.opensearch.shapes import READERS
 from logship.store.opensearch.template import MOST_COLUMNS
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from logship.errors import AccessError, ConnectError, DiskFullError, StoreError,
 from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
-from logship.store.opensearch.document import Builder, dumps
 from logship.store.opensearch.layout import LAYOUTS
+from logship.store.opensearch.writing.document import Builder, dumps
 from logship.store.port import AddResult, Rejected
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from logship.query import names
 from logship.query.match import value_text
 from logship.query.tree import Range
 from logship.record import RESOURCE_NAMES, SEVERITY_NUMBERS, Record, severity, time_us_of
-from logship.store.opensearch.foreign.compile import ForeignCompiler, date_range
-from logship.store.opensearch.foreign.fields import Fields
-from logship.store.opensearch.foreign.profiles import PROFILES, decide
+from logship.store.opensearch.reading.foreign.compile import ForeignCompiler, date_range
+from logship.store.opensearch.reading.foreign.fields import Fields
+from logship.store.opensearch.reading.foreign.profiles import PROFILES, decide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from logship.query.tree import Node
     from logship.settings import Store
-    from logship.store.opensearch.compile import Compiled
     from logship.store.opensearch.connection import Cluster
+    from logship.store.opensearch.reading.compile import Compiled
     from logship.store.port import Cursor
     from logship.timerange import TimeRange
 

@@ -14,7 +14,7 @@ from logship.store.port import MOST_GROUPS, Bar, Group, Measure
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from logship.store.opensearch.dialect import Dialect
+    from logship.store.opensearch.reading.dialect import Dialect
 
     Search = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -1,0 +1,1 @@
+"""Answers from a cluster: trees compiled to its queries, searches of one point in time, figures."""
