@@ -50,7 +50,7 @@ QUERIES = [
     "tenant:<=5", "tenant:a*", 'tenant:"a b"', 'tenant:""', "tenant:{4.5 TO 5}", 'user.id:[a TO "b"]',
     "tenant:2026-01-01T00:00:00Z", 'tenant=~"^5"', "status:5", "status:5*", "status>4.5", "duration>1s", "duration:5",
     "duration:>=4", "path:/orders/*", 'path=~"97$"', "trace:t1", "-trace:*", "parent:p*", "span:s1 OR trace:t2",
-    "message:*", "-message:*", 'message=~"wait.*lock"', '=~"LOCK|timeout"', '-=~"lock"', "ΑΣ", "ασ", "日本語", "y" * 256,
+    "message:*", "-message:*", 'message=~"wait.*lock"', '=~"LOCK|timeout"', '=~"xxx"', '=~"x.*lock"', '-=~"lock"', "ΑΣ", "ασ", "日本語", "y" * 256,
     "x" * 300, "10.0.0.3", "kind:request", "group:/shop/a", "id:*", "ingested:*", "error:A", "exception.stacktrace:Trace*",
     "time>=2023-11-14T22:13:20.010Z", "(timeout OR lock) AND -level:error tenant:*", "nobody:5", 'tenant:"x\ny"', "tenant:1?0",
     "tmeout~1", "lokc~1", "lock~2", "a~2", "waitin~", "straße~1", "日語本~1", "tenant:10.0.0.0/8", "tenant:10.0.0.3/32",

@@ -301,7 +301,9 @@ class Compiler:
         if field != names.BODY:
             return self._regex_of_values(field, pattern)
         narrowed = [self._matches("body", f".*{part}.*") for part in text.required_runs(pattern)]
-        return Compiled(self._and(narrowed) if narrowed else self._make.all_query(), exact=False)
+        if not narrowed:
+            return Compiled(self._make.all_query(), exact=False)
+        return Compiled(self._or([self._and(narrowed), self._is("names", schema.LONG_RUN)]), exact=False)
 
     def _regex_of_values(self, field: str, pattern: str) -> Compiled:
         expression = None if field in _TRIED else expressions.of_re2(pattern)

@@ -126,6 +126,8 @@ def document(record: Record) -> tantivy.Document:
     made.add_integer("time", record.time_us)
     made.add_integer("tie", tie_of(record.id))
     made.add_text("body", text.indexable(record.body))
+    if text.has_long_run(record.body):
+        made.add_text("names", schema.LONG_RUN)
     if record.severity:
         made.add_integer("level", SEVERITY_NUMBERS[record.severity])
     if record.observed_ms:

@@ -221,7 +221,7 @@ class Reader:
             for name in columns - known:
                 if _count(self._searcher, compiler.compile(Exists(name)).query):
                     known.add(name)
-        marks = (schema.LIST_MARK, schema.REPEAT_MARK, schema.CLIPPED_MARK)
+        marks = (schema.LIST_MARK, schema.REPEAT_MARK, schema.CLIPPED_MARK, schema.LONG_RUN)
         return sorted({name for name in known if not name.startswith(marks)} | set(names.TOP_LEVEL))
 
     def status(self) -> dict[str, Any]:
