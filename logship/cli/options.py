@@ -123,10 +123,12 @@ def chosen_store(where: str | None) -> Store:
 
 
 def open_store(where: str | None) -> StoreReader:
-    """A reader of that store."""
+    """A reader of that store, which is let go when the command ends."""
     from logship.wiring import open_reader
 
-    return open_reader(chosen_store(where))
+    reader = open_reader(chosen_store(where))
+    click.get_current_context().call_on_close(reader.close)
+    return reader
 
 
 def now_us() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from logship.settings import Store
 from logship.testing import MemoryStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from logship.record import Record
@@ -59,6 +61,7 @@ class Embedded:
 class Remote:
     def __init__(self, url: str, **changes: Any) -> None:
         self.store = Store(location=url, index=f"t{uuid4().hex[:12]}", replicas=0, **changes)
+        self._readers: list[StoreReader] = []
 
     def writer(self) -> StoreWriter:
         from logship.store.opensearch.writing.writer import open_writer
@@ -68,12 +71,15 @@ class Remote:
     def reader(self) -> StoreReader:
         from logship.store.opensearch.reading.reader import open_reader
 
-        return open_reader(self.store)
+        self._readers.append(open_reader(self.store))
+        return self._readers[-1]
 
     def forget(self) -> None:
         """Deletes everything that the test made on the cluster."""
         from logship.store.opensearch.connection import Cluster
 
+        for reader in self._readers:
+            reader.close()
         cluster = Cluster(self.store)
         index = self.store.index
         for path in (f"/{index}-*", f"/_index_template/{index}", f"/logship-meta/_doc/{index}"):
@@ -84,6 +90,16 @@ class Remote:
             except Exception:
                 continue
         cluster.close()
+
+
+@contextmanager
+def remote(url: str) -> Iterator[Remote]:
+    """A place on a cluster that is gone afterwards: what tests of many examples need."""
+    place = Remote(url)
+    try:
+        yield place
+    finally:
+        place.forget()
 
 
 def fill(place: Place, records: list[Record]) -> StoreReader:

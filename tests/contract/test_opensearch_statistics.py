@@ -14,14 +14,14 @@ from logship.query.match import value_text, values
 from logship.query.text import clip
 from logship.store import storable
 from tests.contract import store_cases
-from tests.contract.stores import empty_place, fill
+from tests.contract.stores import fill, remote
 from tests.contract.test_statistics import SEARCHES, is_same, memory_of, some_records
 from tests.contract.test_store import some_ranges
 
 if TYPE_CHECKING:
     from logship.query.tree import Node
     from logship.record import Record
-    from logship.store.port import Group, Measure
+    from logship.store.port import Group, Measure, StoreReader
     from logship.testing import MemoryStore
     from logship.timerange import TimeRange
 
@@ -57,16 +57,25 @@ def is_near(measure: Measure, value: float | None, numbers: list[float]) -> bool
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-@given(some_records, some_ranges, some_requests)
+@given(made=some_records, within=some_ranges, requests=some_requests)
 def test_opensearch_computes_what_is_defined(
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
+    opensearch_url: str,
     made: list[Record],
     within: TimeRange | None,
     requests: list[tuple[str, dict[str, Any], dict[str, Any]]],
 ) -> None:
     """Groups, figures and orders are those of plain Python; percentiles lie between neighbouring measured values."""
-    reader = fill(empty_place("opensearch", request, tmp_path_factory.mktemp("s")), made)
+    with remote(opensearch_url) as place:
+        check(made, fill(place, made), within, requests)
+
+
+def check(
+    made: list[Record],
+    reader: StoreReader,
+    within: TimeRange | None,
+    requests: list[tuple[str, dict[str, Any], dict[str, Any]]],
+) -> None:
+    """Demands the plain answers to every request."""
     memory = memory_of(made)
     for query, wanted, order in requests:
         tree = parse(query)

@@ -14,7 +14,7 @@ from logship.store.port import Cancelled
 from logship.testing import MemoryStore
 from logship.timerange import TimeRange
 from tests.contract.store_cases import BASE_US, NAMES, QUERIES, record, records
-from tests.contract.stores import ENGINES, EVERY_STORE, Place, empty_place, fill
+from tests.contract.stores import ENGINES, EVERY_STORE, Place, empty_place, fill, remote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,18 +69,29 @@ def test_the_embedded_store_agrees_with_the_matcher(
     check(made, fill(empty_place("embedded", request, tmp_path_factory.mktemp("s")), made), within)
 
 
+def check_opensearch(url: str, made: list[Record], within: TimeRange | None) -> None:
+    with remote(url) as place:
+        check(made, fill(place, made), within)
+
+
 @pytest.mark.opensearch
 @pytest.mark.xdist_group("opensearch")
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-@given(some_records, some_ranges)
-def test_opensearch_agrees_with_the_matcher(
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-    made: list[Record],
-    within: TimeRange | None,
-) -> None:
-    """The same of a real OpenSearch; `make soak` tries many more."""
-    check(made, fill(empty_place("opensearch", request, tmp_path_factory.mktemp("s")), made), within)
+@given(made=some_records, within=some_ranges)
+def test_opensearch_agrees_with_the_matcher(opensearch_url: str, made: list[Record], within: TimeRange | None) -> None:
+    """The same of a real OpenSearch."""
+    check_opensearch(opensearch_url, made, within)
+
+
+@pytest.mark.soak
+@pytest.mark.opensearch
+@pytest.mark.xdist_group("opensearch")
+@pytest.mark.timeout(3600)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(made=some_records, within=some_ranges)
+def test_opensearch_agrees_many_times(opensearch_url: str, made: list[Record], within: TimeRange | None) -> None:
+    """The same for hundreds of sets of records."""
+    check_opensearch(opensearch_url, made, within)
 
 
 @every_store
