@@ -183,6 +183,38 @@ def test_what_a_collector_wrote_is_read(others: Callable[..., Store]) -> None:
     assert "profile otel" in " ".join(reader.explain(All()))
 
 
+def test_what_an_observability_pipeline_wrote_is_read(others: Callable[..., Store]) -> None:
+    """The simple schema for observability is told from OpenTelemetry's by its marks."""
+    scope = {"properties": {"name": KEYWORD}}
+    mapping = {
+        "@timestamp": {"type": "date"},
+        "body": {"type": "text"},
+        "severity": {"properties": {"text": KEYWORD, "number": {"type": "long"}}},
+        "instrumentationScope": scope,
+        "attributes": {"properties": {"data_stream": {"properties": {"dataset": KEYWORD}}, "tenant": KEYWORD}},
+        "resource": {"properties": {"service": {"properties": {"name": KEYWORD}}}},
+        "http": {"properties": {"request": {"properties": {"method": KEYWORD}}}},
+        "traceId": KEYWORD,
+    }
+    document = {
+        "@timestamp": "2026-11-23T14:00:00Z",
+        "body": "it broke",
+        "severity": {"text": "ERROR", "number": 17},
+        "instrumentationScope": {"name": "x"},
+        "attributes": {"data_stream": {"dataset": "app"}, "tenant": "7"},
+        "resource": {"service": {"name": "orders"}},
+        "http": {"request": {"method": "GET"}},
+        "traceId": "t1",
+    }
+    reader = open_reader(others("ss4o_logs-app", mapping, [document]))
+    queries = ("broke", "level:error", "service:orders", "tenant:7", "method:GET", "trace:t1", "level:info")
+    found = reader.search(All(), limit=1)[0]
+
+    assert [reader.count(parse(query)) for query in queries] == [1, 1, 1, 1, 1, 1, 0]
+    assert (found.service, found.attributes["http.request.method"], found.trace_id) == ("orders", "GET", "t1")
+    assert reader.explain(All())[0].startswith("profile ss4o: it has instrumentationScope.")
+
+
 def test_a_correction_in_the_settings_wins(others: Callable[..., Store]) -> None:
     """A field that the profile does not know is named by hand."""
     store = others(
