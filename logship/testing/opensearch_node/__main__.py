@@ -22,7 +22,7 @@ def main() -> int:
             print(fetch())  # noqa: T201
             return 0
         node = Node(options.data, port=options.port, heap=options.heap)
-        signal.signal(signal.SIGTERM, lambda *_: node.stop())
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, also while starting
         print(f"OpenSearch {VERSION} starts, data in {options.data}", file=sys.stderr)  # noqa: T201
         print(node.start(), flush=True)  # noqa: T201
         node.wait()
