@@ -66,6 +66,77 @@ QUERIES = [
 ]  # fmt: skip
 
 
+_FIELDS = [
+    "tenant", "user.id", "status", "duration", "path", "route", "error", "kind", "service", "group", "trace", "parent",
+    "level", "host", "nobody", "message", "http.response.status_code",
+]  # fmt: skip
+_TOKENS = [
+    "timeout",
+    "waiting",
+    "for",
+    "lock",
+    "reset",
+    "connection",
+    "user_id",
+    "10",
+    "straße",
+    "ασ",
+    "日本語",
+    "event",
+]
+_LITERALS = [
+    "5", "5.0", "4.5", "-3", "true", "false", "A", "orders", "Orders", "edge", "a", "t1", "p1", "1e300", "request",
+    "/orders/97", "/shop/a", '"a b"', '""', '"=x"', "10.0.0.3", "2026-01-01", "GET",
+]  # fmt: skip
+_LEVELS = ["info", "WARN", "error", "debug"]
+
+
+def _pieces(field: str) -> st.SearchStrategy[str]:
+    """Everything that the grammar lets follow a field's name."""
+    values = st.sampled_from(_TOKENS if field == "message" else _LEVELS if field == "level" else _LITERALS)
+    plain = values.map(lambda value: f"{field}:{value}")
+    exists = st.just(f"{field}:*")
+    if field == "message":
+        wild = st.sampled_from(
+            ["message:lo*", "message:*ck", 'message:"waiting for"', 'message=~"t.m"', "message:l?ck"]
+        )
+        return st.one_of(plain, exists, wild)
+    several = st.lists(values, min_size=2, max_size=3).map(lambda found: f"{field}:({' OR '.join(found)})")
+    negated = values.map(lambda value: f"{field}:(NOT {value})")
+    if field == "level":
+        compared = st.tuples(st.sampled_from(["<", "<=", ">", ">="]), values).map(
+            lambda pair: f"level{pair[0]}{pair[1]}"
+        )
+        return st.one_of(plain, exists, several, negated, compared)
+    numbers = st.sampled_from(["-3", "1", "4.5", "5", "100", "1e300"])
+    compared = st.tuples(st.sampled_from(["<", "<=", ">", ">="]), numbers).map(
+        lambda pair: f"{field}{pair[0]}{pair[1]}"
+    )
+    between = st.tuples(st.sampled_from("[{"), st.sampled_from(["*", "-5", "1", "4.5"]), st.sampled_from(["5", "7", "*"]),
+                        st.sampled_from("]}")).map(lambda p: f"{field}:{p[0]}{p[1]} TO {p[2]}{p[3]}")  # fmt: skip
+    texts = st.sampled_from([f'{field}:["a" TO "p"]', f'{field}>="A"', f"{field}:o*", f"{field}:?", f"{field}:*5*"])
+    patterns = st.sampled_from([f'{field}=~"^o"', f'{field}=~"[0-9]+$"', f"{field}:10.0.0.0/8"])
+    return st.one_of(plain, exists, several, negated, compared, between, texts, patterns)
+
+
+def queries() -> st.SearchStrategy[str]:
+    """Queries as the grammar makes them: words, phrases, fields with all their operators, joined by logic."""
+    words = st.sampled_from(
+        [*_TOKENS, '"waiting for lock"', "wait*", "*out", "conn?ction", "lokc~1", "tmeout~", '=~"o.*t"']
+    )
+    leaves = st.one_of(words, st.sampled_from(_FIELDS).flatmap(_pieces))
+    return st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.tuples(inner, st.sampled_from([" ", " AND ", " OR "]), inner).map("".join),
+            inner.map(lambda text: f"-({text})"),
+            inner.map(lambda text: f"NOT ({text})"),
+            inner.map(lambda text: f"({text})"),
+        ),
+        max_leaves=5,
+    )
+
+
 def record(number: int, **changes: Any) -> Record:
     """A plain record; equal numbers give equal ids."""
     made = Record(

@@ -13,10 +13,11 @@ from logship.query.tree import All
 from logship.store.port import Cancelled
 from logship.testing import MemoryStore
 from logship.timerange import TimeRange
-from tests.contract.store_cases import BASE_US, NAMES, QUERIES, record, records
+from tests.contract.store_cases import BASE_US, NAMES, QUERIES, queries, record, records
 from tests.contract.stores import ENGINES, EVERY_STORE, Place, empty_place, fill, remote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from logship.record import Record
@@ -34,13 +35,13 @@ every_store = pytest.mark.parametrize("place", EVERY_STORE, indirect=True)
 engines = pytest.mark.parametrize("place", ENGINES, indirect=True)
 
 
-def check(made: list[Record], reader: StoreReader, within: TimeRange | None) -> None:
+def check(made: list[Record], reader: StoreReader, within: TimeRange | None, generated: Sequence[str] = ()) -> None:
     """Demands the matcher's answers to every query."""
     memory = MemoryStore()
     memory.add(made)
     memory.commit()
     memory.refresh()
-    for query in QUERIES:
+    for query in [*QUERIES, *generated]:
         tree = parse(query)
         expected = [found.id for found in memory.scan(tree, within)]
         assert [found.id for found in reader.scan(tree, within)] == expected, query
@@ -54,33 +55,37 @@ def check(made: list[Record], reader: StoreReader, within: TimeRange | None) -> 
 
 
 some_records = st.lists(records(), min_size=1, max_size=60, unique_by=lambda made: made.id)
+some_queries = st.lists(queries(), max_size=30)
 some_ranges = st.sampled_from([None, TimeRange(BASE_US + 2000, BASE_US + 7001)])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(some_records, some_ranges)
+@given(some_records, some_ranges, some_queries)
 def test_the_embedded_store_agrees_with_the_matcher(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
     made: list[Record],
     within: TimeRange | None,
+    generated: list[str],
 ) -> None:
     """Ids, order, counts, histograms and terms are those of plain Python, for every kind of query and value."""
-    check(made, fill(empty_place("embedded", request, tmp_path_factory.mktemp("s")), made), within)
+    check(made, fill(empty_place("embedded", request, tmp_path_factory.mktemp("s")), made), within, generated)
 
 
-def check_opensearch(url: str, made: list[Record], within: TimeRange | None) -> None:
+def check_opensearch(url: str, made: list[Record], within: TimeRange | None, generated: Sequence[str]) -> None:
     with remote(url) as place:
-        check(made, fill(place, made), within)
+        check(made, fill(place, made), within, generated)
 
 
 @pytest.mark.opensearch
 @pytest.mark.xdist_group("opensearch")
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-@given(made=some_records, within=some_ranges)
-def test_opensearch_agrees_with_the_matcher(opensearch_url: str, made: list[Record], within: TimeRange | None) -> None:
+@given(made=some_records, within=some_ranges, generated=some_queries)
+def test_opensearch_agrees_with_the_matcher(
+    opensearch_url: str, made: list[Record], within: TimeRange | None, generated: list[str]
+) -> None:
     """The same of a real OpenSearch."""
-    check_opensearch(opensearch_url, made, within)
+    check_opensearch(opensearch_url, made, within, generated)
 
 
 @pytest.mark.soak
@@ -88,10 +93,12 @@ def test_opensearch_agrees_with_the_matcher(opensearch_url: str, made: list[Reco
 @pytest.mark.xdist_group("opensearch")
 @pytest.mark.timeout(3600)
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(made=some_records, within=some_ranges)
-def test_opensearch_agrees_many_times(opensearch_url: str, made: list[Record], within: TimeRange | None) -> None:
+@given(made=some_records, within=some_ranges, generated=some_queries)
+def test_opensearch_agrees_many_times(
+    opensearch_url: str, made: list[Record], within: TimeRange | None, generated: list[str]
+) -> None:
     """The same for hundreds of sets of records."""
-    check_opensearch(opensearch_url, made, within)
+    check_opensearch(opensearch_url, made, within, generated)
 
 
 @every_store
