@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from opensearchpy import OpenSearch, helpers
 
+from logship.cli.diagnostics import expect_many_objects
 from logship.query import parse
 from logship.record import to_document
 from logship.settings import Store
@@ -142,6 +143,7 @@ def start_up(store: Store) -> None:
 
 def main() -> None:
     """Prints the ratios."""
+    expect_many_objects()  # as the commands that write do
     made = records(_WARM_UP + 2 * _TOTAL)
     with cluster() as url:
         store = Store(location=url, index=f"bench-{uuid4().hex[:8]}", replicas=0)
