@@ -142,6 +142,17 @@ def test_writing_again_changes_nothing(place: Place) -> None:
     assert [found.body for found in place.reader().scan(All())] == ["event 1", "event 2"]
 
 
+@every_store
+def test_attributes_named_like_parts_of_a_record_are_not_those_parts(place: Place) -> None:
+    """An attribute `_id`, as databases write it, neither hides another record nor is its id."""
+    odd = {"_id": record(2).id, "traceId": "t9", "body": "needle", "severity": "ERROR", "@timestamp": 5, "spanId": "s9"}
+    reader = fill(place, [record(1, attributes=odd), record(2)])
+    queries = ["", "trace:t9", "span:s9", "needle", "level:error", f"id:{record(2).id}", "trace:*"]
+
+    assert [reader.count(parse(query)) for query in queries] == [2, 0, 0, 0, 0, 1, 0]
+    assert reader.search(parse("event"), limit=2)[1].attributes == odd
+
+
 @engines
 def test_old_records_are_deleted_by_age_and_may_come_again(place: Place) -> None:
     """Pruning deletes what is older, and a pruned record can be written again."""

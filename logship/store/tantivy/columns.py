@@ -40,6 +40,8 @@ class Columns:
         """
         if field == names.SEVERITY:
             return [LEVEL]
+        if field == "traceId":
+            return [schema.TEXT_COLUMNS[field]]
         terms_alone = field in schema.TEXT_TERMS or field in names.TOP_LEVEL
         if terms_alone or field in schema.UNINDEXED or field == HANDLER_ID or self._repeats(field):
             raise InexactError

@@ -157,11 +157,11 @@ class Compiler:
             return Compiled(self._make.range_query(self._schema, "level", self._types.Integer, 0, None))
         if field == names.OBSERVED:
             return Compiled(self._times("observed", 1, None))
-        if field in ("traceId", "spanId", "parentSpanId"):
+        if field == "traceId":
+            return Compiled(self._make.exists_query(schema.TEXT_COLUMNS[field]))
+        if field in ("spanId", "parentSpanId"):
             return Compiled(self._matches(schema.TEXT_TERMS[field], "(?s:.)+"))
         named = self._is("names", storable.text(field))
-        if field in schema.TEXT_TERMS:
-            return Compiled(self._or([named, self._matches(schema.TEXT_TERMS[field], "(?s:.)+")]))
         if column := schema.TEXT_COLUMNS.get(field) or schema.NUMBER_COLUMNS.get(field):
             in_column = self._make.exists_query(column)
             return Compiled(self._or([named, in_column]) if self._has_odd_values(field) else in_column)
@@ -205,7 +205,10 @@ class Compiler:
 
     def _tried(self, field: str, passes: Callable[[Value], bool], *, unsure: Callable[[Value], bool]) -> Compiled:
         """Records with a value that passes, or about which the index cannot tell; the latter are checked."""
-        if field in schema.UNINDEXED or field in names.TOP_LEVEL - schema.TEXT_TERMS.keys():
+        if (
+            field in schema.UNINDEXED
+            or field in names.TOP_LEVEL - schema.TEXT_TERMS.keys() - schema.TEXT_COLUMNS.keys()
+        ):
             return self._candidates(field)
         try:
             found = Values(self._searcher).that(field, lambda value: unsure(value) or passes(value))

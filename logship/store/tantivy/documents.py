@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
-from logship.query import addresses, text
+from logship.query import addresses, names, text
 from logship.query.match import value_text
 from logship.record import HANDLER_ID, SEVERITY_NUMBERS, Record, format_time
 from logship.store import storable
@@ -19,7 +19,8 @@ from logship.timerange import LATEST_US
 if TYPE_CHECKING:
     import tantivy
 
-_TEXT_FIELDS: Final = schema.TEXT_COLUMNS | schema.TEXT_TERMS
+_TEXT_FIELDS: Final = {name: column for name, column in schema.TEXT_COLUMNS.items() if name not in names.TOP_LEVEL}
+"""Columns of attributes: one that is called like a part of the record, such as `_id`, is not that part."""
 _ADDRESS_STARTS: Final = "0123456789abcdefABCDEF:"
 _SURELY_SHORT: Final = text.MAX_VALUE_BYTES // 4
 """Text of fewer characters than that has no more bytes than take part in comparisons."""

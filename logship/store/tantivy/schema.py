@@ -28,17 +28,13 @@ TEXT_COLUMNS: Final = {
     "http.route": "route",
     "http.request.method": "method",
     "exception.type": "error",
-}
-"""Text with a column: facets, terms."""
-TEXT_TERMS: Final = {
-    names.ID: "id",
-    "traceId": "trace",
-    "spanId": "span",
-    "parentSpanId": "parent",
     record.STREAM: "stream",
     "url.path": "path",
+    "traceId": "trace",
 }
-"""Text with terms alone: too many values for a facet."""
+"""Text with a column: facets, terms."""
+TEXT_TERMS: Final = {names.ID: "id", "spanId": "span", "parentSpanId": "parent"}
+"""Text with terms alone: as many values as records."""
 NUMBER_COLUMNS: Final = {"http.response.status_code": "status", record.DURATION_MS: "duration"}
 TIME_COLUMNS: Final = {names.TIME: "time", names.OBSERVED: "observed"}
 """Microseconds since 1970."""

@@ -134,10 +134,10 @@ def _figure(measure: Measure, dialect: Dialect, *, robust: bool) -> dict[str, An
         return None
     if measure.function == "count":
         return {"filter": dialect.exists(measure.field)}
-    if measure.function == "distinct":
-        column = dialect.text_column(measure.field)
-        return {"cardinality": {"field": column, "precision_threshold": _EXACT_DISTINCT}} if column else None
     number = dialect.number_column(measure.field)
+    if measure.function == "distinct":
+        column = dialect.text_column(measure.field) or next(iter(number or ()), None)
+        return {"cardinality": {"field": column, "precision_threshold": _EXACT_DISTINCT}} if column else None
     if number is None:
         return None
     if measure.function != "percentile":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from logship.query.names import TOP_LEVEL
 from logship.query.text import MAX_VALUE_BYTES, clip, has_long_run
 from logship.record import SEVERITY_NUMBERS, Record
 from logship.store import storable
@@ -152,6 +153,8 @@ class Builder:
         return {name: value for name, value in fields.items() if name not in rest[part]}
 
     def _find(self, name: str, value: Any, terms: _Terms, *, odd: bool = False) -> None:
+        if name in TOP_LEVEL:
+            return  # an attribute that is called like a part of the record, such as `_id`, is not that part
         key = keys.name_key(name)
         if name in UNINDEXED:
             terms.names.append(key)
