@@ -25,8 +25,9 @@ docs: .venv/dev.ready         ## the pictures of the README, and the examples ru
 	@$(BIN)/python -m logship_tui.picture docs
 	@$(BIN)/python -m pytest -q tests/docs
 
-soak: .venv/dev.ready         ## slow fault and volume runs
+soak: .venv/dev.ready         ## slow fault and volume runs, and thousands of new examples for the property tests
 	@$(BIN)/python -m pytest -m soak $(ARGS)
+	@LOGSHIP_HYPOTHESIS=searching $(BIN)/python -m pytest tests/unit $(ARGS)
 
 opensearch: .venv/dev.ready   ## a real OpenSearch node on loopback, data in ./opensearch-data; ARGS="--port 9200 --heap 1g"
 	@$(BIN)/python -m logship.testing.opensearch_node $(ARGS)

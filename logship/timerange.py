@@ -58,7 +58,10 @@ def parse_span(text: str) -> int:
     """
     if not _SPAN.match(text):
         raise TimeRangeError(f"{text!r} is no time span; write a number and a unit, such as 15m, 2h or 7d")
-    return round(sum(float(number) * _UNITS_US[unit] for number, unit in _PIECE.findall(text)))
+    span_us = sum(float(number) * _UNITS_US[unit] for number, unit in _PIECE.findall(text))
+    if span_us > LATEST_US:
+        raise TimeRangeError(f"{text[:20]!r} is longer than all times that there are; write 15m, 2h or 7d")
+    return round(span_us)
 
 
 def parse_time(text: str, *, now_us: int) -> int:

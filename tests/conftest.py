@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from logship.testing.opensearch_node import Node, NodeUnavailableError
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 DEVELOPER = {name: os.environ[name] for name in os.environ if name == "HOME" or "OPENSEARCH" in name or "CACHE" in name}
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
+
+# A red run is about the change: the same examples each time, unless `make soak` asks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("searching", max_examples=2000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("LOGSHIP_HYPOTHESIS", "repeatable"))
 
 
 @pytest.fixture(autouse=True)

@@ -167,7 +167,7 @@ def _flatten(found: dict[str, Any]) -> dict[str, Any]:
         prefix, value, depth = pending.pop()
         if isinstance(value, dict) and value and depth < _MAX_DEPTH:
             if len(value) == 1 and next(iter(value)) in ("stringValue", "intValue", "doubleValue", "boolValue"):
-                flat[prefix] = next(iter(value.values()))
+                pending.append((prefix, next(iter(value.values())), _MAX_DEPTH))
                 continue
             inner = (
                 "" if prefix in ("attributes", "resource", "resource.attributes", "mdc", "fields", "extra") else prefix
@@ -257,6 +257,7 @@ def _set_kind(fields: dict[str, Any], parsed: Parsed) -> None:
         attributes.setdefault("http.route", attributes["operation"])
 
 
+_STATUS: Final = re.compile(r"[0-9]{3}\Z")
 _STATEMENT: Final = re.compile(r"duration: (\d+(?:\.\d+)?) ms\b")
 
 
@@ -265,7 +266,7 @@ def _finish(parsed: Parsed) -> None:
     if parsed.body.startswith("duration: ") and (found := _STATEMENT.match(parsed.body)):
         attributes.setdefault(DURATION_MS, float(found[1]))
     status = attributes.get("http.response.status_code")
-    if isinstance(status, str) and status.isdigit():
+    if isinstance(status, str) and _STATUS.match(status):
         attributes["http.response.status_code"] = int(status)
     if not parsed.body:
         parsed.body = _describe(attributes)

@@ -28,7 +28,8 @@ _BYTES_OF_UNIT: Final = {
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 _WILD: Final = re.compile(r"(?<!\\)(?:\\\\)*[*?]")
 _FUZZY: Final = re.compile(r"(?<!\\)~(\d*(?:\.\d+)?)\Z")
-_MOST_EDITS: Final = 2
+_EDITS: Final = frozenset({"0", "1", "2"})
+_SEVERITY_NUMBER: Final = re.compile(r"[0-9]{1,9}\Z")
 _CIDR: Final = re.compile(r"(?:\d+(?:\.\d+){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)/\d+\Z")
 _FROM_NOW: Final = re.compile(r"now\s*([+-])\s*(.+)", re.DOTALL | re.IGNORECASE)
 _PRECISION_US: Final = (
@@ -90,7 +91,7 @@ def _fuzzy(piece: Written, near: re.Match[str]) -> Node:
     word = piece.raw[: near.start()]
     edits = near[1] or "2"
     found = text.runs(text.lower(unescaped(word)))
-    if not edits.isdecimal() or int(edits) > _MOST_EDITS:
+    if edits not in _EDITS:
         raise piece.fail("~ allows for 1 or 2 mistakes", f"write {word}~1 or {word}~2")
     if len(found) != 1 or found[0] != text.lower(unescaped(word)) or _WILD.search(word):
         raise piece.fail("~ goes with one word without signs", f"write {found[0] if found else 'word'}~{edits}")
@@ -182,7 +183,7 @@ def bound(field: str, piece: Written) -> Bound:
     if field in names.TIMES:
         return _time(piece)
     if field == names.SEVERITY:
-        return int(written) if written.isdigit() else SEVERITY_NUMBERS[level(piece)]
+        return int(written) if _SEVERITY_NUMBER.match(written) else SEVERITY_NUMBERS[level(piece)]
     if piece.quoted:
         return text.clip(written)
     if NUMBER.match(written):

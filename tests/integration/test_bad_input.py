@@ -50,6 +50,10 @@ CASES = [
     (["search", "x", "--store", "env:NOPE"], 2, b"NOPE"),
     (["search", "x", "--from", "2026-01-02", "--to", "2026-01-01"], 2, b"swap --from and --to"),
     (["search", "x", "--since", "1parsec"], 2, b"parsec"),
+    (["search", "x", "--since", "9" * 400 + "h"], 2, b"longer than all times"),
+    (["search", "* | top " + "9" * 5000 + " service"], 2, b"is no number"),
+    (["search", "level>=\u00b2"], 2, b"is no level"),
+    (["search", "word~" + "9" * 5000], 2, b"1 or 2 mistakes"),
     (["search", "x", "--limit", "0"], 2, b"--limit"),
     (["search", "x", "--formt", "json"], 2, b"--format"),
     (["incident", "--baseline-from", "2026-01-01"], 2, b"pairs"),
@@ -62,7 +66,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "status", "said"), CASES, ids=[" ".join(case[0]) for case in CASES])
+@pytest.mark.parametrize(("arguments", "status", "said"), CASES, ids=[" ".join(case[0])[:60] for case in CASES])
 def test_what_is_wrong_is_said(place: Path, arguments: list[str], status: int, said: bytes) -> None:
     """The exit status is the documented one, stdout stays empty, and the line names value, place and remedy."""
     done = logship(*arguments, cwd=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from logship.query.stages.lexer import Piece, Token
 
 _TOP: Final = 10
+_WHOLE: Final = re.compile(r"[0-9]{1,9}\Z")
 _COUNT: Final = Figure("count", "", 0.0, Column("count", "count"))
 _ELSEWHERE: Final = {
     "patterns": "the command `logship patterns QUERY` groups messages by their shape",
@@ -116,7 +118,7 @@ class _Stages:
 
     def top(self) -> tuple[Stage, Shape]:
         cursor = self._cursor
-        size = self._number(cursor.take()) if cursor.peek and cursor.peek.text.isdigit() else _TOP
+        size = self._number(cursor.take()) if cursor.peek and cursor.peek.text[:1].isdecimal() else _TOP
         key = self._shape.key(cursor, cursor.name("a field", "top 10 service"))
         cursor.finish("top 10 service")
         stage = Top(size, key)
@@ -224,8 +226,8 @@ class _Stages:
         return figures.span(cursor)
 
     def _number(self, token: Token) -> int:
-        if not token.text.isdecimal() or not int(token.text):
-            self._cursor.fail(f"{token.text!r} is no number from 1", "write limit 10", token)
+        if not _WHOLE.match(token.text) or not int(token.text):
+            self._cursor.fail(f"{token.text[:20]!r} is no number from 1 to 999999999", "write limit 10", token)
         return int(token.text)
 
     def _needs_time(self) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logship.parse import Parser, access_log, json_lines, logfmt, parse_line, plain, postgres
@@ -61,7 +61,7 @@ JSON = st.recursive(
         | st.dictionaries(
             st.text()
             | st.sampled_from(
-                ["level", "timestamp", "duration", "service", "trace_id", "status", "event", "attributes"]
+                ["level", "timestamp", "duration", "service", "trace_id", "status", "event", "attributes", "intValue"]
             ),
             inner,
             max_size=4,
@@ -73,9 +73,14 @@ JSON = st.recursive(
 
 @given(
     st.dictionaries(
-        st.text() | st.sampled_from(["level", "message", "ts", "msec", "elapsed", "http", "kind"]), JSON, max_size=6
+        st.text() | st.sampled_from(["level", "message", "ts", "msec", "elapsed", "http", "kind", "status"]),
+        JSON,
+        max_size=6,
     )
 )
+@example({"intValue": None})
+@example({"status": "²"})
+@example({"stringValue": {"a": 1}})
 def test_any_json_becomes_a_record(found: dict[str, Any]) -> None:
     """Whatever a JSON line holds, there is a record whose values a store can keep."""
     record = Parser().record(event(json.dumps(found)))
