@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 DEVELOPER = {name: os.environ[name] for name in os.environ if name == "HOME" or "OPENSEARCH" in name or "CACHE" in name}
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Inherited from a shell that runs the tests in the background; the commands under test have to take Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A red run is about the change: the same examples each time, unless `make soak` asks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

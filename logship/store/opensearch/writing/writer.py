@@ -5,10 +5,11 @@ What the server says of each record is one of four: taken, there already, try ag
 
 from __future__ import annotations
 
-import gzip
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from isal import igzip
 
 from logship.errors import AccessError, ConnectError, DiskFullError, StoreError, UsageError
 from logship.store.opensearch import partition, setup
@@ -193,7 +194,7 @@ class Writer:
             answer = self._cluster.request(
                 "POST",
                 "/_bulk",
-                gzip.compress(b"".join(bulk.lines), _GZIP_LEVEL),
+                igzip.compress(b"".join(bulk.lines), _GZIP_LEVEL),
                 params={"filter_path": "errors,items.*.status,items.*.error"},
                 headers=_HEADERS,
             )
