@@ -39,18 +39,23 @@ class Parser:
     Args:
         service_of: names the service of a log group, for lines that do not say it.
         keep_original: whether records carry the line as it arrived where `body` is not all of it.
+        redact: takes secrets out of a line before anything is made of it; None leaves lines as they are.
     """
 
     def __init__(
-        self, service_of: Callable[[str], str] = naming.service_of_group, *, keep_original: bool = True
+        self,
+        service_of: Callable[[str], str] = naming.service_of_group,
+        *,
+        keep_original: bool = True,
+        redact: Callable[[str], str] | None = None,
     ) -> None:
-        self._service_of, self._keep_original = service_of, keep_original
+        self._service_of, self._keep_original, self._redact = service_of, keep_original, redact
         self._services: dict[str, str] = {}
         self._first_of: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def record(self, event: LogEvent, parsed: Parsed | None = None) -> Record:
-        """The record of one event; `parsed` is what `parse_line` made of its message, if that is known already."""
-        message = event.message
+        """The record of one event; `parsed` is what `parse_line` made of its redacted message, if that is known."""
+        message = self._redact(event.message) if self._redact else event.message
         parsed = parsed or parse_line(message)
         attributes = parsed.attributes
         handler_id = attributes.get(HANDLER_ID, "")
