@@ -141,3 +141,7 @@ class StoreLockedError(StoreError):
 
 class DiskFullError(StoreError):
     """There is no space left for the store; what was acknowledged before is still there."""
+
+
+class Stopped(Exception):  # noqa: N818 - an outcome, not an error
+    """Whoever does the work was asked to end while it waited."""

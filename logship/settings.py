@@ -31,15 +31,47 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """`[[forward.source]]`: where events come from."""
+    """`[[forward.source]]`: where events come from. Each type reads the keys that are named for it."""
 
-    type: Literal["cloudwatch"] = "cloudwatch"
+    type: Literal["cloudwatch", "kinesis", "firehose", "s3"] = "cloudwatch"
     region: str | None = None
     """AWS region; None takes the SDK's own choice."""
+    role: str = ""
+    """ARN of a role to assume, for logs of another account; empty takes the credentials as they are."""
+    external_id: str = ""
+    """What the role's trust policy asks for, if it does."""
     groups: list[str] = []
-    """Names or patterns with `*` and `?`; empty means every group."""
+    """cloudwatch: names or patterns with `*` and `?`; empty means every group."""
+    exclude_groups: list[str] = []
+    """cloudwatch: names or patterns of groups that are not read."""
+    tags: dict[str, str] = {}
+    """cloudwatch: only groups that have all these tags; values may be patterns."""
+    linked_accounts: bool = False
+    """cloudwatch: also the groups of source accounts linked to this monitoring account."""
+    live_tail: bool = False
+    """cloudwatch: wake the reader by Live Tail (charged by the minute) instead of waiting out its interval."""
     start: str = "1h"
-    """How far back the first run reads: a span or an ISO time."""
+    """cloudwatch, kinesis: how far back the first run reads: a span or an ISO time."""
+    tps: float | None = None
+    """cloudwatch: calls a second that may be spent; None takes the quota of the region."""
+    stream: str = ""
+    """kinesis: name or ARN of the data stream that a subscription filter writes to."""
+    queue: str = ""
+    """s3: URL of the SQS queue that the bucket notifies of new objects."""
+    listen: str = "127.0.0.1:8088"
+    """firehose: host and port of the HTTP endpoint."""
+    access_key: str = ""
+    """firehose: a reference (``env:NAME``, ``file:PATH``) to the key that deliveries must carry."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[forward.rule]]`: what becomes of records that match a query. The first rule that matches decides."""
+
+    query: str
+    """In the query language, without stages: ``level:debug service:edge``."""
+    action: Literal["keep", "drop", "sample"]
+    rate: float = 1.0
+    """sample: the part that is kept, 0 to 1; kept records carry it as `logship.sample_rate`."""
 
 
 class Forward(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,9 +79,34 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
 
     state: str = "./state"
     """Folder of checkpoints and dead letters."""
+    checkpoints: str = ""
+    """``dynamodb:TABLE`` shares checkpoints among processes; empty keeps them in the state folder."""
     interval_s: float = 1.0
     """Pause between two rounds over a group, in seconds."""
+    listen: str = "127.0.0.1:9404"
+    """Host and port of ``/metrics``, ``/healthz`` and ``/readyz``; empty serves none."""
+    keep_original: bool = True
+    """Whether records carry the line as it arrived where their message is not all of it."""
+    rule: list[Rule] = []
     source: list[Source] = []
+
+
+class RedactRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[redact.rule]]`: a secret of one's own."""
+
+    name: str
+    """Stands in the text instead of the secret: ``[redacted:NAME]``."""
+    pattern: str
+    """RE2; what its first group matches is taken out, or all of it if it has none."""
+
+
+class Redact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[redact]`: secrets that are taken out of lines before they leave the process."""
+
+    enabled: bool = True
+    off: list[str] = []
+    """Names of built-in rules that are not applied."""
+    rule: list[RedactRule] = []
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,6 +151,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     framework: str | None = None
     recipe: str | None = None
+    groups: list[str] = []
+    """Patterns of log groups whose lines are this service's where they name none: ``/aws/lambda/orders-*``."""
 
 
 class SavedQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,6 +173,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     queries: dict[str, SavedQuery] = {}
     naming: Naming = Naming()
     forward: Forward = Forward()
+    redact: Redact = Redact()
     service: list[Service] = []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from typing import Any
 
 import click
@@ -40,35 +41,38 @@ def command(
     """
     from logship import naming
     from logship.cloudwatch.client import logs_client
-    from logship.forward.run import Forwarder, ForwardOptions
+    from logship.forward.run import ForwardOptions, forward_groups
     from logship.parse import Parser
     from logship.settings import Source
     from logship.timerange import parse_time
-    from logship.wiring import open_writer
+    from logship.wiring import is_remote, open_writer
 
     diagnostics.expect_many_objects()
     settings = options.settings()
     source = settings.forward.source[0] if settings.forward.source else Source()
+    target = options.chosen_store(store)
+    place = target.location if is_remote(target) else str(Path(target.location).resolve())
     wanted = ForwardOptions(
         groups=groups or tuple(source.groups),
         start_ms=parse_time(start or source.start, now_us=options.now_us()) // 1000,
         state=state or settings.forward.state,
         interval_s=settings.forward.interval_s,
         once=once,
+        store=place,
     )
     stop = _stop_on_signals()
     client = logs_client(region=region or source.region)
-    writer = open_writer(options.chosen_store(store), "forward", long_running=True)
+    writer = open_writer(target, "forward", long_running=True)
     try:
-        forwarder = Forwarder(client, writer, Parser(naming.service_of_group), wanted, stop=stop, say=diagnostics.say)
-        status = forwarder.run()
+        parser = Parser(naming.service_of_group)
+        done = forward_groups(client, writer, parser, wanted, stop=stop, say=diagnostics.say)
     finally:
         writer.close()
-    counts = status.counts
+    counts = done.counts
     diagnostics.say(
-        f"{counts.stored:,} records stored from {len(status.groups)} log groups"
+        f"{counts.stored:,} records stored from {len(done.groups)} log groups"
         + (f"; {counts.existing:,} were there already" if counts.existing else "")
-        + (f"; {counts.rejected:,} in dead-letters.ndjson" if counts.rejected else "")
+        + (f"; {counts.rejected:,} cannot be stored, see: logship dead-letters list" if counts.rejected else "")
     )
 
 

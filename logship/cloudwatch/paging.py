@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import explained, is_retriable, translate
-from logship.errors import UnknownGroupError
+from logship.errors import Stopped, UnknownGroupError
 from logship.record import LogEvent
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ _LONGEST_WAIT_S: Final = 20.0
 _SAID_AT: Final = frozenset({3, 8, 16})
 _SAID_EVERY: Final = 30
 _WILD: Final = frozenset("*?[")
-
-
-class Stopped(Exception):  # noqa: N818 - an outcome, not an error
-    """The caller asked to stop while a request was waiting to be tried again."""
 
 
 @dataclass
@@ -63,8 +59,20 @@ class Retry:
                 raise Stopped
 
 
-def list_groups(client: Any, patterns: Sequence[str], retry: Retry) -> list[str]:
+def list_groups(
+    client: Any,
+    patterns: Sequence[str],
+    retry: Retry,
+    *,
+    observe: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> list[str]:
     """The names of the groups that match at least one pattern with `*` and `?`; all of them for no pattern.
+
+    Args:
+        client: of CloudWatch Logs.
+        patterns: names and patterns.
+        retry: how long to try.
+        observe: sees each answer.
 
     Raises:
         UnknownGroupError: a pattern without wildcards names a group that does not exist.
@@ -72,7 +80,7 @@ def list_groups(client: Any, patterns: Sequence[str], retry: Retry) -> list[str]
     found: set[str] = set()
     for pattern in patterns or ["*"]:
         prefix = pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
-        names = [name for name in _names(client, prefix, retry) if fnmatchcase(name, pattern)]
+        names = [name for name in _names(client, prefix, retry, observe) if fnmatchcase(name, pattern)]
         if not names and prefix == pattern:
             raise UnknownGroupError(
                 f"there is no log group {pattern!r} in this account and region; "
@@ -82,10 +90,11 @@ def list_groups(client: Any, patterns: Sequence[str], retry: Retry) -> list[str]
     return sorted(found)
 
 
-def _names(client: Any, prefix: str, retry: Retry) -> Iterator[str]:
+def _names(client: Any, prefix: str, retry: Retry, observe: Callable[[dict[str, Any]], None]) -> Iterator[str]:
     request = {"logGroupNamePrefix": prefix} if prefix else {}
     while True:
         page = retry.call("listing log groups", client.describe_log_groups, **request)
+        observe(page)
         yield from (group["logGroupName"] for group in page["logGroups"])
         if "nextToken" not in page:
             return
@@ -103,17 +112,22 @@ def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, ret
     while True:
         with explained(f"log group {group!r}"):
             page = retry.call(f"log group {group!r}", client.filter_log_events, **request)
-        yield [
-            LogEvent(
-                group,
-                event["logStreamName"],
-                event["timestamp"],
-                event["message"],
-                event["eventId"],
-                event.get("ingestionTime", 0),
-            )
-            for event in page["events"]
-        ]
+        yield events_of(group, page)
         if "nextToken" not in page:
             return
         request["nextToken"] = page["nextToken"]
+
+
+def events_of(group: str, page: dict[str, Any]) -> list[LogEvent]:
+    """The events of a page of FilterLogEvents."""
+    return [
+        LogEvent(
+            group,
+            event["logStreamName"],
+            event["timestamp"],
+            event["message"],
+            event["eventId"],
+            event.get("ingestionTime", 0),
+        )
+        for event in page["events"]
+    ]

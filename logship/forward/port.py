@@ -34,8 +34,8 @@ class Batch:
         return sum(len(event.message) for event in self.events) + EVENT_COST * len(self.events)
 
 
-EVENT_COST = 300
-"""Bytes that an event takes in memory beside its message: its tuple, its id, its place in a list."""
+EVENT_COST = 600
+"""Bytes that an event takes in memory beside its message: its tuple, its id and stream as texts, two numbers."""
 
 
 class Source(Protocol):
@@ -53,6 +53,9 @@ class Source(Protocol):
             LogshipError: the source cannot go on; the forwarder ends with it.
         """
 
+    def save(self, *, now: bool = False) -> None:
+        """Writes down how far `stored` has moved it. Called after each round of acknowledgements, by one thread.
 
-class Stopped(Exception):  # noqa: N818 - an outcome, not an error
-    """The forwarder ends: nothing more is taken."""
+        Args:
+            now: also where the source would wait, since nothing follows.
+        """

@@ -15,7 +15,7 @@ from typing import Any
 from logship.cli.diagnostics import expect_many_objects
 from logship.cloudwatch.client import logs_client
 from logship.cloudwatch.paging import Retry, filter_pages
-from logship.forward.run import Forwarder, ForwardOptions
+from logship.forward.run import ForwardOptions, forward_groups
 from logship.parse import Parser
 from logship.store.tantivy.writer import open_writer
 
@@ -50,9 +50,8 @@ def main() -> None:
         alone = read_alone(client)
         writer = open_writer(Path(folder) / "store", "bench", long_running=True)
         options = ForwardOptions(start_ms=now_ms - 3_600_000, state=folder, once=True)
-        forwarder = Forwarder(client, writer, Parser(), options)
         began = time.perf_counter()
-        counts = forwarder.run().counts
+        counts = forward_groups(client, writer, Parser(), options).counts
         seconds = time.perf_counter() - began
         writer.close()
         endpoint.terminate()

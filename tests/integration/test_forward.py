@@ -18,7 +18,8 @@ import pytest
 from botocore.config import Config
 
 from logship.errors import DiskFullError
-from logship.forward.run import Forwarder, ForwardOptions
+from logship.forward.dead_letters import DeadLetters
+from logship.forward.run import ForwardOptions, forward_groups
 from logship.handler import CloudWatchHandler
 from logship.parse import Parser
 from logship.query.tree import All
@@ -73,7 +74,7 @@ def forward_once(cw: LocalCloudWatch, store: MemoryStore, state: Path) -> Any:
     options = ForwardOptions(
         groups=["/shop/*"], start_ms=int(time.time() * 1000) - 3_600_000, state=str(state), once=True
     )
-    return Forwarder(client_of(cw), store, Parser(), options).run()
+    return forward_groups(client_of(cw), store, Parser(), options)
 
 
 def process(cw: LocalCloudWatch, store: Path, state: Path, *flags: str) -> subprocess.Popen[str]:
@@ -110,6 +111,11 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
             return True
         waiting.wait(0.1)
     return condition()
+
+
+def holds(store: MemoryStore, records: int) -> bool:
+    store.refresh()
+    return store.count(All()) == records
 
 
 def bodies(store: Path) -> list[str]:
@@ -151,15 +157,15 @@ def test_answers_that_were_lost_make_no_second_record(tmp_path: Path) -> None:
     assert (delivered, taken_in > 2_000, store.count(All())) == (True, True, 2_000)
 
 
-def test_ids_are_remembered_across_runs(tmp_path: Path) -> None:
-    """What was acknowledged is not even parsed again by the next run."""
+def test_what_is_stored_is_not_stored_again(tmp_path: Path) -> None:
+    """The next run reads what may have been late once more, and the store knows it."""
     with LocalCloudWatch() as cw:
         put(set_up(cw), range(100), random.Random(1), late_s=1)
         store = MemoryStore()
         forward_once(cw, store, tmp_path)
         again = forward_once(cw, store, tmp_path)
 
-    assert (again.counts.stored, again.counts.existing) == (0, 0)
+    assert (again.counts.stored, again.counts.rejected) == (0, 0)
 
 
 @pytest.mark.parametrize("skew_s", [-240, 0, 240])
@@ -174,11 +180,11 @@ def test_late_events_are_found_between_seldom_runs(tmp_path: Path, skew_s: int) 
             client.put_log_events(logGroupName=GROUPS[0], logStreamName="x", logEvents=events)
             clock.advance(60)
             options = ForwardOptions(start_ms=0, state=str(tmp_path), once=True)
-            forwarder = Forwarder(client, store, Parser(), options, clock=lambda: clock() + skew_s)
-            found.append(forwarder.run().counts.stored)
+            done = forward_groups(client, store, Parser(), options, clock=lambda: clock() + skew_s)
+            found.append(done.counts.stored)
             clock.advance(3600)
-        forward = Forwarder(client, store, Parser(), options, clock=lambda: clock() + skew_s)
-        found.append(forward.run().counts.stored)
+        done = forward_groups(client, store, Parser(), options, clock=lambda: clock() + skew_s)
+        found.append(done.counts.stored)
 
     assert (sum(found), min(found) > 0) == (1200, True)
 
@@ -190,16 +196,18 @@ def test_a_group_that_goes_and_comes_back(tmp_path: Path) -> None:
         client, store, stop = set_up(cw), MemoryStore(), threading.Event()
         put(client, range(100), random.Random(1), late_s=1)
         options = ForwardOptions(start_ms=0, state=str(tmp_path), interval_s=0.05)
-        forwarder = Forwarder(client_of(cw), store, Parser(), options, stop=stop, say=said.append)
-        running = threading.Thread(target=forwarder.run)
+        arguments = {"stop": stop, "say": said.append}
+        running = threading.Thread(
+            target=forward_groups, args=(client_of(cw), store, Parser(), options), kwargs=arguments
+        )
         running.start()
-        assert wait_for(lambda: forwarder.status.counts.stored == 100, 20)
+        assert wait_for(lambda: holds(store, 100), 20)
         for group in GROUPS:
             client.delete_log_group(logGroupName=group)
         assert wait_for(lambda: len(said) == 2, 20)
         set_up(cw)
         put(client, range(100, 200), random.Random(2), late_s=1)
-        reached = wait_for(lambda: forwarder.status.counts.stored == 200, 20)
+        reached = wait_for(lambda: holds(store, 200), 20)
         stop.set()
         running.join()
 
@@ -240,9 +248,10 @@ def test_a_full_disk_is_waited_for(tmp_path: Path, failing: set[int], monkeypatc
         store = FullDisk(failing)
         counts = forward_once(cw, store, tmp_path).counts
     store.refresh()
-    letters = (tmp_path / "dead-letters.ndjson").read_text().splitlines()
+    letters = DeadLetters(tmp_path).letters()
 
-    assert (store.count(All()), counts.rejected, len(letters)) == (99, 1, 1)
+    assert (store.count(All()), counts.rejected) == (99, 1)
+    assert [(letter.reason, json.loads(letter.event.message)["body"]) for letter in letters] == [("poison", "event 7")]
     assert counts.stored + counts.existing == 99
 
 

@@ -20,7 +20,7 @@ from botocore.config import Config
 
 from logship.forward.files import FileOptions
 from logship.forward.importing import import_paths
-from logship.forward.run import Forwarder, ForwardOptions
+from logship.forward.run import ForwardOptions, forward_groups
 from logship.parse import Parser
 from logship.query import parse
 from logship.store.tantivy.reader import Reader
@@ -158,7 +158,7 @@ def test_one_request_is_found_in_all_four_logs(database: tuple[int, Path], tmp_p
             config=Config(retries={"total_max_attempts": 1}),
         )  # fmt: skip
         options = ForwardOptions(start_ms=int(time.time() * 1000) - 600_000, state=str(tmp_path / "state"), once=True)
-        Forwarder(client, writer, Parser(), options).run()
+        forward_groups(client, writer, Parser(), options)
         import_paths([str(web / "access.json")], writer, Parser(), FileOptions(group="/stack/edge"))
         import_paths([str(database_log)], writer, Parser(), FileOptions(group="/stack/postgres"))
         writer.close()

@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 
 from logship.cloudwatch import limits
-from logship.forward.run import Forwarder, ForwardOptions
+from logship.forward.run import ForwardOptions, forward_groups
 from logship.parse import Parser
 from logship.query import parse
 from logship.query.tree import All
@@ -105,7 +105,7 @@ def test_the_line_carries_real_logs(incidents: Path, tmp_path: Path) -> None:
         )  # fmt: skip
         store = MemoryStore()
         options = ForwardOptions(groups=["/trainticket/*"], start_ms=now_ms - 7_200_000, state=str(tmp_path), once=True)
-        counts = Forwarder(client, store, Parser(), options).run().counts
+        counts = forward_groups(client, store, Parser(), options).counts
     store.refresh()
 
     assert (counts.stored, store.count(All())) == (len(events), len(events))

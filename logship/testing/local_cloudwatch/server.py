@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
@@ -45,7 +46,7 @@ class LocalCloudWatch:
         self._mischief = Mischief(faults or Faults(), seed)
         delay = visibility_delay_s if isinstance(visibility_delay_s, tuple) else (visibility_delay_s,) * 2
         self._operations = Operations(clock, self._mischief, delay)
-        self._port = port
+        self._port, self._clock = port, clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._started = threading.Event()
@@ -175,11 +176,15 @@ class LocalCloudWatch:
             await asyncio.sleep(self.faults.latency_s)
         writer.write(
             b"HTTP/1.1 %d %s\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n"
-            b"x-amzn-RequestId: local\r\n\r\n" % (status, b"OK" if status < 300 else b"Error", len(answer))  # noqa: PLR2004
+            b"x-amzn-RequestId: local\r\nDate: %s\r\n\r\n"
+            % (status, b"OK" if status < 300 else b"Error", len(answer), self._date())  # noqa: PLR2004
         )
         writer.write(answer)
         await writer.drain()
         return headers.get("connection", "").lower() != "close"
+
+    def _date(self) -> bytes:
+        return formatdate(self._clock(), usegmt=True).encode()
 
     def _answer(self, target: str, body: bytes) -> tuple[int, bytes]:
         operation = target.rpartition(".")[2]

@@ -1,0 +1,127 @@
+"""Checkpoints of one process: a SQLite file in the forwarder's state folder."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from logship.errors import DataError, StoreLockedError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_FILE: Final = "checkpoints.db"
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS checkpoint (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class SqliteCheckpoints:
+    """One file, one process that moves it on.
+
+    Args:
+        folder: the state folder, made if it is not there.
+        store: which store the checkpoints are about, in words; "" is not looked at.
+
+    Raises:
+        DataError: the file cannot be used, is no database, or is about another store.
+    """
+
+    save_interval_s: float = 0.0
+
+    def __init__(self, folder: str | Path, *, store: str = "") -> None:
+        self._folder = Path(folder)
+        # One connection has one transaction: without the lock another thread's commit would end it half-way.
+        self._lock = threading.Lock()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(self._folder / _FILE, timeout=5, check_same_thread=False)
+            self._check_pages()
+            # Losing the last commit to a power cut costs reading it again, never a record.
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            raise self._unusable(error) from None
+        except sqlite3.DatabaseError as error:
+            raise self._set_aside(error) from None
+        except OSError as error:
+            raise self._unusable(error) from None
+        self._check_store(store)
+
+    def load(self, key: str) -> tuple[str, int] | None:
+        """The text of a key and its version; None for a new key."""
+        with self._transaction() as database:
+            found = database.execute("SELECT value, version FROM checkpoint WHERE key = ?", (key,)).fetchone()
+        return (str(found[0]), int(found[1])) if found else None
+
+    def save(self, key: str, value: str, version: int) -> int:
+        """Keeps a text if the key still has that version; see the port."""
+        with self._transaction() as database:
+            if version:
+                changed = database.execute(
+                    "UPDATE checkpoint SET value = ?, version = version + 1 WHERE key = ? AND version = ?",
+                    (value, key, version),
+                ).rowcount
+            else:
+                changed = database.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?, 1)", (key, value)).rowcount
+            if changed != 1:
+                raise StoreLockedError(
+                    f"another forwarder has moved {key!r} on in {str(self._folder)!r}; stop it, or name another --state"
+                )
+        return version + 1
+
+    def share(self, keys: Collection[str]) -> set[str]:
+        """All of them: one process uses the file."""
+        return set(keys)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._database.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._lock, self._database:
+                yield self._database
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _check_pages(self) -> None:
+        found = self._database.execute("PRAGMA quick_check").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
+    def _check_store(self, store: str) -> None:
+        if not store:
+            return
+        with self._transaction() as database:
+            database.execute("INSERT OR IGNORE INTO fact VALUES ('store', ?)", (store,))
+            known = database.execute("SELECT value FROM fact WHERE name = 'store'").fetchone()[0]
+        if known != store:
+            self._database.close()
+            raise DataError(
+                f"the state folder {str(self._folder)!r} is about the store {known!r}, not {store!r}: "
+                "what it counts as stored is not there; name another --state"
+            )
+
+    def _unusable(self, error: Exception) -> DataError:
+        return DataError(f"the state folder {str(self._folder)!r} cannot be used: {error}; name another with --state")
+
+    def _set_aside(self, error: Exception) -> DataError:
+        """A damaged file is kept under another name; going on without it is the user's decision."""
+        self._database.close()
+        aside = f"{_FILE}.damaged-{int(time.time())}"
+        for suffix in ("", "-wal", "-shm"):
+            path = self._folder / (_FILE + suffix)
+            if path.exists():
+                path.rename(self._folder / (aside + suffix))
+        return DataError(
+            f"the checkpoints in {str(self._folder)!r} cannot be read ({error}) and were kept aside as {aside}; "
+            "run again to begin at --start: what the store has is not stored twice"
+        )

@@ -1,0 +1,79 @@
+"""What is known to be read of one group: the text that a checkpoint keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+
+from logship.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Reads once more what is so old that every event up to that lateness is visible."""
+
+    age_ms: int
+    every_ms: int
+
+
+SWEEPS: Final = (
+    Sweep(30_000, 10_000),
+    Sweep(60_000, 15_000),
+    Sweep(120_000, 30_000),
+    Sweep(300_000, 60_000),
+    Sweep(900_000, 180_000),
+    Sweep(93_600_000, 10_800_000),
+)
+"""Youngest first. The last finds a day's batch of an agent that ships once a day; PutLogEvents takes 14 days."""
+NEAR: Final = 3
+"""This one and the last always sweep; the others where events were that late of late."""
+DEEP: Final = 5
+
+
+@dataclass(slots=True)
+class Marks:
+    """How far a group has been read. Times are milliseconds since 1970, by the service's clock."""
+
+    first_ms: int
+    """Where the group was told to begin; nothing older is read."""
+    position_ms: int
+    """Everything visible up to here has been read, or stands in `ranges`."""
+    swept_ms: list[int]
+    """Per sweep: what is before that time was read when everything up to the sweep's age of lateness was visible."""
+    ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """[start, end] by number: still to be read, once."""
+
+    @classmethod
+    def begin(cls, first_ms: int, now_ms: int) -> Marks:
+        """A new group: everything from `first_ms` to now is one range, read after now."""
+        position_ms = max(first_ms, now_ms)
+        swept = [max(first_ms, now_ms - sweep.age_ms) for sweep in SWEEPS]
+        ranges = {1: (first_ms, now_ms)} if first_ms < now_ms else {}
+        return cls(first_ms, position_ms, swept, ranges)
+
+    def copy(self) -> Marks:
+        """The same marks, to be moved on by themselves."""
+        return replace(self, swept_ms=list(self.swept_ms), ranges=dict(self.ranges))
+
+    def dumps(self) -> str:
+        """The text of a checkpoint."""
+        return msgspec.json.encode(self).decode()
+
+
+def loads(text: str, key: str) -> Marks:
+    """The marks in a checkpoint's text.
+
+    Raises:
+        DataError: it holds something else.
+    """
+    try:
+        marks = msgspec.json.decode(text, type=Marks)
+        if len(marks.swept_ms) != len(SWEEPS):
+            raise msgspec.ValidationError("swept_ms has another length")
+    except msgspec.DecodeError as error:
+        raise DataError(
+            f"the checkpoint of {key!r} cannot be read: {error}; name another --state, or the logship that wrote it"
+        ) from None
+    return marks

@@ -1,0 +1,286 @@
+"""The poller: a few threads that carry out the readings of all groups within the quota."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.client import is_retriable, translate
+from logship.cloudwatch.paging import Retry, events_of, list_groups
+from logship.cloudwatch.quotas import Governor, filter_tps
+from logship.cloudwatch.service_clock import ServiceClock
+from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
+from logship.forward.checkpoints.port import LeaseLost
+from logship.forward.sources.poll.group import GroupReader, Reading
+from logship.forward.sources.poll.known import KnownIds, Memory
+from logship.forward.sources.poll.marks import Marks, loads
+from logship.forward.sources.poll.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from logship.forward.checkpoints.port import Checkpoints
+    from logship.forward.port import Batch
+
+_RELIST_S: Final = 10.0
+_FIRST_TRIES: Final = 4
+"""Before the first answer an endpoint counts as out of reach after that many tries."""
+_LONGEST_WAIT_S: Final = 20.0
+_SAID_AT: Final = frozenset({3, 8, 16})
+_SAID_EVERY: Final = 30
+_REFUSED_S: Final = 300.0
+"""A group that the role may not read is tried again after that long."""
+_CALLS_PER_THREAD_S: Final = 3.0
+_MOST_THREADS: Final = 8
+_BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
+_DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
+_THROTTLED: Final = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Polled:
+    """What to read, and how often."""
+
+    groups: Sequence[str] = ()
+    """Names and patterns; none means every group."""
+    start_ms: int
+    """Where a group that has no checkpoint begins."""
+    interval_s: float = 1.0
+    """Pause between two readings of a group's newest events."""
+    once: bool = False
+    """End when everything that is visible now has been read."""
+    account: str = ""
+    """Sets the checkpoints of an account apart, where one process reads several."""
+    memory: Memory = field(default_factory=Memory)
+    tps: float | None = None
+    """Calls a second; None takes the documented quota of the region."""
+
+
+class CloudWatchPoller:
+    """Reads log groups of one account and region by FilterLogEvents.
+
+    Args:
+        client: of CloudWatch Logs, which tries each request once.
+        checkpoints: where reading stands.
+        wanted: what to read.
+        say: told what people should know, a line each.
+        clock: our clock, seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        checkpoints: Checkpoints,
+        wanted: Polled,
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        region = client.meta.region_name
+        self.name = f"cloudwatch {wanted.account + ' ' if wanted.account else ''}{region}"
+        self.governor = Governor(wanted.tps or filter_tps(region))
+        self.retried = 0
+        self._client, self._checkpoints, self._wanted, self._say = client, checkpoints, wanted, say
+        self._clock = ServiceClock(clock)
+        self._prefix = f"{wanted.account}/{region}"
+        self._done: set[str] = set()
+        self._gone: set[str] = set()
+        self._failure: BaseException | None = None
+        self._saved_s = float("-inf")
+        self._scheduler: Scheduler | None = None
+
+    @property
+    def groups(self) -> dict[str, GroupReader]:
+        """The readers of the groups that are read now, by name."""
+        return dict(self._scheduler.groups) if self._scheduler else {}
+
+    def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
+        """Reads until stopped, or until all is read with `once`; see the port.
+
+        Raises:
+            ConnectError, AccessError, UnknownGroupError: before the first page.
+            AccessError: credentials that are no longer good; with `once`, a group that the role may not read.
+        """
+        ended = threading.Event()  # ends the threads of this source; `stop` ends everything
+        scheduler = self._scheduler = Scheduler(self.governor, self._clock.now_ms, ended)
+        listed = self._list(Retry(stop, tries=_FIRST_TRIES))
+        self._open(listed, scheduler)
+        threads = [
+            threading.Thread(target=self._work, args=(deliver, ended), name=f"logship-poll-{number}", daemon=True)
+            for number in range(min(_MOST_THREADS, 2 + int(self.governor.quota / _CALLS_PER_THREAD_S)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._tend(listed, scheduler, stop, ended)
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+        if self._failure:
+            raise self._failure
+        refused = [group.refused for group in scheduler.groups.values() if group.refused]
+        if self._wanted.once and refused:
+            raise AccessError(refused[0])
+
+    def save(self, *, now: bool = False) -> None:
+        """Keeps the marks of the groups that have moved. Called by the thread that stores."""
+        at_s = time.monotonic()
+        if self._scheduler is None or (at_s - self._saved_s < self._checkpoints.save_interval_s and not now):
+            return
+        self._saved_s = at_s
+        for group in self.groups.values():
+            text = group.to_save()
+            if text is None:
+                continue
+            try:
+                group.version = self._checkpoints.save(self._key(group.name), text, group.version)
+            except LeaseLost:
+                self._scheduler.remove(group.name)
+                group.close()
+
+    def _key(self, group: str) -> str:
+        return f"{self._prefix}:{group}"
+
+    def _list(self, retry: Retry) -> list[str]:
+        return list_groups(self._client, self._wanted.groups, retry, observe=self._clock.observe)
+
+    def _open(self, listed: Sequence[str], scheduler: Scheduler) -> None:
+        """Begins to read the groups that are this process's; those that are not are let go."""
+        ours = self._checkpoints.share([self._key(name) for name in listed])
+        for name in listed:
+            held = name in scheduler.groups
+            if self._key(name) in ours and not held:
+                scheduler.add(self._reader(name))
+                self._gone.discard(name)
+            elif held and self._key(name) not in ours:
+                self._let_go(name)
+
+    def _reader(self, name: str) -> GroupReader:
+        found = self._checkpoints.load(self._key(name))
+        now_ms = self._clock.now_ms()
+        marks = loads(found[0], name) if found else Marks.begin(self._wanted.start_ms, now_ms)
+        return GroupReader(
+            name,
+            marks,
+            KnownIds(self._wanted.memory),
+            interval_ms=int(self._wanted.interval_s * 1000),
+            now_ms=now_ms,
+            version=found[1] if found else 0,
+        )
+
+    def _let_go(self, name: str) -> None:
+        if self._scheduler and (group := self._scheduler.remove(name)):
+            group.close()
+
+    def _tend(self, listed: Sequence[str], scheduler: Scheduler, stop: threading.Event, ended: threading.Event) -> None:
+        """Looks for new groups, and whether all is done, until the end."""
+        pause_s = 0.02 if self._wanted.once else min(_RELIST_S, 1.0)
+        next_list_s = time.monotonic() + _RELIST_S
+        while not ended.is_set():
+            if stop.wait(pause_s):
+                return
+            if self._wanted.once:
+                now_ms = self._clock.now_ms()
+                if all(group.is_caught_up(now_ms) for group in scheduler.groups.values()):
+                    return
+            if time.monotonic() >= next_list_s:
+                next_list_s = time.monotonic() + _RELIST_S
+                try:
+                    listed = self._list(Retry(stop, say=self._say))
+                except Stopped:
+                    return
+                except LogshipError as error:
+                    self._say(str(error))
+                self._open(listed, scheduler)
+
+    def _work(self, deliver: Callable[[Batch], None], ended: threading.Event) -> None:
+        assert self._scheduler is not None
+        try:
+            while (reading := self._scheduler.take()) is not None:
+                self._page(reading, deliver)
+        except Stopped:
+            pass
+        except BaseException as error:  # handed to the thread that runs the source
+            self._failure = self._failure or error
+        finally:
+            ended.set()
+
+    def _page(self, reading: Reading, deliver: Callable[[Batch], None]) -> None:
+        """Fetches a reading's next page and delivers what is new in it."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        assert self._scheduler is not None
+        group = reading.group
+        request = group.request(reading, self._clock.now_ms())
+        try:
+            page = self._client.filter_log_events(logGroupName=group.name, **request)
+        except (BotoCoreError, ClientError) as error:
+            self._failed(reading, error)
+            return
+        self.governor.accepted()
+        self._clock.observe(page)
+        group.refused = ""
+        spare = self._scheduler.spare(self._threads())
+        events, token = events_of(group.name, page), page.get("nextToken")
+        batch = group.take(reading, events, token, self._clock.now_ms(), spare=spare)
+        if batch is not None:
+            deliver(batch)
+        self._scheduler.give_back(reading)
+
+    def _threads(self) -> int:
+        return min(_MOST_THREADS, 2 + int(self.governor.quota / _CALLS_PER_THREAD_S))
+
+    def _failed(self, reading: Reading, error: Exception) -> None:
+        """Puts the reading off, restarts it, or gives its group up.
+
+        Raises:
+            LogshipError: nothing can be read any more.
+        """
+        assert self._scheduler is not None
+        group, code = reading.group, _code(error)
+        if code in _THROTTLED:
+            self.governor.throttle()
+        if code in _BAD_TOKEN and reading.token:
+            group.restart(reading)
+            self._scheduler.give_back(reading, wait_s=0.0)
+        elif is_retriable(error):
+            self.retried += 1
+            reading.failures += 1
+            if reading.failures in _SAID_AT or reading.failures % _SAID_EVERY == 0:
+                self._say(f"{translate(error, f'log group {group.name!r}')}; trying again")
+            longest_s = min(_LONGEST_WAIT_S, 0.1 * 2**reading.failures)
+            self._scheduler.give_back(reading, wait_s=random.uniform(0, longest_s))  # noqa: S311 - jitter
+        elif code in _DENIED:
+            self._refuse(reading, error)
+        else:
+            failure = translate(error, f"log group {group.name!r}")
+            if not isinstance(failure, UnknownGroupError):
+                raise failure from error
+            if group.name not in self._gone:
+                self._gone.add(group.name)
+                self._say(f"log group {group.name!r} is gone; what was read of it is stored")
+            self._let_go(group.name)
+
+    def _refuse(self, reading: Reading, error: Exception) -> None:
+        """A group that the role may not read is said once, and tried again now and then; the others go on."""
+        assert self._scheduler is not None
+        group = reading.group
+        if not group.refused:
+            statement = (
+                '{"Effect": "Allow", "Action": "logs:FilterLogEvents", '
+                f'"Resource": "arn:aws:logs:{self._client.meta.region_name}:*:log-group:{group.name}:*"}}'
+            )
+            group.refused = f"log group {group.name!r}: {translate(error, 'not allowed')}; its policy lacks {statement}"
+            self._say(group.refused)
+        self._scheduler.give_back(reading, wait_s=_REFUSED_S)
+
+
+def _code(error: Exception) -> str:
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,147 @@
+"""Which reading has the next call: due ones, the live edge and what lies behind in turn, each by its weight."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Event
+
+    from logship.cloudwatch.quotas import Governor
+    from logship.forward.sources.poll.group import GroupReader, Reading
+
+_LONGEST_WAIT_S: Final = 1.0
+_IDLE_SHARE: Final = 0.15
+"""Groups in which nothing happens have that part of the calls together."""
+
+
+class Scheduler:
+    """Hands out readings to the threads that carry them out.
+
+    Two classes share the calls half and half where both want them: the live edge with the sweeps near it, and
+    ranges with the deep sweep. Within a class readings have calls in proportion to their weights (stride
+    scheduling), so that a busy group cannot starve the others.
+
+    Args:
+        governor: gives each call its time.
+        now_ms: the service's time.
+        stop: ends the waiting.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, governor: Governor, now_ms: Callable[[], int], stop: Event, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.groups: dict[str, GroupReader] = {}
+        self._governor, self._now_ms, self._stop, self._clock = governor, now_ms, stop, clock
+        self._lock = threading.Lock()
+        self._picking = threading.Lock()
+        self._wake = threading.Event()
+        self._used = [0.0, 0.0]
+        self._share = [0.0, 0.0]
+
+    def add(self, group: GroupReader) -> None:
+        """A group is read from now on."""
+        with self._lock:
+            self.groups[group.name] = group
+        self._wake.set()
+
+    def remove(self, name: str) -> GroupReader | None:
+        """A group is no longer read."""
+        with self._lock:
+            return self.groups.pop(name, None)
+
+    def take(self) -> Reading | None:
+        """The next reading, when its call may begin; None when all is stopped. One thread chooses at a time."""
+        with self._picking:
+            while not self._stop.is_set():
+                self._wake.clear()
+                reading, wait_s = self._choose()
+                if reading is not None:
+                    at_s = self._governor.reserve()
+                    break
+                self._wake.wait(min(wait_s, _LONGEST_WAIT_S))
+            else:
+                return None
+        if self._stop.wait(max(0.0, at_s - self._clock())):
+            return None
+        return reading
+
+    def give_back(self, reading: Reading, *, wait_s: float | None = None) -> None:
+        """A reading's page is done.
+
+        Args:
+            reading: which.
+            wait_s: seconds until its next page; None as its group wants it.
+        """
+        now_ms = self._now_ms()
+        if wait_s is None:
+            wait_s = self._pause_s(reading, now_ms)
+        with self._lock:
+            reading.due_s = self._clock() + wait_s
+            reading.busy = False
+        self._wake.set()
+
+    def spare(self, threads: int) -> int:
+        """How many more ranges could be read at the same time."""
+        with self._lock:
+            return threads - sum(len(group.ranges) for group in self.groups.values())
+
+    def _pause_s(self, reading: Reading, now_ms: int) -> float:
+        if reading.kind == "range" or reading.token:
+            return 0.0
+        group = reading.group
+        pause_s = group.pause_ms(now_ms) / 1000
+        if reading.kind == "ahead":
+            return max(pause_s, 10.0)
+        if reading.kind == "live" and group.is_idle(now_ms):
+            with self._lock:
+                idle = sum(other.is_idle(now_ms) for other in self.groups.values())
+            pause_s = max(pause_s, idle / (_IDLE_SHARE * self._governor.rate))
+        return pause_s
+
+    def _choose(self) -> tuple[Reading | None, float]:
+        """The reading whose turn it is, and else how long until one may be due, in seconds."""
+        now_s, now_ms = self._clock(), self._now_ms()
+        best: list[Reading | None] = [None, None]
+        soonest_s = now_s + _LONGEST_WAIT_S
+        with self._lock:
+            for group in self.groups.values():
+                for reading in group.readings():
+                    if reading.busy or not group.is_due(reading, now_ms):
+                        continue
+                    if reading.due_s > now_s:
+                        soonest_s = min(soonest_s, reading.due_s)
+                        continue
+                    behind = _is_behind(reading)
+                    other = best[behind]
+                    if other is None or reading.share < other.share:
+                        best[behind] = reading
+            chosen = self._between(best)
+            if chosen is not None:
+                self._charge(chosen, now_ms)
+        return chosen, soonest_s - now_s
+
+    def _between(self, best: list[Reading | None]) -> Reading | None:
+        edge, behind = best
+        if edge is None or behind is None:
+            return edge or behind
+        # A class that had nothing to read for a while has no claim on what it did not use.
+        low = max(self._used) - 1.0
+        self._used = [max(used, low) for used in self._used]
+        return edge if self._used[0] <= self._used[1] else behind
+
+    def _charge(self, reading: Reading, now_ms: int) -> None:
+        behind = _is_behind(reading)
+        self._used[behind] += 1.0
+        share = max(reading.share, self._share[behind])
+        self._share[behind] = share
+        reading.share = share + 1.0 / reading.group.weight(reading, now_ms)
+        reading.busy = True
+
+
+def _is_behind(reading: Reading) -> bool:
+    return reading.kind == "range" or (reading.kind == "sweep" and reading.number > 0)

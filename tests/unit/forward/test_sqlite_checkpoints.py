@@ -1,0 +1,66 @@
+"""Checkpoints in a SQLite file: moved by one process at a time, never silently reset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logship.errors import DataError, StoreLockedError
+from logship.forward.checkpoints.sqlite import SqliteCheckpoints
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_text_survives_with_its_version(tmp_path: Path) -> None:
+    """What was saved is loaded by the next process, with the version that its next save needs."""
+    first = SqliteCheckpoints(tmp_path)
+    version = first.save("a", "one", 0)
+    version = first.save("a", "two", version)
+    first.close()
+
+    assert SqliteCheckpoints(tmp_path).load("a") == ("two", version)
+
+
+def test_a_new_key_has_nothing(tmp_path: Path) -> None:
+    """A key that nobody saved is None."""
+    assert SqliteCheckpoints(tmp_path).load("a") is None
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_two_processes_do_not_both_move_a_key(tmp_path: Path, version: int) -> None:
+    """Whoever saves from another version than the file's is refused, with the remedy."""
+    ours, theirs = SqliteCheckpoints(tmp_path), SqliteCheckpoints(tmp_path)
+    ours.save("a", "two", ours.save("a", "one", 0))
+
+    with pytest.raises(StoreLockedError, match="--state"):
+        theirs.save("a", "three", version)
+    assert ours.load("a") == ("two", 2)
+
+
+def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
+    """It ends the run and is kept under another name; the next run begins anew."""
+    (tmp_path / "checkpoints.db").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(DataError, match="kept aside"):
+        SqliteCheckpoints(tmp_path)
+    kept = [path.read_bytes()[:11] for path in tmp_path.glob("checkpoints.db.damaged-*")]
+
+    assert (kept, SqliteCheckpoints(tmp_path).load("a")) == ([b"no database"], None)
+
+
+def test_another_store_is_refused(tmp_path: Path) -> None:
+    """Checkpoints say what a store holds, so they are of no use with another."""
+    SqliteCheckpoints(tmp_path, store="/one").close()
+    SqliteCheckpoints(tmp_path, store="/one").close()
+
+    with pytest.raises(DataError, match="'/one', not '/two'"):
+        SqliteCheckpoints(tmp_path, store="/two")
+
+
+def test_a_folder_that_is_a_file_is_said(tmp_path: Path) -> None:
+    """A state folder that cannot be made is an error with a remedy."""
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(DataError, match="--state"):
+        SqliteCheckpoints(tmp_path / "file")
