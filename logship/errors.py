@@ -11,6 +11,7 @@
     │   ├── UnknownGroupError        2  a named log group that does not exist
     │   └── TooManyGroupsError       2  a statistic with more groups than anyone reads
     ├── ConnectError                 3  an endpoint that does not answer
+    │   └── BusyError                3  a store that takes the rest of a batch later
     ├── AccessError                  4  no credentials, or not permitted
     └── DataError                    5  what lies on disk
         ├── BrokenFileError          5  a file or archive that cannot be read on
@@ -25,7 +26,10 @@ Messages carry the value, the place and the remedy, in one line.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ExitCode(IntEnum):
@@ -109,6 +113,19 @@ class ConnectError(LogshipError):
     """An endpoint does not answer, or the network does not reach it."""
 
     exit_code = ExitCode.CONNECT
+
+
+class BusyError(ConnectError):
+    """A store took a part of what it was given, and takes the rest later.
+
+    Attributes:
+        so_far: what became of the part that was decided.
+        rest: the records that are to be given again.
+    """
+
+    def __init__(self, message: str, so_far: Any, rest: Sequence[Any]) -> None:
+        super().__init__(message)
+        self.so_far, self.rest = so_far, rest
 
 
 class AccessError(LogshipError):

@@ -5,33 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from logship.errors import ConnectError, DiskFullError, Stopped
+from logship.errors import Stopped
 from logship.forward.dead_letters import DeadLetter
+from logship.forward.storing import GRACE_S, Chunk, Patience, Requests, Rounds
+from logship.record import GROUP, HANDLER_ID, STREAM, record_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from logship.errors import LogshipError
     from logship.forward.port import Batch
-    from logship.parse import Parser
-    from logship.record import LogEvent, Record
-    from logship.store.port import AddResult, StoreWriter
+    from logship.forward.storing import Prepare, Storing
+    from logship.record import LogEvent
+    from logship.store.port import Rejected, StoreWriter
 
-QUEUE_BYTES: Final = 40 * 2**20
+QUEUE_BYTES: Final = 24 * 2**20
 """Events between the sources and the store's acknowledgement, with the cost of an event in memory."""
-_COMMIT_INTERVAL_S: Final = 1.0
-_COMMIT_RECORDS: Final = 50_000
-_ADD_RECORDS: Final = 5_000
-"""Records of one `add`: a bulk request or two."""
-_STORE_WAIT_S: Final = 1.0
-_LONGEST_STORE_WAIT_S: Final = 15.0
-_SAID_EVERY_S: Final = 60.0
-_LATER: Final = (DiskFullError, ConnectError)
-"""What a store says that may take the same records later: no room, no answer."""
+_CHUNK_EVENTS: Final = 2_500
+"""Events of one `add`: some 3 MB of documents, and some 10 MB of memory while they are on their way."""
+_LINGER_S: Final = 0.2
+"""So long a chunk that is not full waits for more events."""
+_TICK_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -43,60 +39,65 @@ class Counts:
     """Were in the store already."""
     rejected: int = 0
     """Cannot be stored: dead letters."""
-    commits: int = 0
-    waits: int = 0
-    """Times the store was waited for."""
+    read: int = 0
+    """Events delivered and acknowledged, those that rules dropped included."""
 
 
-@dataclass(slots=True)
-class _Round:
-    """What lies between two commits. Events are kept, not records: these are made again if the store fails."""
+@dataclass(slots=True, eq=False)
+class _Delivered:
+    """A batch on its way, and how many chunks with events of it are not safe yet."""
 
-    batches: list[Batch] = field(default_factory=list)
-    size: int = 0
-    events: int = 0
-    began_s: float = 0.0
-    adds: list[Future[_Added]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class _Added:
-    result: AddResult
-    events: Sequence[LogEvent]
+    batch: Batch
+    size: int
+    open: int = 0
+    whole: bool = False
+    """Whether all its events are in chunks."""
 
 
 class Pipeline:
     """Takes batches from any thread, and stores and acknowledges them in the thread that calls `run`.
 
     Args:
-        writer: the store; `writer.parallel` adds are under way at once.
-        parser: makes records of events, in the order of delivery.
+        writer: the store.
+        prepare: makes records of events, in the order of delivery.
         keep: keeps dead letters; what it raises ends the forwarder.
-        after_round: called after each round of acknowledgements, in the same thread: checkpoints are saved there.
+        stop: set when the forwarder is to end: what is read is still stored, for some seconds.
+        after_round: called after acknowledgements, in the same thread: checkpoints are saved there.
         say: told what people should know.
     """
 
     def __init__(
         self,
         writer: StoreWriter,
-        parser: Parser,
+        prepare: Prepare,
         *,
         keep: Callable[[Sequence[DeadLetter]], object],
+        stop: threading.Event,
         after_round: Callable[[], None] = lambda: None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.counts = Counts()
-        self._writer, self._parser, self._keep = writer, parser, keep
-        self._after_round, self._say = after_round, say
+        self.patience = Patience(stop, say)
+        self.moved_s = time.monotonic()
+        """When the storing thread last went round, monotonic."""
+        self._stop, self._keep, self._after_round, self._say = stop, keep, after_round, say
         self._changed = threading.Condition()
-        self._queue: deque[tuple[Batch, int]] = deque()
+        self._nudged = False
+        self._storing: Storing = (
+            Requests(writer, prepare, self.patience, self._wake)
+            if writer.parallel > 1
+            else Rounds(writer, prepare, self.patience)
+        )
+        self.limiter = self._storing.limiter
+        self._queue: deque[_Delivered] = deque()
         self._held = 0
         self._closed = self._ended = False
-        self._round = _Round()
+        self._unsafe: deque[_Delivered] = deque()
+        self._chunks: dict[Chunk, list[_Delivered]] = {}
         self._pending: list[LogEvent] = []
-        parallel = getattr(writer, "parallel", 1)
-        self._adders = ThreadPoolExecutor(parallel, "logship-add") if parallel > 1 else None
-        self._adding = threading.BoundedSemaphore(parallel + 1)
+        self._pending_of: list[_Delivered] = []
+        self._pending_s = 0.0
+        self._end_s = float("inf")
 
     @property
     def queued_bytes(self) -> int:
@@ -116,7 +117,7 @@ class Pipeline:
             if self._ended:
                 raise Stopped
             self._held += size
-            self._queue.append((batch, size))
+            self._queue.append(_Delivered(batch, size))
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -125,144 +126,129 @@ class Pipeline:
             self._closed = True
             self._changed.notify_all()
 
-    def run(self, stop: threading.Event) -> None:
-        """Stores until closed. When the store fails for good, or while it is waited for and `stop` is set, raises.
+    def run(self) -> None:
+        """Stores until closed. When the store fails for good, or cannot be waited for any longer, raises.
 
         Raises:
             StoreError, DiskFullError, ConnectError: the store fails; what was not acknowledged is not lost.
         """
         try:
-            while True:
-                batch = self._next()
-                if batch is not None:
-                    self._take(batch)
-                elif self._closed:
-                    break
-                if self._due():
-                    self._commit(stop)
-            self._commit(stop)
+            while self._turn():
+                pass
         finally:
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
-            if self._adders:
-                self._adders.shutdown(wait=True, cancel_futures=True)
+            self._storing.close()
 
-    def _next(self) -> Batch | None:
-        """The next batch, or None when there is none until a commit is due or all is closed."""
+    def _turn(self) -> bool:
+        """One round of the loop; false when all is done."""
+        self.moved_s = time.monotonic()
+        delivered = self._next()
+        if delivered is not None:
+            self._take(delivered)
+        if self._pending and time.monotonic() - self._pending_s >= _LINGER_S:
+            self._put(self._pending)
+        self._acknowledge(self._storing.done())
+        if delivered is not None or not self._closed:
+            return not self._is_late()
+        if self._pending:
+            self._put(self._pending)
+        self._storing.flush()
+        self._acknowledge(self._storing.done())
+        return False
+
+    def _next(self) -> _Delivered | None:
+        """The next batch, or None when there is none for a moment, or something else to do."""
         with self._changed:
             if not self._queue and not self._closed:
-                round_ = self._round
-                wait_s = max(0.0, round_.began_s + _COMMIT_INTERVAL_S - time.monotonic()) if round_.batches else None
-                self._changed.wait_for(lambda: self._queue or self._closed, wait_s)
-            if not self._queue:
-                return None
-            batch, size = self._queue.popleft()
-        self._round.size += size
-        return batch
+                wait_s = _LINGER_S if self._unsafe and (self._pending or self.limiter is None) else _TICK_S
+                self._changed.wait_for(lambda: self._queue or self._closed or self._nudged, wait_s)
+            self._nudged = False
+            return self._queue.popleft() if self._queue else None
 
-    def _due(self) -> bool:
-        round_ = self._round
-        if not round_.batches:
-            return False
-        # Where sources wait for room, room is made.
-        crowded = round_.size >= QUEUE_BYTES // 2 and not self._queue
-        return round_.events >= _COMMIT_RECORDS or crowded or time.monotonic() - round_.began_s >= _COMMIT_INTERVAL_S
-
-    def _take(self, batch: Batch) -> None:
-        round_ = self._round
-        if not round_.batches:
-            round_.began_s = time.monotonic()
-        round_.batches.append(batch)
-        round_.events += len(batch.events)
-        self._pending += batch.events
-        while len(self._pending) >= _ADD_RECORDS:
-            events, self._pending = self._pending[:_ADD_RECORDS], self._pending[_ADD_RECORDS:]
-            self._add(events)
-
-    def _add(self, events: list[LogEvent]) -> None:
-        parse = self._parser.record
-        records = [parse(event) for event in events]
-        if self._adders is None:
-            done: Future[_Added] = Future()
-            try:
-                done.set_result(_Added(self._writer.add(records), events))
-            except _LATER as error:
-                done.set_exception(error)
-            self._round.adds.append(done)
-            return
-        self._adding.acquire()
-        self._round.adds.append(self._adders.submit(self._add_records, records, events))
-
-    def _add_records(self, records: list[Record], events: list[LogEvent]) -> _Added:
-        try:
-            return _Added(self._writer.add(records), events)
-        finally:
-            self._adding.release()
-
-    def _commit(self, stop: threading.Event) -> None:
-        """Commits, and only then acknowledges. A store that is full or gone is waited for; all is kept."""
-        if not self._round.batches:
-            return
-        failed = self._finish()
-        waited_s = said_s = 0.0
-        while failed is not None:
-            self.counts.waits += 1
-            if not waited_s or time.monotonic() - said_s > _SAID_EVERY_S:
-                self._say(f"{failed}; nothing is lost, the forwarder waits for the store")
-                said_s = time.monotonic()
-            waited_s = min(max(_STORE_WAIT_S, waited_s * 1.5), _LONGEST_STORE_WAIT_S)
-            if stop.wait(waited_s):
-                raise failed
-            self._pending = [event for batch in self._round.batches for event in batch.events]
-            failed = self._finish()
-        self._acknowledge()
-
-    def _finish(self) -> LogshipError | None:
-        """Adds what is pending, waits for every add, and commits; the failure after which all is added again."""
-        failed: LogshipError | None = None
-        while self._pending:
-            events, self._pending = self._pending[:_ADD_RECORDS], self._pending[_ADD_RECORDS:]
-            self._add(events)
-        adds, self._round.adds = self._round.adds, []
-        results = []
-        for add in adds:
-            try:
-                results.append(add.result())
-            except _LATER as error:
-                failed = error
-        if failed is None:
-            try:
-                self._writer.commit()
-            except _LATER as error:
-                failed = error
-        if failed is None:
-            for added in results:
-                self._tell(added)
-        return failed
-
-    def _tell(self, added: _Added) -> None:
-        result = added.result
-        self.counts.stored += result.accepted
-        self.counts.existing += result.existing
-        if not result.rejected:
-            return
-        self.counts.rejected += len(result.rejected)
-        parse, wanted = self._parser.record, {rejected.record.id: rejected for rejected in result.rejected}
-        letters = []
-        for event in added.events:
-            rejected = wanted.get(parse(event).id)
-            if rejected is not None:
-                event = event._replace(message=rejected.record.original)  # noqa: PLW2901 - redacted, as it would be stored
-                letters.append(DeadLetter(rejected.record.id, event, rejected.reason))
-        self._keep(letters)
-
-    def _acknowledge(self) -> None:
-        round_, self._round = self._round, _Round()
-        self.counts.commits += 1
-        for batch in round_.batches:
-            batch.stored()
-        self._after_round()
+    def _wake(self) -> None:
+        """Something may be acknowledged."""
         with self._changed:
-            self._held -= round_.size
+            self._nudged = True
             self._changed.notify_all()
+
+    def _is_late(self) -> bool:
+        """Whether the forwarder has to end although there is more: it is read again by the next."""
+        if not self._stop.is_set() or not self._queue:
+            return False
+        self._end_s = min(self._end_s, time.monotonic() + GRACE_S)
+        if time.monotonic() < self._end_s:
+            return False
+        self._say(f"stopped with {self._held:,} bytes read and not stored; the next forwarder reads them again")
+        self._storing.flush()
+        self._acknowledge(self._storing.done())
+        return True
+
+    def _take(self, delivered: _Delivered) -> None:
+        self._unsafe.append(delivered)
+        events: Sequence[LogEvent] = delivered.batch.events
+        if not self._pending:
+            self._pending_s = time.monotonic()
+        while events:
+            room = _CHUNK_EVENTS - len(self._pending)
+            self._pending += events[:room]
+            self._pending_of.append(delivered)
+            delivered.open += 1
+            events = events[room:]
+            if len(self._pending) >= _CHUNK_EVENTS:
+                self._put(self._pending)
+        delivered.whole = True
+
+    def _put(self, events: list[LogEvent]) -> None:
+        chunk = Chunk(events)
+        self._chunks[chunk] = self._pending_of
+        self._pending, self._pending_of = [], []
+        self._pending_s = time.monotonic()
+        self._storing.put(chunk)
+
+    def _acknowledge(self, chunks: Sequence[Chunk]) -> None:
+        """Counts what became of the events, keeps dead letters, and acknowledges batches from the oldest on."""
+        for chunk in chunks:
+            self.counts.stored += chunk.accepted
+            self.counts.existing += chunk.existing
+            if chunk.rejected:
+                self.counts.rejected += len(chunk.rejected)
+                self._keep(_letters(chunk))
+            for delivered in self._chunks.pop(chunk):
+                delivered.open -= 1
+        size = 0
+        while self._unsafe and self._unsafe[0].whole and not self._unsafe[0].open:
+            delivered = self._unsafe.popleft()
+            delivered.batch.stored()
+            self.counts.read += len(delivered.batch.events)
+            size += delivered.size
+        if size or not self._unsafe:
+            self._after_round()
+        if size:
+            with self._changed:
+                self._held -= size
+                self._changed.notify_all()
+
+
+def _letters(chunk: Chunk) -> list[DeadLetter]:
+    """The events whose records were rejected, with their messages as they would have been stored."""
+    wanted: dict[tuple[str, str, object], list[Rejected]] = {}
+    for rejected in chunk.rejected:
+        attributes = rejected.record.attributes
+        wanted.setdefault((attributes[GROUP], attributes[STREAM], rejected.record.id[:12]), []).append(rejected)
+    letters = []
+    for event in chunk.events:
+        for rejected in wanted.get((event.group, event.stream, f"{max(event.timestamp_ms, 0):012x}"), ()):
+            if _is_of(rejected, event):
+                letter = event._replace(message=rejected.record.original)
+                letters.append(DeadLetter(rejected.record.id, letter, rejected.reason))
+    return letters
+
+
+def _is_of(rejected: Rejected, event: LogEvent) -> bool:
+    """Whether a record was made of an event."""
+    own = rejected.record.attributes.get(HANDLER_ID, "")
+    handler_id = own if isinstance(own, str) else ""
+    made = record_id(event.timestamp_ms, event.group, event.stream, event.event_id, handler_id)
+    return made == rejected.record.id

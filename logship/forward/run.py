@@ -11,12 +11,14 @@ from logship.errors import Stopped
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.dead_letters import DeadLetters
 from logship.forward.pipeline import Counts, Pipeline
+from logship.forward.prepare import Preparer
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship.forward.port import Source
+    from logship.forward.storing import Prepare
     from logship.parse import Parser
     from logship.store.port import StoreWriter
 
@@ -35,6 +37,8 @@ class ForwardOptions:
     """Pause between two readings of a group's newest events."""
     once: bool = False
     """Stop when everything that is visible now is stored."""
+    tps: float | None = None
+    """Calls a second that may be spent; None takes the quota of the region."""
     store: str = ""
     """Which store, in words: checkpoints of another one are refused."""
 
@@ -45,7 +49,7 @@ class Forwarder:
     Args:
         sources: where events come from; each runs in a thread of its own.
         writer: the store.
-        parser: makes records of events.
+        prepare: makes records of events.
         dead_letters: keeps what cannot be stored.
         stop: ends everything.
         say: told what people should know, a line each.
@@ -55,7 +59,7 @@ class Forwarder:
         self,
         sources: Sequence[Source],
         writer: StoreWriter,
-        parser: Parser,
+        prepare: Prepare,
         dead_letters: DeadLetters,
         *,
         stop: threading.Event | None = None,
@@ -63,18 +67,20 @@ class Forwarder:
     ) -> None:
         self.stop = stop or threading.Event()
         self.sources = sources
-        self._pipeline = Pipeline(writer, parser, keep=dead_letters.keep, after_round=self._save, say=say)
+        self.pipeline = Pipeline(
+            writer, prepare, keep=dead_letters.keep, stop=self.stop, after_round=self._save, say=say
+        )
         self._failure: BaseException | None = None
 
     @property
     def counts(self) -> Counts:
         """What became of the events so far."""
-        return self._pipeline.counts
+        return self.pipeline.counts
 
     @property
     def queued_bytes(self) -> int:
         """What is read and not acknowledged."""
-        return self._pipeline.queued_bytes
+        return self.pipeline.queued_bytes
 
     def run(self) -> Counts:
         """Forwards until stopped, or until all is stored.
@@ -90,7 +96,7 @@ class Forwarder:
         for thread in (*threads, closer):
             thread.start()
         try:
-            self._pipeline.run(self.stop)
+            self.pipeline.run()
             for source in self.sources:
                 source.save(now=True)
         finally:
@@ -102,7 +108,7 @@ class Forwarder:
 
     def _read(self, source: Source) -> None:
         try:
-            source.run(self._pipeline.deliver, self.stop)
+            source.run(self.pipeline.deliver, self.stop)
         except Stopped:
             pass
         except BaseException as error:  # handed to the thread that runs the forwarder
@@ -112,7 +118,7 @@ class Forwarder:
     def _close_after(self, threads: Sequence[threading.Thread]) -> None:
         for thread in threads:
             thread.join()
-        self._pipeline.close()
+        self.pipeline.close()
 
     def _save(self) -> None:
         for source in self.sources:
@@ -141,10 +147,16 @@ def forward_groups(
     """Forwards the log groups of one account and region with checkpoints in the state folder; see `Forwarder.run`."""
     checkpoints = SqliteCheckpoints(options.state, store=options.store)
     dead_letters = DeadLetters(options.state)
-    wanted = Polled(groups=options.groups, start_ms=options.start_ms, interval_s=options.interval_s, once=options.once)
+    wanted = Polled(
+        groups=options.groups,
+        start_ms=options.start_ms,
+        interval_s=options.interval_s,
+        once=options.once,
+        tps=options.tps,
+    )
     try:
         poller = CloudWatchPoller(client, checkpoints, wanted, say=say, clock=clock)
-        counts = Forwarder([poller], writer, parser, dead_letters, stop=stop, say=say).run()
+        counts = Forwarder([poller], writer, Preparer(parser), dead_letters, stop=stop, say=say).run()
     finally:
         checkpoints.close()
         dead_letters.close()

@@ -88,6 +88,15 @@ class Parser:
             attributes,
         )
 
+    def mark(self) -> object:
+        """Where each stream stands, for `rewind`."""
+        return self._first_of.copy()
+
+    def rewind(self, mark: object) -> None:
+        """Goes back to where `mark` was taken, so that the same events may be parsed again."""
+        assert isinstance(mark, OrderedDict)
+        self._first_of = mark.copy()
+
     def _service(self, group: str) -> str:
         self._services[group] = name = self._service_of(group)
         return name

@@ -36,13 +36,26 @@ class AddResult:
     existing: int = 0
     """Records whose id was there already: success."""
     rejected: tuple[Rejected, ...] = ()
+    refused: int = 0
+    """How often a record was refused for now, and sent again by `add` itself."""
+    round_trip_s: float | None = None
+    """How long the store took to answer one request; None where there are no requests."""
 
 
 class StoreWriter(Protocol):
     """Takes records with create semantics: an id that is already there is left as it is."""
 
+    parallel: int
+    """How many adds may be under way at once. Above 1, what `add` has taken is safe as soon as it returns, and
+    `commit` only makes it visible."""
+
     def add(self, records: Sequence[Record]) -> AddResult:
-        """Takes a batch. What is accepted is safe and visible after the next `commit` only."""
+        """Takes a batch. What is accepted is safe and visible after the next `commit` only.
+
+        Raises:
+            BusyError: a part was taken, the rest should be added later.
+            ConnectError, DiskFullError: add all of it again later.
+        """
 
     def commit(self) -> None:
         """Makes everything added before durable and visible to readers.

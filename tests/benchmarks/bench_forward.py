@@ -1,7 +1,8 @@
-"""The forwarder: events a second from the first page to the acknowledged store, parsing included."""
+"""The forwarder: events a second from the first page to the acknowledged bulk, against what one would write by hand."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -9,74 +10,119 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from opensearchpy import OpenSearch, helpers
 
 from logship.cli.diagnostics import expect_many_objects
 from logship.cloudwatch.client import logs_client
-from logship.cloudwatch.paging import Retry, filter_pages
 from logship.forward.run import ForwardOptions, forward_groups
 from logship.parse import Parser
-from logship.store.tantivy.writer import open_writer
+from logship.wiring import open_writer
+from tests.bulk_server import bulk_server
 
-_TOTAL = 200_000
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GROUP = "/shop/orders"
 
 
 def line(number: int, drawn: random.Random) -> str:
-    """A request record as our handler writes it."""
+    """A request record of some 260 bytes, with an id of our handler's."""
     return json.dumps(
         {
             "timestamp": "2026-11-23T14:21:05.871234Z", "severity_text": "INFO", "service.name": "orders",
-            "body": "request finished", "trace_id": f"{drawn.getrandbits(128):032x}",
-            "span_id": f"{drawn.getrandbits(64):016x}",
-            "logship.kind": "request", "duration_ms": round(drawn.random() * 100, 2), "http.route": "/orders/{id}",
-            "http.response.status_code": 200, "logger": "orders.api", "logship.id": f"7f3c9a1e5b204d68-{number}",
-        }
+            "body": "request finished", "trace_id": f"{drawn.getrandbits(128):032x}", "logship.kind": "request",
+            "duration_ms": round(drawn.random() * 100, 2), "http.route": "/orders/{id}",
+            "logship.id": f"7f3c9a1e-{number}",
+        },
+        separators=(",", ":"),
     )  # fmt: skip
 
 
-def main() -> None:
-    """Fills an endpoint in a process of its own, then forwards all of it."""
-    expect_many_objects()
+@contextmanager
+def endpoint() -> Iterator[str]:
+    """LocalCloudWatch in a process of its own."""
     command = [sys.executable, "-m", "logship.testing.local_cloudwatch", "--until-eof"]
-    with (
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as endpoint,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        assert endpoint.stdout is not None
-        os.environ |= {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_DEFAULT_REGION": "us-east-1"}
-        client = logs_client(endpoint_url=endpoint.stdout.readline().strip())
-        now_ms = fill(client)
-        alone = read_alone(client)
-        writer = open_writer(Path(folder) / "store", "bench", long_running=True)
-        options = ForwardOptions(start_ms=now_ms - 3_600_000, state=folder, once=True)
-        began = time.perf_counter()
-        counts = forward_groups(client, writer, Parser(), options).counts
-        seconds = time.perf_counter() - began
-        writer.close()
-        endpoint.terminate()
-    rate = counts.stored / seconds
-    print(f"page → acknowledged: {rate:,.0f} events/s (budget 20,000), {counts.stored:,} of {_TOTAL:,}")
-    print(f"reading pages alone: {alone:,.0f} events/s, {alone / rate:.1f} times as fast as the whole line")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        yield running.stdout.readline().strip()
+        running.terminate()
 
 
-def read_alone(client: Any) -> float:
-    """Events a second of the first half of the line: pages in, nothing done with them."""
-    began = time.perf_counter()
-    read = sum(len(events) for events in filter_pages(client, "/shop/orders", 0, None, Retry()))
-    return read / (time.perf_counter() - began)
-
-
-def fill(client: Any) -> int:
-    """Puts all events, one a millisecond up to now, which is returned in ms."""
+def fill(client: Any, total: int) -> int:
+    """Puts all events, ten a millisecond up to now, which is returned in ms."""
     drawn = random.Random(1)
-    client.create_log_group(logGroupName="/shop/orders")
-    client.create_log_stream(logGroupName="/shop/orders", logStreamName="s")
+    client.create_log_group(logGroupName=GROUP)
+    client.create_log_stream(logGroupName=GROUP, logStreamName="s")
     now_ms = int(time.time() * 1000)
-    for start in range(0, _TOTAL, 2_000):
-        events = [{"timestamp": now_ms - _TOTAL + n, "message": line(n, drawn)} for n in range(start, start + 2_000)]
-        client.put_log_events(logGroupName="/shop/orders", logStreamName="s", logEvents=events)
+    first_ms = now_ms - 3_000_000
+    for start in range(0, total, 2_500):
+        events = [
+            {"timestamp": first_ms + n // 10, "message": line(n, drawn)}
+            for n in range(start, min(start + 2_500, total))
+        ]
+        client.put_log_events(logGroupName=GROUP, logStreamName="s", logEvents=events)
     return now_ms
+
+
+def by_hand(url: str, sink: str) -> tuple[int, float, float]:
+    """boto3's paginator and `helpers.bulk`: (events, seconds, processor seconds)."""
+    client = boto3.client("logs", endpoint_url=url)
+    search = OpenSearch(sink)
+
+    def actions() -> Iterator[dict[str, Any]]:
+        for page in client.get_paginator("filter_log_events").paginate(logGroupName=GROUP, startTime=0):
+            for event in page["events"]:
+                document = json.loads(event["message"])
+                document |= {"@timestamp": event["timestamp"], "stream": event["logStreamName"]}
+                yield {"_op_type": "create", "_index": "logs", "_id": event["eventId"], "_source": document}
+
+    began_s, used_s = time.perf_counter(), time.process_time()
+    done, _ = helpers.bulk(search, actions(), chunk_size=2_500)
+    return done, time.perf_counter() - began_s, time.process_time() - used_s
+
+
+def by_logship(url: str, sink: str, now_ms: int, state: str) -> tuple[int, float, float]:
+    """The forwarder, all of it."""
+    client, writer = logs_client(endpoint_url=url), open_writer(sink, "bench", long_running=True)
+    options = ForwardOptions(start_ms=now_ms - 3_600_000, state=state, once=True, tps=10_000)
+    began_s, used_s = time.perf_counter(), time.process_time()
+    counts = forward_groups(client, writer, Parser(), options).counts
+    seconds = time.perf_counter() - began_s, time.process_time() - used_s
+    writer.close()
+    return counts.stored, *seconds
+
+
+def embedded(url: str, now_ms: int, folder: str) -> tuple[int, float, float]:
+    """The forwarder into an embedded store."""
+    return by_logship(url, f"{folder}/store", now_ms, f"{folder}/state")
+
+
+def main() -> None:
+    """Fills an endpoint in a process of its own, then forwards all of it, three ways."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--total", type=int, default=300_000)
+    options = parser.parse_args()
+    expect_many_objects()
+    os.environ |= {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_DEFAULT_REGION": "us-east-1"}
+    with endpoint() as url, bulk_server(remember=False) as sink, tempfile.TemporaryDirectory() as folder:
+        now_ms = fill(logs_client(endpoint_url=url), options.total)
+        runs = {
+            "boto3 + helpers.bulk": by_hand(url, sink.url),
+            "logship forward, null sink": by_logship(url, sink.url, now_ms, f"{folder}/null"),
+            "boto3 + helpers.bulk, again": by_hand(url, sink.url),
+            "logship forward, null sink, again": by_logship(url, sink.url, now_ms, f"{folder}/again"),
+            "logship forward, embedded store": embedded(url, now_ms, folder),
+        }
+    rates = {name: done / seconds for name, (done, seconds, _) in runs.items()}
+    for name, (done, _, used_s) in runs.items():
+        print(f"{name:36} {rates[name]:9,.0f} events/s, {1e6 * used_s / done:5.2f} µs of processor an event, {done:,}")
+    hand, ours = (max(rate for name, rate in rates.items() if part in name) for part in ("helpers", "null"))
+    print(f"null sink: {ours:,.0f} events/s (budget 100,000), {ours / hand:.2f} × by hand (budget 3)")
+    print(f"embedded store: {rates['logship forward, embedded store']:,.0f} events/s (budget 20,000)")
 
 
 if __name__ == "__main__":

@@ -242,7 +242,7 @@ class FullDisk(MemoryStore):
 @pytest.mark.parametrize("failing", [{1}, {2}, {1, 2, 3}, {2, 3, 5}])
 def test_a_full_disk_is_waited_for(tmp_path: Path, failing: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is lost and nothing counted twice; what the store rejects is kept as a dead letter, once."""
-    monkeypatch.setattr("logship.forward.pipeline._STORE_WAIT_S", 0.01)
+    monkeypatch.setattr("logship.forward.storing._STORE_WAIT_S", 0.01)
     with LocalCloudWatch() as cw:
         put(set_up(cw), range(100), random.Random(1), late_s=1)
         store = FullDisk(failing)

@@ -6,6 +6,7 @@ sequence number that was read, so of two writers one wins, and the other reads a
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import ConnectError, NewerFormatError, StoreError
@@ -36,6 +37,7 @@ class Meta:
         self._cluster = cluster
         self._path = f"/{template.META_INDEX}/_doc/{store.index}"
         self._seen: dict[str, Any] = {}
+        self._admitting = threading.Lock()
         self.found = False
         self.partition: str = store.partition
         self.output: str = store.output
@@ -77,17 +79,20 @@ class Meta:
         self.read()
 
     def admit(self, wanted: Iterable[str]) -> bool:
-        """Makes the wanted columns known to all writers, as far as there is room; whether one of them is new.
+        """Makes the wanted columns known to all writers, as far as there is room; whether one of them is admitted.
 
         Raises:
             ConnectError: other writers kept winning.
         """
-        before = set(self.columns)
+        with self._admitting:
+            return self._admit(wanted)
+
+    def _admit(self, wanted: Iterable[str]) -> bool:
         for _ in range(_ATTEMPTS):
             room = max(template.MOST_COLUMNS - len(self.columns), 0)
             missing = sorted(set(wanted) - self.columns.keys(), key=_name_first)[:room]
             if not missing:
-                return self.columns.keys() > before
+                return not self.columns.keys().isdisjoint(wanted)
             if self._written([*self.columns, *missing]):
                 self.columns |= dict.fromkeys(missing, True)
                 return True

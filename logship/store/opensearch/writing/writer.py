@@ -5,13 +5,14 @@ What the server says of each record is one of four: taken, there already, try ag
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from isal import igzip
 
-from logship.errors import AccessError, ConnectError, DiskFullError, StoreError, UsageError
+from logship.errors import AccessError, BusyError, DiskFullError, StoreError, UsageError
 from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 BULK_BYTES: Final = 5_000_000
 """Uncompressed size of one request; larger ones gain nothing (5-15 MB is what OpenSearch's guide advises)."""
+PARALLEL: Final = 4
+"""Requests that one writer may have under way; a cluster that wants more has more forwarders."""
 _BUILT_AT_ONCE: Final = 5_000
 _GZIP_LEVEL: Final = 1
 _CREATED: Final = 201
@@ -95,32 +98,44 @@ class _Bulk:
 class Writer:
     """Several may write at once; nothing is locked. What `add` has taken survives a crash of the server."""
 
+    parallel: int = PARALLEL
+
     def __init__(self, cluster: Cluster, index: str, meta: Meta) -> None:
         self._cluster, self._index, self._meta = cluster, index, meta
         self._layout = LAYOUTS[meta.output]
+        self._lock = threading.Lock()
         self._touched: set[str] = set()
         self._last = _Known("", "", "")
 
     def add(self, records: Sequence[Record]) -> AddResult:
-        """Sends a batch; visible after `commit`.
+        """Sends a batch; visible after `commit`. Several threads may.
 
         Raises:
+            BusyError: a part was taken, the rest should be added later.
             ConnectError, DiskFullError: try again later, with the whole batch; nothing of it is lost.
             AccessError: not permitted.
         """
-        accepted = existing = 0
-        rejected: list[Rejected] = []
-        for bulk in self._bulks(records):
-            result = self._deliver(bulk)
-            accepted, existing = accepted + result.accepted, existing + result.existing
-            rejected += result.rejected
-        return AddResult(accepted, existing, tuple(rejected))
+        total = _Outcome()
+        bulks = self._bulks(records)
+        for bulk in bulks:
+            try:
+                self._deliver(bulk, total)
+            except BusyError as error:
+                later = [*error.rest, *(record for rest in bulks for record in rest.records)]
+                raise BusyError(str(error), total.result(), later) from None
+        return total.result()
 
     def commit(self) -> None:
         """Makes what was added visible to searches."""
-        if self._touched:
-            self._cluster.request("POST", f"/{','.join(sorted(self._touched))}/_refresh")
-            self._touched.clear()
+        with self._lock:
+            touched, self._touched = self._touched, set()
+        if touched:
+            try:
+                self._cluster.request("POST", f"/{','.join(sorted(touched))}/_refresh")
+            except BaseException:
+                with self._lock:
+                    self._touched |= touched
+                raise
 
     def prune(self, before_us: int) -> int:
         """Deletes every record older than that time; how many there were."""
@@ -170,26 +185,31 @@ class Writer:
         self._last = _Known(f"{span.start_ms:012x}", f"{span.end_ms:012x}", f"{self._index}-{span.suffix}")
         return self._last.index
 
-    def _deliver(self, bulk: _Bulk) -> AddResult:
-        """Sends until every record is taken or refused for good."""
-        accepted = existing = 0
-        rejected: list[Rejected] = []
+    def _deliver(self, bulk: _Bulk, total: _Outcome) -> None:
+        """Sends until every record is taken or refused for good; what is refused for now is sent again alone.
+
+        Raises:
+            BusyError: the server goes on refusing.
+        """
         for wait_s in (*_WAITS_S, None):
             outcome = self._send(bulk)
-            accepted, existing = accepted + outcome.accepted, existing + outcome.existing
-            rejected += outcome.rejected
-            if not outcome.again.records:
-                return AddResult(accepted, existing, tuple(rejected))
-            bulk = outcome.again
+            bulk, outcome.again = outcome.again, _Bulk()
+            total.join(outcome)
+            if not bulk.records:
+                return
             if outcome.missing:
                 self._create_indices(outcome.missing)
-            elif wait_s is not None:
-                time.sleep(wait_s)
-        raise ConnectError(
+            else:
+                total.refused += len(bulk.records)
+                if wait_s is not None:
+                    time.sleep(wait_s)
+        message = (
             f"{self._cluster.url} takes no records at the moment ({outcome.reason}); try again later, none is lost"
         )
+        raise BusyError(message, None, bulk.records)
 
     def _send(self, bulk: _Bulk) -> _Outcome:
+        began_s = time.monotonic()
         try:
             answer = self._cluster.request(
                 "POST",
@@ -202,10 +222,12 @@ class Writer:
             if error.status == _TOO_LARGE:
                 return self._send_halves(bulk, error)
             raise
-        self._touched.update(bulk.indices)
+        with self._lock:
+            self._touched.update(bulk.indices)
+        outcome = _Outcome(round_trip_s=time.monotonic() - began_s)
         if not answer["errors"]:
-            return _Outcome(accepted=len(bulk.records))
-        outcome = _Outcome()
+            outcome.accepted = len(bulk.records)
+            return outcome
         for place, item in enumerate(answer["items"]):
             self._judge(bulk, place, item["create"], outcome)
         return outcome
@@ -273,6 +295,11 @@ class _Outcome:
     again: _Bulk = field(default_factory=_Bulk)
     missing: set[str] = field(default_factory=set)
     reason: str = ""
+    refused: int = 0
+    round_trip_s: float | None = None
+
+    def result(self) -> AddResult:
+        return AddResult(self.accepted, self.existing, tuple(self.rejected), self.refused, self.round_trip_s)
 
     def join(self, other: _Outcome) -> None:
         self.accepted += other.accepted
@@ -280,6 +307,7 @@ class _Outcome:
         self.rejected += other.rejected
         self.missing |= other.missing
         self.reason = other.reason or self.reason
+        self.round_trip_s = other.round_trip_s or self.round_trip_s
         again = other.again
         for record, line, index in zip(again.records, again.lines, again.indices, strict=True):
             self.again.take(record, line, index)
