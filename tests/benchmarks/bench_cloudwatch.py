@@ -26,7 +26,7 @@ _MESSAGE = "x" * 214
 
 def main() -> None:
     """Puts a million events of 214 bytes and reads them page by page: inside this process, then over HTTP."""
-    service = Operations(time.time, Mischief(Faults(), 0), (0.0, 0.0))
+    service = Operations(time.time, Mischief(Faults(), 0), None)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     measure(service.call, time.process_time)
     held = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / _TOTAL

@@ -39,6 +39,8 @@ class Faults:
     """FilterLogEvents: a page without events, but with a token."""
     partial_page_rate: float = 0.0
     """FilterLogEvents: a page with fewer events than would fit."""
+    expired_token_rate: float = 0.0
+    """FilterLogEvents: a token that is no longer taken, as after a day."""
     tps: dict[str, float] = field(default_factory=dict)
     """Requests a second allowed per operation; more get a ThrottlingException."""
 
@@ -59,6 +61,11 @@ class Mischief:
     def uniform(self, low: float, high: float) -> float:
         """A number between two."""
         return self._random.uniform(low, high)
+
+    @property
+    def random(self) -> random.Random:
+        """The source itself, for other distributions."""
+        return self._random
 
     def before(self, operation: str, now_s: float) -> None:
         """Raises what hits a request before it is carried out."""

@@ -29,9 +29,11 @@ _DAY_MS: Final = 86_400_000
 class Operations:
     """The service's state; one thread calls it."""
 
-    def __init__(self, clock: Callable[[], float], mischief: Mischief, visibility_delay_s: tuple[float, float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], mischief: Mischief, delay_s: Callable[[Mischief], float] | None
+    ) -> None:
         self._clock, self._mischief = clock, mischief
-        self.visibility_delay_s = visibility_delay_s
+        self._delay_s = delay_s
         self.groups: dict[str, Group] = {}
         self._number = 0
 
@@ -130,16 +132,16 @@ class Operations:
         too_old = sum(time < oldest for time in times)
         past_retention = sum(time < max(expired, oldest) for time in times)
         too_new = next((n for n, time in enumerate(times) if time > now_ms + limits.MAX_FUTURE_MS), len(times))
-        low, high = self.visibility_delay_s
+        delay_s = self._delay_s
         for event in events[max(too_old, past_retention) : too_new]:
             self._number += 1
-            delay_ms = int(self._mischief.uniform(low, high) * 1000) if high else 0
+            delay_ms = int(delay_s(self._mischief) * 1000) if delay_s else 0
             group.put(
                 stream,
                 event["timestamp"],
                 event["message"],
                 now_ms=now_ms,
-                visible_ms=now_ms + delay_ms if high else 0,
+                visible_ms=now_ms + delay_ms if delay_s else 0,
                 number=self._number,
             )
         rejected: dict[str, int] = {}
@@ -162,6 +164,8 @@ class Operations:
         # endTime is included: "Events with a timestamp later than this time are not returned."
         end: Position = (request["endTime"] + 1 if request.get("endTime") is not None else _FAR_MS, -1)
         if token := request.get("nextToken"):
+            if self._mischief.draw(self._mischief.faults.expired_token_rate):
+                raise _invalid("The specified nextToken is invalid.")
             start, end, from_head = _read_token(token)
         limit = _limit(request)
         if self._mischief.draw(self._mischief.faults.empty_page_rate):

@@ -14,6 +14,7 @@ from logship.testing.local_cloudwatch.faults import ApiError, Faults, Mischief, 
 from logship.testing.local_cloudwatch.operations import REGION, Operations
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
     from types import TracebackType
 
@@ -28,8 +29,8 @@ class LocalCloudWatch:
     Args:
         port: 0 takes a free one.
         clock: seconds since 1970; the real time when None.
-        visibility_delay_s: seconds between taking an event in and giving it out, one number or a range drawn
-            from for each event.
+        visibility_delay_s: seconds between taking an event in and giving it out: one number, a range drawn
+            from for each event, or what draws it.
         faults: what goes wrong; may be changed while running through `faults`.
         seed: of everything that is drawn.
     """
@@ -39,13 +40,12 @@ class LocalCloudWatch:
         *,
         port: int = 0,
         clock: Callable[[], float] = time.time,
-        visibility_delay_s: float | tuple[float, float] = 0.0,
+        visibility_delay_s: float | tuple[float, float] | Callable[[random.Random], float] = 0.0,
         faults: Faults | None = None,
         seed: int = 0,
     ) -> None:
         self._mischief = Mischief(faults or Faults(), seed)
-        delay = visibility_delay_s if isinstance(visibility_delay_s, tuple) else (visibility_delay_s,) * 2
-        self._operations = Operations(clock, self._mischief, delay)
+        self._operations = Operations(clock, self._mischief, _delay(visibility_delay_s))
         self._port, self._clock = port, clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -196,3 +196,13 @@ class LocalCloudWatch:
         except ApiError as error:
             failure = error
         return failure.status, orjson.dumps({"__type": failure.code, "message": str(failure)})
+
+
+def _delay(
+    wanted: float | tuple[float, float] | Callable[[random.Random], float],
+) -> Callable[[Mischief], float] | None:
+    if callable(wanted):
+        draw = wanted
+        return lambda mischief: draw(mischief.random)
+    low, high = wanted if isinstance(wanted, tuple) else (wanted, wanted)
+    return (lambda mischief: mischief.uniform(low, high)) if high else None
