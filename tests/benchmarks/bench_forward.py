@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from opensearchpy import OpenSearch, helpers
 
 from logship.cli.diagnostics import expect_many_objects
-from logship.cloudwatch.client import logs_client
 from logship.forward.run import ForwardOptions, forward_groups
 from logship.parse import Parser
 from logship.wiring import open_writer
+from tests.benchmarks.endpoint import client_of, endpoint, line, make, put
 from tests.bulk_server import bulk_server
 
 if TYPE_CHECKING:
@@ -29,42 +25,11 @@ if TYPE_CHECKING:
 GROUP = "/shop/orders"
 
 
-def line(number: int, drawn: random.Random) -> str:
-    """A request record of some 260 bytes, with an id of our handler's."""
-    return json.dumps(
-        {
-            "timestamp": "2026-11-23T14:21:05.871234Z", "severity_text": "INFO", "service.name": "orders",
-            "body": "request finished", "trace_id": f"{drawn.getrandbits(128):032x}", "logship.kind": "request",
-            "duration_ms": round(drawn.random() * 100, 2), "http.route": "/orders/{id}",
-            "logship.id": f"7f3c9a1e-{number}",
-        },
-        separators=(",", ":"),
-    )  # fmt: skip
-
-
-@contextmanager
-def endpoint() -> Iterator[str]:
-    """LocalCloudWatch in a process of its own."""
-    command = [sys.executable, "-m", "logship.testing.local_cloudwatch", "--until-eof"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        yield running.stdout.readline().strip()
-        running.terminate()
-
-
 def fill(client: Any, total: int) -> int:
     """Puts all events, ten a millisecond up to now, which is returned in ms."""
-    drawn = random.Random(1)
-    client.create_log_group(logGroupName=GROUP)
-    client.create_log_stream(logGroupName=GROUP, logStreamName="s")
-    now_ms = int(time.time() * 1000)
-    first_ms = now_ms - 3_000_000
-    for start in range(0, total, 2_500):
-        events = [
-            {"timestamp": first_ms + n // 10, "message": line(n, drawn)}
-            for n in range(start, min(start + 2_500, total))
-        ]
-        client.put_log_events(logGroupName=GROUP, logStreamName="s", logEvents=events)
+    drawn, now_ms = random.Random(1), int(time.time() * 1000)
+    make(client, GROUP)
+    put(client, GROUP, now_ms - 3_000_000, 0.1, [line(number, drawn) for number in range(total)])
     return now_ms
 
 
@@ -87,7 +52,7 @@ def by_hand(url: str, sink: str) -> tuple[int, float, float]:
 
 def by_logship(url: str, sink: str, now_ms: int, state: str) -> tuple[int, float, float]:
     """The forwarder, all of it."""
-    client, writer = logs_client(endpoint_url=url), open_writer(sink, "bench", long_running=True)
+    client, writer = client_of(url), open_writer(sink, "bench", long_running=True)
     options = ForwardOptions(start_ms=now_ms - 3_600_000, state=state, once=True, tps=10_000)
     began_s, used_s = time.perf_counter(), time.process_time()
     counts = forward_groups(client, writer, Parser(), options).counts
@@ -107,9 +72,8 @@ def main() -> None:
     parser.add_argument("--total", type=int, default=300_000)
     options = parser.parse_args()
     expect_many_objects()
-    os.environ |= {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_DEFAULT_REGION": "us-east-1"}
     with endpoint() as url, bulk_server(remember=False) as sink, tempfile.TemporaryDirectory() as folder:
-        now_ms = fill(logs_client(endpoint_url=url), options.total)
+        now_ms = fill(client_of(url), options.total)
         runs = {
             "boto3 + helpers.bulk": by_hand(url, sink.url),
             "logship forward, null sink": by_logship(url, sink.url, now_ms, f"{folder}/null"),

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from logship.testing.local_cloudwatch import LocalCloudWatch
+from logship.testing.local_cloudwatch import Faults, LocalCloudWatch
 
 
 def main() -> None:
@@ -15,11 +15,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
+    parser.add_argument("--tps", type=float, help="calls of FilterLogEvents allowed each second")
     options = parser.parse_args()
     done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
-    with LocalCloudWatch(port=options.port) as cw:
+    faults = Faults(tps={"FilterLogEvents": options.tps} if options.tps else {})
+    with LocalCloudWatch(port=options.port, faults=faults) as cw:
         sys.stdout.write(cw.url + "\n")
         sys.stdout.flush()
         if options.until_eof:

@@ -92,6 +92,7 @@ class Figures:
     events: int = 0
     fresh: int = 0
     bytes: int = 0
+    """Of the answers, as they came."""
     stored: int = 0
     newest_ms: int = 0
     """Newest event time read."""

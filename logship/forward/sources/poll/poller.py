@@ -228,6 +228,7 @@ class CloudWatchPoller:
         group.refused = ""
         spare = self._scheduler.spare(self._threads())
         events, token = events_of(group.name, page), page.get("nextToken")
+        group.figures.bytes += _size(page)
         batch = group.take(reading, events, token, self._clock.now_ms(), spare=spare)
         if batch is not None:
             deliver(batch)
@@ -284,3 +285,8 @@ class CloudWatchPoller:
 def _code(error: Exception) -> str:
     response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
+
+
+def _size(page: dict[str, Any]) -> int:
+    """Bytes of the answer, as the service counts a page."""
+    return int(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", 0))
