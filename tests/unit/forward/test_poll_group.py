@@ -10,13 +10,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from logship.forward.sources.poll.group import GAP_MS, GroupReader, Reading
+from logship.forward.sources.poll.group import GAP_MS, GroupReader
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import DEEP, NEAR, SWEEPS, Marks, loads
 from logship.record import LogEvent
 
 if TYPE_CHECKING:
     from logship.forward.port import Batch
+    from logship.forward.sources.poll.reading import Reading
 
 NOW_MS = 1_795_443_665_000
 PAGE = 3

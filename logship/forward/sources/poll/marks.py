@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from logship.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,44 @@ class Marks:
     def dumps(self) -> str:
         """The text of a checkpoint."""
         return msgspec.json.encode(self).decode()
+
+
+Settle = Callable[[Marks], None]
+"""Moves marks by what one page settled."""
+
+
+def settle_nothing(marks: Marks) -> None:
+    """A page that moves no mark."""
+
+
+def settle_live(
+    marks: Marks,
+    *,
+    position_ms: int,
+    start_ms: int | None,
+    swept_ms: Sequence[int],
+    rest: tuple[int, tuple[int, int]] | None = None,
+) -> None:
+    """Moves the position; a reading that ended also did the work of the sweeps whose marks it began before."""
+    marks.position_ms = max(marks.position_ms, position_ms)
+    if rest:
+        marks.ranges[rest[0]] = rest[1]
+    for number, at_ms in enumerate(swept_ms):
+        if start_ms is not None and start_ms <= marks.swept_ms[number]:
+            marks.swept_ms[number] = max(marks.swept_ms[number], at_ms)
+
+
+def settle_sweep(marks: Marks, *, number: int, swept_ms: int) -> None:
+    """Moves a sweep's mark."""
+    marks.swept_ms[number] = max(marks.swept_ms[number], swept_ms)
+
+
+def settle_range(marks: Marks, *, number: int, start_ms: int | None) -> None:
+    """Cuts off what of a range was read; None ends it."""
+    if start_ms is None:
+        marks.ranges.pop(number, None)
+    elif number in marks.ranges:
+        marks.ranges[number] = (max(start_ms, marks.ranges[number][0]), marks.ranges[number][1])
 
 
 def loads(text: str, key: str) -> Marks:

@@ -14,7 +14,7 @@ from logship.cloudwatch.quotas import Governor, filter_tps
 from logship.cloudwatch.service_clock import ServiceClock
 from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
 from logship.forward.checkpoints.port import LeaseLost
-from logship.forward.sources.poll.group import GroupReader, Reading
+from logship.forward.sources.poll.group import GroupReader
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.port import Batch
+    from logship.forward.sources.poll.reading import Reading
 
 _RELIST_S: Final = 10.0
 _FIRST_TRIES: Final = 4

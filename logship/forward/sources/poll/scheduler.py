@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from threading import Event
 
     from logship.cloudwatch.quotas import Governor
-    from logship.forward.sources.poll.group import GroupReader, Reading
+    from logship.forward.sources.poll.group import GroupReader
+    from logship.forward.sources.poll.reading import Reading
 
 _LONGEST_WAIT_S: Final = 1.0
 _IDLE_SHARE: Final = 0.15
