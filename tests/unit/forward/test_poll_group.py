@@ -165,7 +165,7 @@ class Reader(RuleBasedStateMachine):
 
 
 TestReader = Reader.TestCase
-TestReader.settings = settings(max_examples=30, stateful_step_count=50, deadline=None)
+TestReader.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 
 
 def reader_pages(reader: GroupReader, reading: Reading, service: Service) -> list[str]:
