@@ -42,7 +42,7 @@ class Limiter:
         self._decided_s = float("-inf")
 
     def acquire(self, timeout_s: float) -> bool:
-        """Waits for leave to send; false when there was none in time."""
+        """Waits for leave to send, which is given back by `release`; false when there was none in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: self.under_way < int(self.limit), timeout_s):
                 return False
@@ -50,15 +50,20 @@ class Limiter:
             self._reached = self._reached or self.under_way >= int(self.limit)
             return True
 
-    def release(self, round_trip_s: float | None, *, refused: bool) -> None:
-        """A request is done.
+    def release(self) -> None:
+        """What was to be sent is safe."""
+        with self._changed:
+            self.under_way -= 1
+            self._changed.notify_all()
+
+    def observe(self, round_trip_s: float | None, *, refused: bool) -> None:
+        """The store has answered, or has not.
 
         Args:
-            round_trip_s: how long the store took; None if it did not answer.
+            round_trip_s: how long it took; None if it did not answer.
             refused: whether it refused something for now.
         """
         with self._changed:
-            self.under_way -= 1
             now_s = self._clock()
             slow = round_trip_s is not None and self._is_slow(round_trip_s)
             if now_s - self._decided_s >= self._average_s:

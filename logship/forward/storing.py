@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from logship.errors import BusyError, ConnectError, DiskFullError, LogshipError, Stopped
+from logship.errors import BusyError, ConnectError, DiskFullError, LogshipError
 from logship.forward.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -267,6 +267,7 @@ class Requests:
             self._store(chunk, records)
         except BaseException as error:  # handed to the thread that stores
             self._failure = self._failure or error
+        self._limiter.release()
         with self._idle:
             self._open -= 1
             if self._failure is None:
@@ -278,18 +279,15 @@ class Requests:
         """Sends until each record is taken or refused for good; only what was not is sent again."""
         waited_s = 0.0
         while True:
-            round_trip_s, refused = None, False
             failure: LogshipError | None = None
-            result: AddResult | None = None
             try:
-                result = self._writer.add(records)
-                round_trip_s, refused = result.round_trip_s, result.refused > 0
+                result: AddResult | None = self._writer.add(records)
             except BusyError as error:
-                result, records, failure, refused = error.so_far, error.rest, error, True
+                result, records, failure = error.so_far, error.rest, error
             except _LATER as error:
-                failure = error
-            finally:
-                self._limiter.release(round_trip_s, refused=refused)
+                result, failure = None, error
+            round_trip_s = result.round_trip_s if result else None
+            self._limiter.observe(round_trip_s, refused=failure is not None or bool(result and result.refused))
             if result is not None:
                 chunk.accepted += result.accepted
                 chunk.existing += result.existing
@@ -298,6 +296,3 @@ class Requests:
                 self._patience.over()
                 return
             waited_s = self._patience.wait(failure, waited_s)
-            while not self._limiter.acquire(1.0):
-                if self._failure:
-                    raise Stopped
