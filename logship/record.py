@@ -135,11 +135,21 @@ def record_id(timestamp_ms: int, group: str, stream: str, event_id: str, handler
         event_id: CloudWatch's event id, or the stand-in that sources without ids make.
         handler_id: the line's own ``logship.id``; "" when it has none.
     """
+    last = (handler_id or event_id).encode("utf-8", "surrogatepass")
+    digest = (_started(len(last), group) if handler_id else _started(len(last), group, stream)).copy()
+    digest.update(last)
+    return f"{min(max(timestamp_ms, 0), _MAX_ID_MS):012x}{digest.hexdigest()}"
+
+
+@lru_cache(maxsize=4096)
+def _started(size_bytes: int, *parts: str) -> blake2b:
+    """A digest that has read all parts but the last, of which it knows the length."""
     digest = blake2b(digest_size=10)
-    for part in (group, handler_id) if handler_id else (group, stream, event_id):
+    for part in parts:
         raw = part.encode("utf-8", "surrogatepass")
         digest.update(len(raw).to_bytes(4, "big") + raw)
-    return f"{min(max(timestamp_ms, 0), _MAX_ID_MS):012x}{digest.hexdigest()}"
+    digest.update(size_bytes.to_bytes(4, "big"))
+    return digest
 
 
 def with_own_id(record: Record) -> Record:

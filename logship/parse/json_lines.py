@@ -1,7 +1,8 @@
 """JSON application lines in the dialects people have: ours, spans, OTel, ECS, powertools, logback, pino, Spring, zap.
 
-A dialect differs from the next by names alone, so one table of synonyms reads them all; what has rules of its
-own (numeric pino levels, units of durations, kinds of spans) stands below it.
+The tables of `dialects` read the names; what has rules of its own (numeric pino levels, units of durations, kinds
+of spans) stands here. This is the definition of what a line means; `json_plans` does the same to lines of a shape
+that comes again and again, in less time.
 """
 
 from __future__ import annotations
@@ -11,98 +12,20 @@ from typing import Any, Final
 
 import orjson
 
-from logship.parse import times
+from logship.parse import dialects, times
 from logship.parse.parsed import Parsed
-from logship.record import DURATION_MS, HOST, KIND, PEER, SERVICE, severity
+from logship.record import DURATION_MS, KIND, severity
 
 NAME: Final = "json"
 
-_TIME: Final = (
-    "timestamp",
-    "@timestamp",
-    "time",
-    "ts",
-    "msec",
-    "timeUnixNano",
-    "eventTime",
-    "datetime",
-    "asctime",
-    "date",
-    "t",
-)
-_BODY: Final = ("body", "message", "msg", "log", "event.original", "short_message", "text")
-_LEVEL: Final = (
-    "severity_text",
-    "level",
-    "severity",
-    "log.level",
-    "severityText",
-    "loglevel",
-    "levelname",
-    "lvl",
-    "error_severity",
-    "log_level",
-)
-_TRACE: Final = (
-    "trace_id",
-    "traceId",
-    "trace.id",
-    "traceid",
-    "otelTraceID",
-    "dd.trace_id",
-    "xray_trace_id",
-    "mdc.traceId",
-)
-_SPAN: Final = ("span_id", "spanId", "span.id", "spanid", "otelSpanID", "dd.span_id", "mdc.spanId")
-_PARENT: Final = ("parent_span_id", "parentSpanId", "parent.id", "parent_id", "parentId")
-
-_RESOURCE: Final = {
-    SERVICE: SERVICE, "service": SERVICE, "serviceName": SERVICE, "service_name": SERVICE, "app": SERVICE,
-    "application": SERVICE, "otelServiceName": SERVICE, "dd.service": SERVICE,
-    "spring.application.name": SERVICE,
-    HOST: HOST, "host": HOST, "hostname": HOST, "host.hostname": HOST,
-    "service.version": "service.version", "deployment.environment.name": "deployment.environment.name",
-    "deployment.environment": "deployment.environment.name", "service.environment": "deployment.environment.name",
-    "cloud.account.id": "cloud.account.id", "cloud.region": "cloud.region",
-}  # fmt: skip
-_ATTRIBUTE: Final = {
-    "method": "http.request.method", "request_method": "http.request.method", "http.method": "http.request.method",
-    "req.method": "http.request.method", "request.method": "http.request.method",
-    "status": "http.response.status_code", "status_code": "http.response.status_code", "statusCode": "http.response.status_code",
-    "http.status_code": "http.response.status_code", "res.statusCode": "http.response.status_code",
-    "response.status": "http.response.status_code", "http.status": "http.response.status_code",
-    "route": "http.route", "path": "url.path", "uri": "url.path", "request_uri": "url.path", "req.url": "url.path",
-    "http.target": "url.path", "request_path": "url.path", "url": "url.path",
-    "peer_service": PEER, "peer.service": PEER, "upstream": PEER,
-    "logger_name": "logger", "log.logger": "logger", "logger.name": "logger", "name": "logger", "loggerName": "logger",
-    "exception": "exception.stacktrace", "stack_trace": "exception.stacktrace", "stacktrace": "exception.stacktrace",
-    "error.stack_trace": "exception.stacktrace", "err.stack": "exception.stacktrace", "exc_info": "exception.stacktrace",
-    "error.stack": "exception.stacktrace", "exception.stack_trace": "exception.stacktrace",
-    "error.type": "exception.type", "err.type": "exception.type", "exception_name": "exception.type",
-    "error.name": "exception.type", "exception_class": "exception.type",
-    "error.message": "exception.message", "err.message": "exception.message", "exception_message": "exception.message",
-    "thread_name": "thread.name", "process.thread.name": "thread.name",
-    "remote_addr": "client.address", "client_ip": "client.address", "client": "client.address", "req.remoteAddress": "client.address",
-    "user_agent": "user_agent.original", "http_user_agent": "user_agent.original",
-    "operation": "operation",
-}  # fmt: skip
-_DURATIONS: Final = {
-    DURATION_MS: 1.0, "duration": 1.0, "elapsed_ms": 1.0, "latency_ms": 1.0, "responseTime": 1.0, "response_time_ms": 1.0,
-    "took_ms": 1.0, "elapsed": 1.0, "event.duration": 1e-6, "duration_ns": 1e-6, "duration_us": 1e-3,
-    "request_time": 1e3, "duration_s": 1e3, "elapsed_s": 1e3, "duration_seconds": 1e3, "latency": 1.0,
-}  # fmt: skip
 _UNIT_MS: Final = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 _WITH_UNIT: Final = re.compile(r"(\d+(?:\.\d+)?)\s?(ns|us|µs|ms|s|m)\Z")
-_KINDS: Final = {
-    "request": "request", "server": "request", "span_kind_server": "request", "http_request": "request", "2": "request",
-    "call": "call", "client": "call", "span_kind_client": "call", "3": "call", "producer": "call",
-    "internal": "internal", "span_kind_internal": "internal", "consumer": "internal", "1": "internal",
-    "change": "change", "deploy": "deploy", "log": "log",
-}  # fmt: skip
-_KIND_NAMES: Final = (KIND, "span.kind", "kind", "event")
-_PINO: Final = {10: "TRACE", 20: "DEBUG", 30: "INFO", 40: "WARN", 50: "ERROR", 60: "FATAL"}
 _MAX_DEPTH: Final = 8
-_INT64: Final = 2**63
+_SURELY_EXACT: Final = 1e9
+"""Below this, doubles lie closer than a millionth, so that only one of them is nearest to a number of six digits."""
+STATUS: Final = "http.response.status_code"
+STATEMENT: Final = "duration: "
+"""How PostgreSQL begins a message that holds a duration."""
 
 SAMPLES: Final = (
     ('{"timestamp":"2026-11-23T14:21:05.871234Z","severity_text":"ERROR","service.name":"orders","body":"timed out","trace_id":"5b27baf9c1d24a0e8f3b6d7e9a012345","span_id":"d1e0649ed0a041f7","logship.kind":"request","duration_ms":2104.2,"http.response.status_code":502,"logship.id":"7f3c-42"}',
@@ -139,14 +62,14 @@ def parse(line: str) -> Parsed | None:
 
 def from_object(found: dict[str, Any]) -> Parsed:
     """The parts of a JSON object."""
-    fields = found if _is_flat(found) else _flatten(found)
+    fields = found if _is_flat(found) else flatten(found)
     parsed = Parsed("")
-    parsed.time_us, parsed.zoned = _time(fields) or (None, False)
+    parsed.time_us, parsed.zoned = time_of(fields) or (None, False)
     parsed.severity = _level(fields)
-    parsed.body = _text(fields, _BODY)
-    parsed.trace_id = _text(fields, _TRACE)
-    parsed.span_id = _text(fields, _SPAN)
-    parsed.parent_span_id = _text(fields, _PARENT)
+    parsed.body = _text(fields, dialects.BODY)
+    parsed.trace_id = _text(fields, dialects.TRACE)
+    parsed.span_id = _text(fields, dialects.SPAN)
+    parsed.parent_span_id = _text(fields, dialects.PARENT)
     _sort_out(fields, parsed)
     _finish(parsed)
     return parsed
@@ -159,7 +82,7 @@ def _is_flat(found: dict[str, Any]) -> bool:
     return True
 
 
-def _flatten(found: dict[str, Any]) -> dict[str, Any]:
+def flatten(found: dict[str, Any]) -> dict[str, Any]:
     """Nested objects become dotted keys; OTel's containers and value wrappers vanish; null is left out."""
     flat: dict[str, Any] = {}
     pending: list[tuple[str, Any, int]] = [("", found, 0)]
@@ -178,9 +101,10 @@ def _flatten(found: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _time(fields: dict[str, Any]) -> tuple[int, bool] | None:
+def time_of(fields: dict[str, Any]) -> tuple[int, bool] | None:
+    """The time that the fields name first, and whether it names its zone."""
     best: tuple[int, bool] | None = None
-    for name in _TIME:
+    for name in dialects.TIME:
         if name in fields and (at := times.of_value(fields[name])):
             if best is None:
                 best = at
@@ -190,13 +114,13 @@ def _time(fields: dict[str, Any]) -> tuple[int, bool] | None:
 
 
 def _level(fields: dict[str, Any]) -> str:
-    for name in _LEVEL:
+    for name in dialects.LEVEL:
         value = fields.get(name)
         if isinstance(value, str):
             if found := severity(value):
                 return found
-        elif isinstance(value, int) and value in _PINO:
-            return _PINO[value]
+        elif isinstance(value, int) and value in dialects.PINO:
+            return dialects.PINO[value]
     return ""
 
 
@@ -208,73 +132,83 @@ def _text(fields: dict[str, Any], wanted: tuple[str, ...]) -> str:
     return ""
 
 
-_HANDLED: Final = frozenset((*_TIME[:4], "msec", "timeUnixNano", "asctime", *_BODY[:3], "severity_text", "level", "log.level", "severityText", "severityNumber", "levelname", "lvl", "error_severity", *_TRACE[:5], *_SPAN[:5], *_PARENT[:4], "span.kind"))  # fmt: skip
-
-
 def _sort_out(fields: dict[str, Any], parsed: Parsed) -> None:
     resource, attributes = parsed.resource, parsed.attributes
     for name, value in fields.items():
-        if name in _HANDLED:
+        if name in dialects.HANDLED:
             continue
-        if name in _RESOURCE:
-            resource.setdefault(_RESOURCE[name], value)
-        elif name in _DURATIONS and (took := _milliseconds(name, value)) is not None:
+        if name in dialects.RESOURCE:
+            resource.setdefault(dialects.RESOURCE[name], value)
+        elif name in dialects.DURATIONS and (took := milliseconds(name, value)) is not None:
             attributes.setdefault(DURATION_MS, took)
-        elif isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
-            attributes[_ATTRIBUTE.get(name, name)] = str(value)
+        elif isinstance(value, int) and not isinstance(value, bool) and not -dialects.INT64 <= value < dialects.INT64:
+            attributes[dialects.ATTRIBUTE.get(name, name)] = str(value)
         else:
-            attributes[_ATTRIBUTE.get(name, name)] = value
+            attributes[dialects.ATTRIBUTE.get(name, name)] = value
     _set_kind(fields, parsed)
 
 
-def _milliseconds(name: str, value: Any) -> float | None:
+def milliseconds(name: str, value: Any) -> float | None:
+    """A duration in the unit that its name, or its own text, says; None when it is none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return round(float(value) * _DURATIONS[name], 6)
+        return rounded(float(value) * dialects.DURATIONS[name])
     if isinstance(value, str):
         unit = _WITH_UNIT.match(value)
         if unit:
             return round(float(unit[1]) * _UNIT_MS[unit[2]], 6)
         try:
-            return round(float(value) * _DURATIONS[name], 6)
+            return round(float(value) * dialects.DURATIONS[name], 6)
         except ValueError:
             return None
     return None
 
 
+def rounded(number: float) -> float:
+    """`round(number, 6)`; a number that has no more digits anyway, as most do, is told by one division."""
+    if 0.0 <= number < _SURELY_EXACT and int(number * 1e6 + 0.5) / 1e6 == number:
+        return number
+    return round(number, 6)
+
+
 def _set_kind(fields: dict[str, Any], parsed: Parsed) -> None:
     attributes = parsed.attributes
-    for name in _KIND_NAMES:
-        known = _KINDS.get(str(fields.get(name, "")).lower())
+    for name in dialects.KIND_NAMES:
+        known = dialects.KINDS.get(str(fields.get(name, "")).lower())
         if known:
             attributes[KIND] = known
             if name != KIND:
                 attributes.pop(name, None)
             break
     else:
-        if "http.response.status_code" in attributes and DURATION_MS in attributes:
+        if STATUS in attributes and DURATION_MS in attributes:
             attributes[KIND] = "request"
     if attributes.get(KIND) == "request" and "operation" in attributes:
         attributes.setdefault("http.route", attributes["operation"])
 
 
 _STATUS: Final = re.compile(r"[0-9]{3}\Z")
-_STATEMENT: Final = re.compile(r"duration: (\d+(?:\.\d+)?) ms\b")
+_STATEMENT_TOOK: Final = re.compile(r"duration: (\d+(?:\.\d+)?) ms\b")
 
 
 def _finish(parsed: Parsed) -> None:
     attributes = parsed.attributes
-    if parsed.body.startswith("duration: ") and (found := _STATEMENT.match(parsed.body)):
+    if parsed.body.startswith(STATEMENT) and (found := _STATEMENT_TOOK.match(parsed.body)):
         attributes.setdefault(DURATION_MS, float(found[1]))
-    status = attributes.get("http.response.status_code")
-    if isinstance(status, str) and _STATUS.match(status):
-        attributes["http.response.status_code"] = int(status)
+    status = attributes.get(STATUS)
+    if isinstance(status, str):
+        attributes[STATUS] = status_code(status)
     if not parsed.body:
-        parsed.body = _describe(attributes)
+        parsed.body = describe(attributes)
 
 
-def _describe(attributes: dict[str, Any]) -> str:
+def status_code(text: str) -> int | str:
+    """A status that was written as text, as the number that it is."""
+    return int(text) if _STATUS.match(text) else text
+
+
+def describe(attributes: dict[str, Any]) -> str:
     """What a line without a message says: `GET /orders/97 200`, or its operation."""
-    names = ("http.request.method", "http.route", "url.path", "http.response.status_code", "event")
+    names = ("http.request.method", "http.route", "url.path", STATUS, "event")
     words = [
         str(attributes[name])
         for name in names

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship import naming
 from logship.parse import access_log, json_lines, logfmt, plain, postgres, stack
+from logship.parse.json_plans import Plans
 from logship.parse.parsed import Parsed
 from logship.record import (
     CONTINUES,
@@ -23,7 +24,7 @@ from logship.record import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _DAY_US: Final = 86_400_000_000
 _STREAMS: Final = 10_000
@@ -31,6 +32,17 @@ _STREAMS: Final = 10_000
 _LONGEST_PARSED: Final = 2**20
 """Longer lines are kept whole as text: CloudWatch has none, and files' need no fields."""
 _TEXT_FORMATS: Final = (access_log.parse, postgres.parse, plain.parse)
+
+
+class _Stream:
+    """What is known of the lines of one stream."""
+
+    __slots__ = ("first", "service")
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+        self.first = ""
+        """Id of the last event that continues none."""
 
 
 class Parser:
@@ -51,12 +63,47 @@ class Parser:
     ) -> None:
         self._service_of, self._keep_original, self._redact = service_of, keep_original, redact
         self._services: dict[str, str] = {}
-        self._first_of: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._streams: OrderedDict[tuple[str, str], _Stream] = OrderedDict()
+        self._plans = Plans(keep_original=keep_original)
+
+    def records(self, events: Sequence[LogEvent], messages: Sequence[str] | None = None) -> list[Record]:
+        """The records of a batch, in less time than one by one.
+
+        Args:
+            events: in the order of each stream.
+            messages: their texts, if they are redacted already.
+        """
+        if messages is None:
+            messages = [event.message for event in events]
+            if self._redact:
+                messages = [*map(self._redact, messages)]
+        self._plans.begin_batch()
+        made: list[Record] = []
+        read, add = self._plans.read, made.append
+        group = name = stream = None
+        for event, message in zip(events, messages, strict=True):
+            if event[1] != name or event[0] != group:
+                group, name = event[0], event[1]
+                stream = self._stream(group, name)
+            assert stream is not None
+            parsed: Record | Parsed | None
+            if _is_json(message):
+                parsed = read(message, event, stream.service)
+                if isinstance(parsed, Record):
+                    stream.first = parsed.id
+                    add(parsed)
+                    continue
+            else:
+                parsed = None
+            add(self._record(event, message, parsed or parse_line(message), stream))
+        return made
 
     def record(self, event: LogEvent, parsed: Parsed | None = None) -> Record:
         """The record of one event; `parsed` is what `parse_line` made of its redacted message, if that is known."""
         message = self._redact(event.message) if self._redact else event.message
-        parsed = parsed or parse_line(message)
+        return self._record(event, message, parsed or parse_line(message), self._stream(event.group, event.stream))
+
+    def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: _Stream) -> Record:
         attributes = parsed.attributes
         handler_id = attributes.get(HANDLER_ID, "")
         identity = record_id(
@@ -71,10 +118,10 @@ class Parser:
         attributes[EVENT_TIME] = event.timestamp_ms
         if self._keep_original and not parsed.whole and parsed.body != message:
             attributes[ORIGINAL] = message
-        self._link(event, message, parsed, identity)
+        _link(message, parsed, identity, stream)
         resource = parsed.resource
         if SERVICE not in resource:
-            resource[SERVICE] = self._services.get(event.group) or self._service(event.group)
+            resource[SERVICE] = stream.service
         return Record(
             identity,
             _time(parsed, event.timestamp_ms * 1000),
@@ -90,28 +137,43 @@ class Parser:
 
     def mark(self) -> object:
         """Where each stream stands, for `rewind`."""
-        return self._first_of.copy()
+        return {key: stream.first for key, stream in self._streams.items()}
 
     def rewind(self, mark: object) -> None:
         """Goes back to where `mark` was taken, so that the same events may be parsed again."""
-        assert isinstance(mark, OrderedDict)
-        self._first_of = mark.copy()
+        assert isinstance(mark, dict)
+        self._streams.clear()
+        for (group, name), first in mark.items():
+            self._stream(group, name).first = first
+
+    def _stream(self, group: str, name: str) -> _Stream:
+        key = (group, name)
+        stream = self._streams.get(key)
+        if stream is None:
+            stream = self._streams[key] = _Stream(self._services.get(group) or self._service(group))
+            if len(self._streams) > _STREAMS:
+                self._streams.popitem(last=False)
+        else:
+            self._streams.move_to_end(key)
+        return stream
 
     def _service(self, group: str) -> str:
         self._services[group] = name = self._service_of(group)
         return name
 
-    def _link(self, event: LogEvent, message: str, parsed: Parsed, identity: str) -> None:
-        """Marks a continuation line with the id of its first event."""
-        stream = (event.group, event.stream)
-        if parsed.time_us is None and not message.startswith("{") and stack.continues(message):
-            if first := self._first_of.get(stream):
-                parsed.attributes[CONTINUES] = first
-            return
-        self._first_of[stream] = identity
-        self._first_of.move_to_end(stream)
-        if len(self._first_of) > _STREAMS:
-            self._first_of.popitem(last=False)
+
+def _link(message: str, parsed: Parsed, identity: str, stream: _Stream) -> None:
+    """Marks a continuation line with the id of its first event."""
+    if parsed.time_us is None and not message.startswith("{") and stack.continues(message):
+        if stream.first:
+            parsed.attributes[CONTINUES] = stream.first
+        return
+    stream.first = identity
+
+
+def _is_json(message: str) -> bool:
+    """Whether plans may read a line: it begins like an object of JSON, and stands on one line."""
+    return message[:1] == "{" and "\n" not in message and len(message) <= _LONGEST_PARSED
 
 
 def parse_line(message: str) -> Parsed:

@@ -1,0 +1,133 @@
+"""JSON lines of a shape that comes again and again: records made by a plan, which `json_lines` is the definition of.
+
+A service writes lines with the same names, and the same types under them, over and over. What becomes of such a line
+depends on its names and types alone, but for the few values that a plan looks at, so it is found out once.
+A line that has no plan, or that its plan does not cover, goes the general way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+import orjson
+from msgspec.structs import astuple
+
+from logship.parse import json_lines
+from logship.parse.json_code import maker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from logship.parse.json_code import Make
+    from logship.parse.parsed import Parsed
+    from logship.record import LogEvent, Record
+
+_USUAL: Final = 8
+"""A shape that was seen so often gets a plan: making one costs as much as fifty lines."""
+_MOST_PLANS: Final = 512
+"""Some 10 kB each; when there are more, all are forgotten and those in use come back."""
+_MOST_SEEN: Final = 4_096
+_MOST_NAMES: Final = 64
+_MOST_MISSES: Final = 64
+"""Of one count of quotes in one batch; then its lines come in several shapes, and guessing costs more than it saves."""
+_JSON_TYPES: Final[dict[type, Any]] = {str: str, bool: bool, int: int | float, float: int | float, type(None): None}
+
+
+class _Plan:
+    """How to make records of one shape, of values that are already known, or straight from the text."""
+
+    __slots__ = ("decode", "make")
+
+    def __init__(self, make: Make, decode: Callable[[str], Any] | None) -> None:
+        self.make, self.decode = make, decode
+
+
+class Plans:
+    """The plans of one parser, at most so many; and which one to expect of a line."""
+
+    def __init__(self, *, keep_original: bool, usual: int = _USUAL) -> None:
+        self._keep_original, self._usual = keep_original, usual
+        self._plans: dict[tuple[object, ...], _Plan | Literal["nested", "none"]] = {}
+        self._seen: dict[tuple[object, ...], int] = {}
+        self._expected: dict[int, _Plan] = {}
+        self._misses: dict[int, int] = {}
+
+    def begin_batch(self) -> None:
+        """Guesses afresh."""
+        self._misses.clear()
+
+    def read(self, message: str, event: LogEvent, service: str) -> Record | Parsed | None:
+        """The record of a line that begins with `{`; only its parts, if no plan makes it; None if it is no JSON."""
+        quotes = message.count('"')
+        plan = self._expected.get(quotes)
+        if plan is not None:
+            try:
+                values = astuple(plan.decode(message))  # type: ignore[misc]
+            except (msgspec.MsgspecError, UnicodeEncodeError):
+                self._miss(quotes)
+            else:
+                if record := plan.make(values, event, message, service):
+                    return record
+        return self._read_any(message, event, service, quotes)
+
+    def _miss(self, quotes: int) -> None:
+        self._misses[quotes] = self._misses.get(quotes, 0) + 1
+        del self._expected[quotes]
+
+    def _read_any(self, message: str, event: LogEvent, service: str, quotes: int) -> Record | Parsed | None:
+        try:
+            found = orjson.loads(message)
+        except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
+            return None
+        fields: dict[str, Any] = found
+        plan = self._plan_of(fields)
+        if plan == "nested":
+            fields = json_lines.flatten(found)
+            plan = self._plan_of(fields)
+        if not isinstance(plan, _Plan):
+            return json_lines.from_object(found)
+        if fields is found and plan.decode and self._misses.get(quotes, 0) < _MOST_MISSES:
+            self._expected[quotes] = plan
+        return plan.make(tuple(fields.values()), event, message, service) or json_lines.from_object(found)
+
+    def _plan_of(self, fields: dict[str, Any]) -> _Plan | Literal["nested", "none"]:
+        shape = (*fields, *map(type, fields.values()))
+        return self._plans.get(shape) or self._learned(shape, len(fields))
+
+    def _learned(self, shape: tuple[Any, ...], size: int) -> _Plan | Literal["nested", "none"]:
+        names, types = shape[:size], shape[size:]
+        if size > _MOST_NAMES:
+            return "nested" if dict in types else "none"
+        seen = self._seen[shape] = self._seen.get(shape, 0) + 1
+        if seen < self._usual:
+            if len(self._seen) > _MOST_SEEN:
+                self._seen.clear()
+            return "nested" if dict in types else "none"
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+            self._expected.clear()
+        plan = self._plans[shape] = "nested" if dict in types else self._new(names, types)
+        return plan
+
+    def _new(self, names: tuple[str, ...], types: tuple[type, ...]) -> _Plan | Literal["none"]:
+        make = maker(names, types, keep_original=self._keep_original)
+        return _Plan(make, _decoder(names, types)) if make else "none"
+
+
+def _decoder(names: tuple[str, ...], types: tuple[type, ...]) -> Callable[[str], Any] | None:
+    """Reads the values of lines of exactly these names and types, in half the time of a dict; it refuses all others.
+
+    Numbers that 64 bits do not hold it reads otherwise than orjson does: plans do not cover them. Lists may
+    hold some, so that they are read by orjson alone.
+    """
+    if not names or any(kind not in _JSON_TYPES for kind in types) or not all(map(_is_plain, names)):
+        return None
+    fields = [(f"v{place}", _JSON_TYPES[kind]) for place, kind in enumerate(types)]
+    rename = {f"v{place}": name for place, name in enumerate(names)}
+    line = msgspec.defstruct("Line", fields, rename=rename, forbid_unknown_fields=True, gc=False)
+    return msgspec.json.Decoder(line).decode
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isprintable() and '"' not in name and "\\" not in name

@@ -1,0 +1,161 @@
+"""Lines of usual shapes are read by plans: faster, and never otherwise than one by one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from logship.parse import Parser, dialects, json_lines, times
+from logship.parse.json_plans import Plans
+from logship.record import DURATION_MS, EVENT_TIME, GROUP, HANDLER_ID, ORIGINAL, STREAM, LogEvent, Record
+
+if TYPE_CHECKING:
+    import pytest
+
+EVENT_MS = 1_795_443_665_871
+NAMES = sorted(
+    {*dialects.TIME, *dialects.BODY, *dialects.LEVEL, *dialects.TRACE, *dialects.SPAN, *dialects.PARENT,
+     *dialects.RESOURCE, *dialects.ATTRIBUTE, *dialects.DURATIONS, *dialects.KIND_NAMES, *dialects.HANDLED,
+     *dialects.ATTRIBUTE.values(), HANDLER_ID, "order_id", "user.id", "attributes", "stringValue", ""}
+)  # fmt: skip
+RARE_NAMES = st.one_of(st.sampled_from([GROUP, STREAM, EVENT_TIME, ORIGINAL, DURATION_MS]), st.text(max_size=4))
+TEXTS = st.one_of(
+    st.sampled_from(
+        ["2026-11-23T14:21:05.871234Z", "2026-11-23T14:21:05.87Z", "2026-11-23 14:21:05,871",
+         "2026-11-23T25:21:05.871234Z",
+         "2024-01-01T00:00:00.000000Z", "1795443665.871", "1795443665871234000", "INFO", "warning", "30", "request",
+         "SPAN_KIND_CLIENT", "Log", "2", "order created", "1.5s", "12", "12ms", "-3", "nan", "1_0", "200", "404", "20x",
+         "duration: 254.981 ms  statement: x", "duration: none", "", "ü\u2028", '"quoted"', "a\\b", "a\nb",
+         "ValueError: x\nTraceback (most recent call last):\nKeyError: y", "7f3c-42", "x" * 300]
+    ),
+    st.text(max_size=8),
+)  # fmt: skip
+NUMBERS = st.one_of(
+    st.integers(-5, 1000),
+    st.sampled_from(
+        [10, 30, 60, EVENT_MS, EVENT_MS // 1000, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63) - 1]
+    ),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([1795443665.871, 30.0, 200.0, -0.0, 1e-7, 0.1 + 0.2, 2104.2]),
+)
+SIMPLE = {"text": TEXTS, "number": NUMBERS, "truth": st.booleans(), "null": st.none()}
+NESTED = {
+    "list": st.lists(st.one_of(TEXTS, NUMBERS), max_size=3),
+    "object": st.dictionaries(
+        st.one_of(st.sampled_from(NAMES), st.text(max_size=3)), st.one_of(TEXTS, NUMBERS, st.none()), max_size=3
+    ),
+}
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[str]:
+    """Lines with the same names and, mostly, the same types."""
+    name = st.one_of(st.sampled_from(NAMES), st.sampled_from(NAMES), RARE_NAMES)
+    kind = st.sampled_from(["text", "text", "text", "number", "number", "truth", "null", "list", "object"])
+    shape = draw(st.dictionaries(name, kind, max_size=8))
+    kinds = {**SIMPLE, **NESTED}
+    objects: list[dict[str, Any]] = [{name: draw(kinds[kind]) for name, kind in shape.items()} for _ in range(3)]
+    written = json.JSONEncoder(
+        ensure_ascii=draw(st.booleans()), separators=draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    )
+    return [written.encode(found) for found in objects]
+
+
+def both_ways(lines: list[str], *, keep_original: bool = True) -> tuple[list[Record], list[Record]]:
+    """The records of the lines, each made alone, and made by plans from the first line on."""
+    events = [
+        LogEvent("/shop/orders", "web-1", EVENT_MS + place, line, f"e{place}", EVENT_MS + 900)
+        for place, line in enumerate(lines)
+    ]
+    alone, planned = (Parser(keep_original=keep_original) for _ in range(2))
+    planned._plans = Plans(keep_original=keep_original, usual=1)
+    return [alone.record(event) for event in events], planned.records(events)
+
+
+def written(records: list[Record]) -> list[str]:
+    """Everything about the records, also the order of their fields, and 1 apart from 1.0."""
+    return [repr(record) for record in records]
+
+
+@given(lines=alike(), keep_original=st.booleans())
+@example(lines=[sample for sample, _ in json_lines.SAMPLES for _ in range(3)], keep_original=True)
+@example(lines=['{"logship.kind":"x","status":200,"duration_ms":3,"operation":"/a"}'] * 3, keep_original=True)
+@example(lines=['{"event":"request","kind":3,"operation":"/a","msg":""}'] * 3, keep_original=True)
+@example(lines=['{"a":1}', '{"a":1.0}', '{"a":18446744073709551616}', '{"a":1}'], keep_original=True)
+def test_plans_make_what_is_made_without_them(lines: list[str], *, keep_original: bool) -> None:
+    """A line becomes the same record by a plan as without one, field by field and in the same order."""
+    alone, planned = both_ways(lines, keep_original=keep_original)
+
+    assert written(alone) == written(planned)
+
+
+LINE = '{"timestamp":"2026-11-23T14:21:05.8Z","level":"INFO","msg":"x","f":0.5,"ok":true,"a":null,"logship.id":"7f-1"}'
+
+
+@given(
+    place=st.integers(0, len(LINE) - 1),
+    cut=st.integers(0, 3),
+    put=st.text(alphabet='{}[]",:\\u0d8e+-. 1\x00\x7fü\ud800tn', max_size=6),
+)
+@example(place=len(LINE) - 1, cut=0, put="x")
+@example(place=len(LINE), cut=0, put=" ")
+@example(place=len(LINE), cut=0, put="\x00")
+def test_damaged_lines_are_the_same_lines_to_plans(place: int, cut: int, put: str) -> None:
+    """What one of the two readers of JSON refuses, the other does not slip in: a damaged line, too, has one meaning."""
+    damaged = LINE[:place] + put + LINE[place + cut :]
+
+    alone, planned = both_ways([LINE, LINE, damaged, LINE])
+
+    assert written(alone) == written(planned)
+
+
+def test_a_usual_line_is_made_by_a_plan() -> None:
+    """After some lines of one shape a plan makes the rest, straight from the text."""
+    plans = Plans(keep_original=True)
+    event = LogEvent("/shop/orders", "web-1", EVENT_MS, LINE, "e")
+
+    made = [type(plans.read(LINE, event, "orders")).__name__ for _ in range(10)]
+
+    assert made == ["Parsed"] * 7 + ["Record"] * 3
+    assert plans._expected.keys() == {LINE.count('"')}
+
+
+def test_plans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many shapes come, no more plans and shapes than a fixed number are kept."""
+    monkeypatch.setattr("logship.parse.json_plans._MOST_PLANS", 8)
+    monkeypatch.setattr("logship.parse.json_plans._MOST_SEEN", 16)
+    plans = Plans(keep_original=True, usual=2)
+    event = LogEvent("/shop/orders", "web-1", EVENT_MS, "", "e")
+    for number in range(100):
+        for _ in range(1 + number % 2):
+            plans.read(f'{{"name{number}":1}}', event, "orders")
+
+    assert 0 < len(plans._plans) <= 8
+    assert 0 < len(plans._seen) <= 17
+
+
+def test_lines_in_turns_are_not_guessed_for_long() -> None:
+    """Where two shapes with the same number of quotes take turns, a batch soon stops to guess which one comes."""
+    plans = Plans(keep_original=True, usual=1)
+    lines = ['{"name":"x","a":"y"}', '{"name":"x","b":"y"}']
+    for line in lines * 100:
+        plans.read(line, LogEvent("/shop/orders", "web-1", EVENT_MS, line, "e"), "orders")
+
+    assert plans._misses == {8: 64}
+
+
+@given(text=st.one_of(TEXTS, st.from_regex(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d{1,9}(Z|UTC|\+01:00)?\n?")))
+def test_times_with_a_zone_are_the_same_in_either_way(text: str) -> None:
+    """The fast way to read a time finds what the general one finds."""
+    at = times.of_value(text)
+
+    assert (at[0] if at and at[1] else None) == times.zoned_us(text)
+
+
+@given(number=st.one_of(st.floats(), st.floats(-10, 2e9), st.integers(0, 10**15).map(lambda whole: whole / 1e6)))
+def test_numbers_are_rounded_as_python_rounds_them(number: float) -> None:
+    """Six digits are kept of a duration, exactly as `round` keeps them."""
+    assert repr(round(number, 6)) == repr(json_lines.rounded(number))
