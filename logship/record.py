@@ -164,8 +164,13 @@ def format_time(time_us: int) -> str:
     """ISO 8601 in UTC with microseconds, such as ``2026-11-23T14:21:05.871234Z``."""
     if time_us < _MIN_TIME_US or time_us > _MAX_TIME_US:
         time_us = min(max(time_us, _MIN_TIME_US), _MAX_TIME_US)
-    minute, rest = divmod(time_us, 60_000_000)
-    return f"{_minute_text(minute)}{rest // 1_000_000:02d}.{rest % 1_000_000:06d}Z"
+    second, micros = divmod(time_us, 1_000_000)
+    return f"{_second_text(second)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second_text(second: int) -> str:
+    return f"{_minute_text(second // 60)}{second % 60:02d}"
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ Names and values that the visible part cannot hold without a conflict stand in `
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from logship import record as shape
@@ -14,17 +15,25 @@ from logship.store.opensearch.layout import ECS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_NANOS_LIMIT_US: Final = 9_223_372_036_854_775
+NANOS_LIMIT_US: Final = 9_223_372_036_854_775
 """`date_nanos` holds 1970 to 2262; beyond, the order stands in `logship.time_us` alone."""
+SEVERITIES: Final = {name: {"text": name, "number": number} for name, number in SEVERITY_NUMBERS.items()}
+"""The part of a document that tells the level; all records of a level share it."""
 
 
 def _times(record: Record, observed: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if 0 <= record.time_us < _NANOS_LIMIT_US:
+    if 0 <= record.time_us < NANOS_LIMIT_US:
         found["@timestamp"] = format_time(record.time_us)
-    if 0 < record.observed_ms * 1000 < _NANOS_LIMIT_US:
-        found[observed] = format_time(record.observed_ms * 1000)[:-4] + "Z"
+    if 0 < record.observed_ms * 1000 < NANOS_LIMIT_US:
+        found[observed] = observed_text(record.observed_ms)
     return found
+
+
+@lru_cache(maxsize=1024)
+def observed_text(observed_ms: int) -> str:
+    """When CloudWatch took a record in; all that came in one request share it."""
+    return format_time(observed_ms * 1000)[:-4] + "Z"
 
 
 def _otel(
@@ -34,7 +43,7 @@ def _otel(
     if record.body:
         document["body"] = record.body
     if record.severity:
-        document["severity"] = {"text": record.severity, "number": SEVERITY_NUMBERS[record.severity]}
+        document["severity"] = SEVERITIES[record.severity]
     if record.trace_id:
         document["traceId"] = record.trace_id
     if record.span_id:
@@ -68,7 +77,7 @@ def _ecs(
     for fields in (resource, attributes):
         document |= {ECS.attributes[name].path: value for name, value in fields.items() if name in ECS.attributes}
     duration = record.attributes.get(shape.DURATION_MS)
-    if isinstance(duration, (int, float)) and abs(duration) < _NANOS_LIMIT_US:
+    if isinstance(duration, (int, float)) and abs(duration) < NANOS_LIMIT_US:
         document["event.duration"] = round(duration * 1e6)
     kept = {"resource": record.resource, "attributes": record.attributes, "parentSpanId": record.parent_span_id}
     ours["rest"] = {part: held for part, held in kept.items() if held}

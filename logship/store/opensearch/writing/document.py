@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -17,68 +16,79 @@ from logship.store import storable
 from logship.store.opensearch import keys
 from logship.store.opensearch.layout import CORE, IDENTITIES, LONG_TEXT, NO_COLUMN, UNINDEXED, Layout, Leaf
 from logship.store.opensearch.shapes import SHAPES
+from logship.store.opensearch.writing.document_code import EXACT_DOUBLE, maker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from logship.store.opensearch.writing.document_code import Make
+
 _isfinite = math.isfinite
-_EXACT_DOUBLE: Final = 2**53
 _PLACEABLE: Final = re.compile(r"[^.\s]+(?:\.[^.\s]+)*\Z")
 _CORE_HEADS: Final = frozenset(
     ".".join(name.split(".")[:depth]) for name in CORE for depth in range(1, name.count(".") + 1)
 )
 """Names that are objects in the mapping, so that no value may stand there."""
 _LONGEST_NAME: Final = 255
-_MOST_PLANS: Final = 4_096
+_USUAL: Final = 8
+"""Names that were seen together so often get a template: making one costs as much as a hundred documents."""
+_MOST_TEMPLATES: Final = 4_096
+"""Counts of names included; when there are more, all are forgotten and those in use come back."""
+_MOST_NAMES: Final = 64
 _SURELY_SHORT: Final = MAX_VALUE_BYTES // 4
 
 
-class _Plan:
-    """What to do with a map of these names: most records of a service have the same ones."""
+class Templates:
+    """How to make documents of records with names that come again and again; at most so many, for one layout."""
 
-    __slots__ = ("_numbers", "_stand", "_texts", "others")
+    def __init__(self, layout: Layout, *, usual: int = _USUAL) -> None:
+        self._layout, self._usual = layout, usual
+        self._made: dict[tuple[str | None, ...], Make | int | None] = {}
 
-    def __init__(self, *, texts: list[str], numbers: list[tuple[str, Leaf]], others: list[str]) -> None:
-        self._texts = itemgetter(*texts, texts[0]) if texts else None
-        self._numbers = [(name, leaf.kind == "whole") for name, leaf in numbers]
-        self._stand = all(_may_stand(name) and name not in LONG_TEXT for name in others)
-        self.others = others
+    def of(self, record: Record) -> Make | None:
+        """The template for a record's names, if they are usual."""
+        names = (*record.resource, None, *record.attributes)
+        made = self._made.get(names, 0)
+        return self._count(names, made) if type(made) is int else made  # type: ignore[return-value]
 
-    def fits(self, fields: dict[str, Any]) -> bool:
-        """Whether, seen together, all values surely fit where their names stand."""
-        if not self._stand:
-            return False
-        if self._texts is not None:
-            try:
-                joined = "".join(self._texts(fields))
-            except TypeError:
-                return False
-            if len(joined) >= _SURELY_SHORT or not joined.isascii():
-                return False
-        for name, whole in self._numbers:
-            value = fields[name]
-            kind = type(value)
-            if kind is int:
-                if not -_EXACT_DOUBLE < value < _EXACT_DOUBLE:
-                    return False
-            elif kind is not float or whole or not _isfinite(value):
-                return False
-        return True
+    def _count(self, names: tuple[str | None, ...], seen: int) -> Make | None:
+        if seen + 1 < self._usual:
+            if len(self._made) >= _MOST_TEMPLATES:
+                self._made.clear()
+            self._made[names] = seen + 1
+            return None
+        middle = names.index(None)
+        resource, attributes = names[:middle], names[middle + 1 :]
+        made = self._made[names] = self._template(resource, attributes)  # type: ignore[arg-type]
+        return made
+
+    def _template(self, resource: tuple[str, ...], attributes: tuple[str, ...]) -> Make | None:
+        if self._layout.output != "otel" or len(resource) + len(attributes) > _MOST_NAMES:
+            return None
+        others = [name for name in (*resource, *attributes) if name not in self._layout.attributes]
+        if not all(type(name) is str and _may_stand(name) for name in others):
+            return None
+        return maker(resource, attributes, self._layout.attributes)
 
 
 class Builder:
     """Makes documents; remembers the columns that it would have liked to fill and that are not admitted."""
 
-    def __init__(self, layout: Layout, columns: Mapping[str, object]) -> None:
+    def __init__(self, layout: Layout, columns: Mapping[str, object], templates: Templates | None = None) -> None:
         self._layout, self._columns = layout, columns
+        self._templates = templates or Templates(layout)
         self._leaves = layout.attributes
         self._has_identities = all(name in layout.leaves for name in IDENTITIES)
         self._shape = SHAPES[layout.output]
         self.missing: set[str] = set()
-        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def build(self, record: Record) -> dict[str, Any]:
         """The document of a record."""
+        make = self._templates.of(record)
+        return (make and make(record, self._find, _Terms)) or self.build_general(record)
+
+    def build_general(self, record: Record) -> dict[str, Any]:
+        """The same, name by name: what a template is made from."""
         ours: dict[str, Any] = {"time_us": record.time_us, "id": record.id}
         if record.severity and self._layout.level == "logship.level":
             ours["level"] = SEVERITY_NUMBERS[record.severity]
@@ -92,14 +102,7 @@ class Builder:
         rest: dict[str, Any] = {}
         resource = self._placed(record.resource, "resource", terms, rest)
         attributes = self._placed(record.attributes, "attributes", terms, rest)
-        if terms.names:
-            ours["names"] = terms.names
-        if terms.keys:
-            ours["keys"] = terms.keys
-        if terms.text:
-            ours["text"] = terms.text
-        if terms.number:
-            ours["number"] = terms.number
+        terms.fill(ours)
         return self._shape(record, ours, resource, attributes, rest)
 
     def _plain_identities(self, record: Record) -> bool:
@@ -115,29 +118,6 @@ class Builder:
 
     def _placed(self, fields: dict[str, Any], part: str, terms: _Terms, rest: dict[str, Any]) -> dict[str, Any]:
         """What of a map may stand under its own names; the rest goes to `rest`, and all is made findable."""
-        names = tuple(fields)
-        plan = self._plans.get(names)
-        if plan is None:
-            plan = self._plan(names)
-        if not plan.fits(fields):
-            return self._placed_singly(fields, part, terms, rest)
-        for name in plan.others:
-            if (value := fields[name]) is not None:
-                self._find(name, value, terms)
-        return fields
-
-    def _plan(self, names: tuple[str, ...]) -> _Plan:
-        leaves = self._leaves
-        plan = _Plan(
-            texts=[name for name in names if name in leaves and leaves[name].kind == "text"],
-            numbers=[(name, leaves[name]) for name in names if name in leaves and leaves[name].kind != "text"],
-            others=[name for name in names if name not in leaves],
-        )
-        if len(self._plans) < _MOST_PLANS:
-            self._plans[names] = plan
-        return plan
-
-    def _placed_singly(self, fields: dict[str, Any], part: str, terms: _Terms, rest: dict[str, Any]) -> dict[str, Any]:
         unplaced = []
         for name, value in fields.items():
             leaf = self._leaves.get(name)
@@ -198,6 +178,17 @@ class _Terms:
         self.text: dict[str, Any] = {}
         self.number: dict[str, Any] = {}
 
+    def fill(self, ours: dict[str, Any]) -> None:
+        """Puts into a document what there is."""
+        if self.names:
+            ours["names"] = self.names
+        if self.keys:
+            ours["keys"] = self.keys
+        if self.text:
+            ours["text"] = self.text
+        if self.number:
+            ours["number"] = self.number
+
     def add(self, key: str, items: Sequence[Any], *, odd: bool) -> list[str]:
         """Adds a field's values; each of them as text."""
         self.names.append(key)
@@ -229,7 +220,7 @@ def _fits(leaf: Leaf, value: Any) -> bool:
     if leaf.kind == "text":
         return kind is str and _is_short(value)
     if kind is int:
-        return bool(-_EXACT_DOUBLE < value < _EXACT_DOUBLE)
+        return bool(-EXACT_DOUBLE < value < EXACT_DOUBLE)
     return kind is float and leaf.kind == "number" and _isfinite(value)
 
 

@@ -17,7 +17,7 @@ from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
 from logship.store.opensearch.layout import LAYOUTS
-from logship.store.opensearch.writing.document import Builder, dumps
+from logship.store.opensearch.writing.document import Builder, Templates, dumps
 from logship.store.port import AddResult, Rejected
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ class _Known:
     first: str
     end: str
     index: str
+    action: bytes
+    """The line before a document, up to its id."""
 
 
 @dataclass(slots=True)
@@ -104,8 +106,9 @@ class Writer:
         self._cluster, self._index, self._meta = cluster, index, meta
         self._layout = LAYOUTS[meta.output]
         self._lock = threading.Lock()
+        self._templates = Templates(self._layout)
         self._touched: set[str] = set()
-        self._last = _Known("", "", "")
+        self._last = _Known("", "", "", b"")
 
     def add(self, records: Sequence[Record]) -> AddResult:
         """Sends a batch; visible after `commit`. Several threads may.
@@ -157,33 +160,35 @@ class Writer:
         """Cuts the batch into requests. Columns are admitted before the first value for them is sent."""
         for start in range(0, len(records), _BUILT_AT_ONCE):
             part = records[start : start + _BUILT_AT_ONCE]
-            builder = Builder(self._layout, self._meta.columns)
+            builder = Builder(self._layout, self._meta.columns, self._templates)
             lines = [dumps(builder.build(record)) for record in part]
             if builder.missing and self._meta.has_room and self._meta.admit(builder.missing):
-                builder = Builder(self._layout, self._meta.columns)
+                builder = Builder(self._layout, self._meta.columns, self._templates)
                 lines = [dumps(builder.build(record)) for record in part]
             yield from self._cut(part, lines)
 
     def _cut(self, records: Sequence[Record], lines: Sequence[bytes]) -> Iterator[_Bulk]:
         bulk = _Bulk()
         for record, line in zip(records, lines, strict=True):
-            index = self._index_of(record.id)
-            whole = b'{"create":{"_index":"%b","_id":"%b"}}\n%b\n' % (index.encode(), record.id.encode(), line)
+            known = self._index_of(record.id)
+            whole = b"".join((known.action, record.id.encode(), b'"}}\n', line, b"\n"))
             if bulk.records and bulk.size + len(whole) > BULK_BYTES:
                 yield bulk
                 bulk = _Bulk()
-            bulk.take(record, whole, index)
+            bulk.take(record, whole, known.index)
         if bulk.records:
             yield bulk
 
-    def _index_of(self, record_id: str) -> str:
+    def _index_of(self, record_id: str) -> _Known:
         """The index of an id, which begins with its event time; the last one is asked first."""
         known = self._last
         if known.first <= record_id < known.end:
-            return known.index
+            return known
         span = partition.span(int(record_id[:12], 16), self._meta.partition)
-        self._last = _Known(f"{span.start_ms:012x}", f"{span.end_ms:012x}", f"{self._index}-{span.suffix}")
-        return self._last.index
+        index = f"{self._index}-{span.suffix}"
+        action = b'{"create":{"_index":"%b","_id":"' % index.encode()
+        self._last = known = _Known(f"{span.start_ms:012x}", f"{span.end_ms:012x}", index, action)
+        return known
 
     def _deliver(self, bulk: _Bulk, total: _Outcome) -> None:
         """Sends until every record is taken or refused for good; what is refused for now is sent again alone.

@@ -1,0 +1,103 @@
+"""Documents of records with usual names are made by templates: faster, and never otherwise than name by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from logship.query.names import TOP_LEVEL
+from logship.record import ORIGINAL, ORIGINAL_BASE64, SEVERITY_NUMBERS, Record
+from logship.store.opensearch.layout import CORE, LAYOUTS, LONG_TEXT
+from logship.store.opensearch.writing import document
+from logship.store.opensearch.writing.document import Builder, Templates, dumps
+
+NAMES = st.one_of(
+    st.sampled_from(
+        [
+            *sorted({*CORE, *LONG_TEXT, *TOP_LEVEL, ORIGINAL, ORIGINAL_BASE64}),
+            *("order_id", "user.id", "http", "a..b", "{x}", ""),
+        ]
+    ),
+    st.text(max_size=4),
+)
+TEXTS = st.one_of(
+    st.sampled_from(["", "orders", "x" * 300, "x" * 1024, "y" * 1025, "ü" * 200, "10.0.0.3", "::1", "\ud800", '"\\\n']),
+    st.text(max_size=6),
+)
+NUMBERS = st.one_of(
+    st.sampled_from([0, 200, 2**53 - 1, 2**53, -(2**53), 2**63, 2**70, -0.0, 1e308, float("nan"), float("inf"), True]),
+    st.integers(),
+    st.floats(),
+)
+KINDS: dict[str, st.SearchStrategy[Any]] = {
+    "text": TEXTS,
+    "number": NUMBERS,
+    "list": st.lists(st.one_of(TEXTS, NUMBERS, st.none()), max_size=3),
+    "null": st.none(),
+    "object": st.dictionaries(st.text(max_size=2), st.integers(0, 9), max_size=2),
+}
+TIMES_US = st.sampled_from([1_795_443_665_871_234, 0, -1, 9_223_372_036_854_774, 9_223_372_036_854_775, 2**60])
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[Record]:
+    """Records with the same names and, mostly, values of the same kinds."""
+    kind = st.sampled_from(["text", "text", "text", "number", "number", "list", "null", "object"])
+    shapes = [draw(st.dictionaries(NAMES, kind, max_size=size)) for size in (3, 8)]
+    made = []
+    for number in range(2):
+        resource, attributes = ({name: draw(KINDS[kind]) for name, kind in shape.items()} for shape in shapes)
+        trace, span, parent = (draw(st.one_of(st.just(""), TEXTS)) for _ in range(3))
+        severity = draw(st.sampled_from(["", *SEVERITY_NUMBERS]))
+        observed_ms = draw(st.sampled_from([0, 1_795_443_666_771, -5, 2**62]))
+        ids = (trace, span, parent)
+        time_us, body = draw(TIMES_US), draw(TEXTS)
+        made.append(Record(f"{number:032x}", time_us, body, severity, observed_ms, *ids, resource, attributes))
+    return made
+
+
+def usual(attributes: dict[str, Any], number: int = 0) -> Record:
+    """A record as our handler's lines become."""
+    return Record(
+        f"{number:032x}", 1_795_443_665_871_234, "done", "INFO", 1_795_443_666_771, "5b", "d1", "",
+        {"service.name": "a"},
+        {"logship.kind": "request", "duration_ms": 2.5, "http.response.status_code": 200}
+        | attributes,
+    )  # fmt: skip
+
+
+@given(records=alike(), output=st.sampled_from(sorted(LAYOUTS)), known=st.booleans())
+@example(records=[usual({"user_id": 7, "name": "10.0.0.3"})], output="otel", known=True)
+@example(records=[usual({ORIGINAL: None})], output="otel", known=True)
+@example(records=[usual({"exception.message": "boom", "exception.stacktrace": 5})], output="otel", known=True)
+def test_templates_make_what_is_made_name_by_name(records: list[Record], output: str, *, known: bool) -> None:
+    """A document is the same from a template as without one, byte by byte, and so are the columns that it misses."""
+    layout = LAYOUTS[output]
+    columns = {"text.order_id": True, "number.order_id": True, "text.name": True} if known else {}
+    without, templated = (Builder(layout, columns, Templates(layout, usual=1)) for _ in range(2))
+
+    expected = [dumps(without.build_general(record)) for record in records]
+    found = [dumps(templated.build(record)) for record in records]
+
+    assert expected == found
+    assert without.missing == templated.missing
+
+
+def test_usual_records_have_a_template() -> None:
+    """After some records with the same names, a template makes the rest."""
+    templates = Templates(LAYOUTS["otel"])
+
+    made = [templates.of(usual({}, number)) is not None for number in range(10)]
+
+    assert made == [False] * 7 + [True] * 3
+
+
+def test_templates_are_bounded() -> None:
+    """However many sets of names come, no more than a fixed number of them is kept."""
+    templates = Templates(LAYOUTS["otel"], usual=2)
+    for number in range(2 * document._MOST_TEMPLATES):
+        templates.of(usual({f"name{number}": 1}))
+
+    assert 0 < len(templates._made) <= document._MOST_TEMPLATES
