@@ -80,6 +80,21 @@ class LogEvent(NamedTuple):
     """When CloudWatch took it in, milliseconds since 1970; 0 means unknown."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What is known beforehand of all records that carry it, so that their values need no second look.
+
+    Their maps have these names in this order, with values of exactly these types. Every text in them and every id
+    is ASCII of at most `PLAIN_CHARS` characters; whole numbers are less than 2**53 either way, others finite.
+    """
+
+    resource: dict[str, type]
+    attributes: dict[str, type]
+
+
+PLAIN_CHARS: Final = 1024
+
+
 @dataclass(slots=True)
 class Record:
     """One log record. `attributes` and `resource` are flat maps with dotted keys."""
@@ -98,6 +113,8 @@ class Record:
     parent_span_id: str = ""
     resource: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    shape: Shape | None = field(default=None, init=False, repr=False, compare=False)
+    """Set by whoever makes many records alike; whoever changes a record's maps sets it to None. A copy has none."""
 
     @property
     def order(self) -> tuple[int, str]:
@@ -138,7 +155,9 @@ def record_id(timestamp_ms: int, group: str, stream: str, event_id: str, handler
     last = (handler_id or event_id).encode("utf-8", "surrogatepass")
     digest = (_started(len(last), group) if handler_id else _started(len(last), group, stream)).copy()
     digest.update(last)
-    return f"{min(max(timestamp_ms, 0), _MAX_ID_MS):012x}{digest.hexdigest()}"
+    if not 0 <= timestamp_ms <= _MAX_ID_MS:
+        timestamp_ms = min(max(timestamp_ms, 0), _MAX_ID_MS)
+    return (timestamp_ms.to_bytes(6, "big") + digest.digest()).hex()
 
 
 @lru_cache(maxsize=4096)

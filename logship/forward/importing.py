@@ -92,6 +92,7 @@ def _record(found: FileEvent, parser: Parser, result: ImportResult) -> Record:
         return found.record
     record = parser.record(found.event, found.parsed)
     if found.exact is not None:
+        record.shape = None
         record.attributes[ORIGINAL_BASE64] = base64.b64encode(found.exact).decode()
     message = found.event.message
     if found.exact is not None or len(message) > _LONG or _CONTROL.search(message):

@@ -8,7 +8,7 @@ a line stands in that text but its names, each as `repr` writes it. What the fun
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -20,19 +20,34 @@ from logship.record import (
     HANDLER_ID,
     KIND,
     ORIGINAL,
+    PLAIN_CHARS,
     SERVICE,
     STREAM,
     LogEvent,
     Record,
+    Shape,
     record_id,
     severity,
 )
 
-Make = Callable[[tuple[Any, ...], LogEvent, str, str], Record | None]
-"""Of the values of a line, its event, its text and the service of its group; None when the plan does not cover it."""
+
+class Origin(Protocol):
+    """What is the same for all lines of one stream."""
+
+    service: str
+    """Of its group."""
+    plain: bool
+    """Whether the names of group, stream and service are as a `Shape` promises."""
+
+
+Make = Callable[[tuple[Any, ...], LogEvent, str, Origin], Record | None]
+"""Of the values of a line, its event, its text and its stream; None when the plan does not cover it."""
 _PLACED: Final = {GROUP: "group", STREAM: "stream", EVENT_TIME: "timestamp_ms"}
 _NUMBERS: Final = frozenset({int, float})
 _STATUS: Final = json_lines.STATUS
+_INT64: Final = 9.2e18
+_SURELY_EXACT: Final = 9.0e15
+"""A little less than 2**63 and 2**53: most numbers are compared with such a float in less time."""
 _NAMES: Final = {
     "Record": Record,
     "describe": json_lines.describe,
@@ -41,10 +56,10 @@ _NAMES: Final = {
     "milliseconds": json_lines.milliseconds,
     "pino": dialects.PINO.get,
     "record_id": record_id,
-    "rounded": json_lines.rounded,
     "severity": severity,
     "status_code": json_lines.status_code,
     "time_of": json_lines.time_of,
+    "zoned_text_us": times.zoned_text_us,
     "zoned_us": times.zoned_us,
 }
 
@@ -54,7 +69,7 @@ def maker(names: tuple[str, ...], types: tuple[type, ...], *, keep_original: boo
     shape = _Shape(names, types)
     if not shape.is_plain():
         return None
-    space: dict[str, Any] = dict(_NAMES)
+    space: dict[str, Any] = {**_NAMES, "shape": shape.promise(keep_original=keep_original)}
     exec(compile(shape.source(keep_original=keep_original), "<plan>", "exec"), space)  # noqa: S102 - see above
     make: Make = space["make"]
     return make
@@ -65,22 +80,35 @@ class _Shape:
         self._all = [f"v{place}" for place in range(len(names))]
         self._types = {name: kind for name, kind in zip(names, types, strict=True) if kind is not type(None)}
         self._of = dict(zip(names, self._all, strict=True))
-        self._resource: list[tuple[str, str]] = []
-        self._attributes: list[tuple[str, str]] = []
+        self._resource: dict[str, str] = {}
+        self._attributes: dict[str, str] = {}
+        self._promised: dict[str, type | None] = {}
+        """Of each attribute and part of the resource its type, None if its text decides."""
         self._guards: list[str] = []
+        self._is_plain = bool(names)
         for name in self._types:
             self._place(name)
 
     def is_plain(self) -> bool:
         """Whether every value has a place of its own."""
-        targets = [name for name, _ in (*self._resource, *self._attributes)]
-        return bool(self._all) and len(set(targets)) == len(targets) and not {*_PLACED, ORIGINAL}.intersection(targets)
+        return self._is_plain and not {*_PLACED, ORIGINAL}.intersection(self._promised)
+
+    def promise(self, *, keep_original: bool) -> Shape | None:
+        """What is known of all records of the plan; None when names or types depend on values."""
+        lines, settled = self._kind()
+        if lines or list in self._types.values() or not all(self._promised.values()):
+            return None
+        types: dict[str, Any] = {SERVICE: str, "http.route": self._promised.get("operation"), **self._promised}
+        types |= {KIND: str, GROUP: str, STREAM: str, EVENT_TIME: int, ORIGINAL: str}
+        attributes = [*(self._attributes | settled), *_PLACED, *([ORIGINAL] if keep_original else [])]
+        return Shape({name: types[name] for name in self._with_service()}, {name: types[name] for name in attributes})
 
     def source(self, *, keep_original: bool) -> str:
-        placed = [*_PLACED.items()]
         kind, settled = self._kind()
-        first = [*self._attributes, *settled, *(placed if not kind else [])]
-        body, described = self._body()
+        first = self._attributes | settled | ({} if kind else _PLACED)
+        if keep_original and not kind:
+            first[ORIGINAL] = "message"
+        body = self._body()
         ids = ", ".join(map(self._text, (dialects.TRACE, dialects.SPAN, dialects.PARENT)))
         lines = [
             f"{', '.join(self._all)}, = values",
@@ -94,13 +122,33 @@ class _Shape:
             f"resource = {_literal(self._with_service())}",
             f"attributes = {_literal(first)}",
             *kind,
-            *described,
-            *(f"attributes[{name!r}] = {value}" for name, value in (placed if kind else [])),
-            *([f"if body != message: attributes[{ORIGINAL!r}] = message"] if keep_original else []),
+            "if not body: body = describe(attributes)",
+            *self._original(keep_original=keep_original, late=bool(kind)),
             f"identity = {self._identity()}",
-            f"return Record(identity, time_us, body, {self._level()}, ingestion_ms, {ids}, resource, attributes)",
+            f"record = Record(identity, time_us, body, {self._level()}, ingestion_ms, {ids}, resource, attributes)",
+            f"if shape is not None and {self._as_promised()}: record.shape = shape",
+            "return record",
         ]
-        return "def make(values, event, message, service):\n" + "".join(f"    {line}\n" for line in lines)
+        return "def make(values, event, message, origin):\n" + "".join(f"    {line}\n" for line in lines)
+
+    def _original(self, *, keep_original: bool, late: bool) -> list[str]:
+        """Where, and whether, the line itself and its origin are added."""
+        placed = [f"attributes[{name!r}] = {value}" for name, value in _PLACED.items()] if late else []
+        if keep_original and late:
+            placed.append(f"if body != message: attributes[{ORIGINAL!r}] = message")
+        elif keep_original:
+            placed.append(f"if body == message: del attributes[{ORIGINAL!r}]")
+        return placed
+
+    def _as_promised(self) -> str:
+        """Text without escapes holds no value that is longer than it, or not ASCII."""
+        checks = ["origin.plain", "message.isascii()", f"len(message) <= {PLAIN_CHARS}", r"'\\' not in message"]
+        for name, kind in self._types.items():
+            if kind in _NUMBERS and name not in dialects.HANDLED:
+                value = self._of[name]
+                exact = f" and type({value}) is {kind.__name__}" if name not in dialects.DURATIONS else ""
+                checks.append(f"{-_SURELY_EXACT!r} < {value} < {_SURELY_EXACT!r}{exact}")
+        return " and ".join(checks)
 
     def _present(self, wanted: tuple[str, ...]) -> list[tuple[str, str, type]]:
         return [(name, self._of[name], self._types[name]) for name in wanted if name in self._types]
@@ -110,31 +158,36 @@ class _Shape:
         if name in dialects.HANDLED:
             return
         if name in dialects.RESOURCE:
-            self._resource.append((dialects.RESOURCE[name], value))
+            self._put(self._resource, dialects.RESOURCE[name], value, kind)
         elif name in dialects.DURATIONS and kind in _NUMBERS:
-            self._attributes.append((DURATION_MS, f"rounded({value} * {dialects.DURATIONS[name]!r})"))
+            self._put(self._attributes, DURATION_MS, _rounded(f"{value} * {dialects.DURATIONS[name]!r}"), float)
         elif name in dialects.DURATIONS and kind is str:
             self._guards += [f"{value} = milliseconds({name!r}, {value})", f"if {value} is None: return None"]
-            self._attributes.append((DURATION_MS, value))
+            self._put(self._attributes, DURATION_MS, value, None)
+        elif (target := dialects.ATTRIBUTE.get(name, name)) == _STATUS and kind is str:
+            self._put(self._attributes, target, f"status_code({value})", None)
         else:
-            target = dialects.ATTRIBUTE.get(name, name)
-            self._attributes.append((target, f"status_code({value})" if target == _STATUS and kind is str else value))
+            self._put(self._attributes, target, value, kind)
 
-    def _with_service(self) -> list[tuple[str, str]]:
-        said = any(name == SERVICE for name, _ in self._resource)
-        return self._resource if said else [*self._resource, (SERVICE, "service")]
+    def _put(self, fields: dict[str, str], name: str, value: str, kind: type | None) -> None:
+        self._is_plain = self._is_plain and name not in self._promised
+        fields[name] = value
+        self._promised[name] = kind
+
+    def _with_service(self) -> dict[str, str]:
+        return self._resource if SERVICE in self._resource else {**self._resource, SERVICE: "origin.service"}
 
     def _number_guards(self) -> list[str]:
         """Whole numbers beyond 64 bits become text, and our two readers of JSON read them differently."""
         numbers = [self._of[name] for name, kind in self._types.items() if kind in _NUMBERS]
-        inside = " and ".join(f"-{dialects.INT64} <= {value} < {dialects.INT64}" for value in numbers)
+        inside = " and ".join(f"{-_INT64!r} < {value} < {_INT64!r}" for value in numbers)
         return [f"if not ({inside}): return None"] if inside else []
 
     def _own_time(self) -> str:
         present = self._present(dialects.TIME)
         if len(present) <= 1:
-            return f"zoned_us({present[0][1]})" if present else "None"
-        fields = _literal([(name, value) for name, value, _ in present])
+            return f"zoned{'_text' if present[0][2] is str else ''}_us({present[0][1]})" if present else "None"
+        fields = _literal({name: value for name, value, _ in present})
         return f"at[0] if (at := time_of({fields})) and at[1] else None"
 
     def _level(self) -> str:
@@ -151,26 +204,31 @@ class _Shape:
             return value if kind is str else f"dumps({value}).decode()"
         return "''"
 
-    def _body(self) -> tuple[str, list[str]]:
-        """The body, and the lines that make one of the attributes where it is empty."""
+    def _body(self) -> str:
         text = self._text(dialects.BODY)
-        if text.startswith("v") and all(name != DURATION_MS for name, _ in self._attributes):
+        if text.startswith("v") and DURATION_MS not in self._attributes:
             self._guards.append(f"if {text}.startswith({json_lines.STATEMENT!r}): return None")
-        return text, ["if not body: body = describe(attributes)"]
+        return text
 
     def _identity(self) -> str:
         handler_id = f", {self._of[HANDLER_ID]}" if self._types.get(HANDLER_ID) is str else ""
         return f"record_id(timestamp_ms, group, stream, event_id{handler_id})"
 
-    def _kind(self) -> tuple[list[str], list[tuple[str, str]]]:
-        """The lines that set the kind as a value says, or the kind that is settled by names alone."""
-        targets = {name for name, _ in self._attributes}
-        is_request = _STATUS in targets and DURATION_MS in targets
-        routed = "operation" in targets and "http.route" not in targets
+    def _kind(self) -> tuple[list[str], dict[str, str]]:
+        """The lines that set the kind where that may add and take attributes away, or those that it surely adds."""
+        is_request = _STATUS in self._attributes and DURATION_MS in self._attributes
+        routed = "operation" in self._attributes and "http.route" not in self._attributes
         said = [found for found in self._present(dialects.KIND_NAMES) if found[2] is str or found[2] in _NUMBERS]
         if not said:
-            route = [("http.route", self._of["operation"])] if routed else []
-            return [], [(KIND, "'request'"), *route] if is_request else []
+            route = {"http.route": self._of["operation"]} if routed else {}
+            return [], {KIND: "'request'", **route} if is_request else {}
+        if not routed and [name for name, _, kind in said] == [KIND] and said[0][2] is str:
+            value = said[0][1]
+            known = f"kind_of({value}) or kind_of({value}.lower())"
+            return [], {KIND: f"{known} or " + ("'request'" if is_request else value)}
+        return self._kind_lines(said, is_request=is_request, routed=routed), {}
+
+    def _kind_lines(self, said: list[tuple[str, str, type]], *, is_request: bool, routed: bool) -> list[str]:
         lines = []
         for place, (name, value, kind) in enumerate(said):
             found = f"kind_of({value}) or kind_of({value}.lower())" if kind is str else f"kind_of(str({value}))"
@@ -181,8 +239,13 @@ class _Shape:
         lines += ["else:", f"    known = attributes[{KIND!r}] = 'request'" if is_request else "    known = ''"]
         if routed:
             lines.append(f"if known == 'request': attributes['http.route'] = {self._of['operation']}")
-        return lines, []
+        return lines
 
 
-def _literal(fields: list[tuple[str, str]]) -> str:
-    return "{" + ", ".join(f"{name!r}: {value}" for name, value in fields) + "}"
+def _literal(fields: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{name!r}: {value}" for name, value in fields.items()) + "}"
+
+
+def _rounded(number: str) -> str:
+    """What `json_lines.rounded` does, without the call."""
+    return f"(x if 0.0 <= (x := {number}) < 1e9 and int(x * 1e6 + 0.5) / 1e6 == x else round(x, 6))"

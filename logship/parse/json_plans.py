@@ -19,7 +19,7 @@ from logship.parse.json_code import maker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from logship.parse.json_code import Make
+    from logship.parse.json_code import Make, Origin
     from logship.parse.parsed import Parsed
     from logship.record import LogEvent, Record
 
@@ -57,7 +57,7 @@ class Plans:
         """Guesses afresh."""
         self._misses.clear()
 
-    def read(self, message: str, event: LogEvent, service: str) -> Record | Parsed | None:
+    def read(self, message: str, event: LogEvent, origin: Origin) -> Record | Parsed | None:
         """The record of a line that begins with `{`; only its parts, if no plan makes it; None if it is no JSON."""
         quotes = message.count('"')
         plan = self._expected.get(quotes)
@@ -67,15 +67,15 @@ class Plans:
             except (msgspec.MsgspecError, UnicodeEncodeError):
                 self._miss(quotes)
             else:
-                if record := plan.make(values, event, message, service):
+                if record := plan.make(values, event, message, origin):
                     return record
-        return self._read_any(message, event, service, quotes)
+        return self._read_any(message, event, origin, quotes)
 
     def _miss(self, quotes: int) -> None:
         self._misses[quotes] = self._misses.get(quotes, 0) + 1
         del self._expected[quotes]
 
-    def _read_any(self, message: str, event: LogEvent, service: str, quotes: int) -> Record | Parsed | None:
+    def _read_any(self, message: str, event: LogEvent, origin: Origin, quotes: int) -> Record | Parsed | None:
         try:
             found = orjson.loads(message)
         except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
@@ -89,7 +89,7 @@ class Plans:
             return json_lines.from_object(found)
         if fields is found and plan.decode and self._misses.get(quotes, 0) < _MOST_MISSES:
             self._expected[quotes] = plan
-        return plan.make(tuple(fields.values()), event, message, service) or json_lines.from_object(found)
+        return plan.make(tuple(fields.values()), event, message, origin) or json_lines.from_object(found)
 
     def _plan_of(self, fields: dict[str, Any]) -> _Plan | Literal["nested", "none"]:
         shape = (*fields, *map(type, fields.values()))

@@ -16,6 +16,7 @@ from logship.record import (
     HANDLER_ID,
     ORIGINAL,
     PARSE_ERROR,
+    PLAIN_CHARS,
     SERVICE,
     STREAM,
     LogEvent,
@@ -37,10 +38,11 @@ _TEXT_FORMATS: Final = (access_log.parse, postgres.parse, plain.parse)
 class _Stream:
     """What is known of the lines of one stream."""
 
-    __slots__ = ("first", "service")
+    __slots__ = ("first", "plain", "service")
 
-    def __init__(self, service: str) -> None:
+    def __init__(self, group: str, name: str, service: str) -> None:
         self.service = service
+        self.plain = all(part.isascii() and len(part) <= PLAIN_CHARS for part in (group, name, service))
         self.first = ""
         """Id of the last event that continues none."""
 
@@ -88,7 +90,7 @@ class Parser:
             assert stream is not None
             parsed: Record | Parsed | None
             if _is_json(message):
-                parsed = read(message, event, stream.service)
+                parsed = read(message, event, stream)
                 if isinstance(parsed, Record):
                     stream.first = parsed.id
                     add(parsed)
@@ -150,7 +152,7 @@ class Parser:
         key = (group, name)
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = _Stream(self._services.get(group) or self._service(group))
+            stream = self._streams[key] = _Stream(group, name, self._services.get(group) or self._service(group))
             if len(self._streams) > _STREAMS:
                 self._streams.popitem(last=False)
         else:

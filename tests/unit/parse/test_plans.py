@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import example, given
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 from logship.parse import Parser, dialects, json_lines, times
 from logship.parse.json_plans import Plans
-from logship.record import DURATION_MS, EVENT_TIME, GROUP, HANDLER_ID, ORIGINAL, STREAM, LogEvent, Record
+from logship.parse.normalise import _Stream
+from logship.record import DURATION_MS, EVENT_TIME, GROUP, HANDLER_ID, ORIGINAL, PLAIN_CHARS, STREAM, LogEvent, Record
 
 if TYPE_CHECKING:
     import pytest
 
 EVENT_MS = 1_795_443_665_871
+ORIGIN = _Stream("/shop/orders", "web-1", "orders")
 NAMES = sorted(
     {*dialects.TIME, *dialects.BODY, *dialects.LEVEL, *dialects.TRACE, *dialects.SPAN, *dialects.PARENT,
      *dialects.RESOURCE, *dialects.ATTRIBUTE, *dialects.DURATIONS, *dialects.KIND_NAMES, *dialects.HANDLED,
@@ -92,6 +95,22 @@ def test_plans_make_what_is_made_without_them(lines: list[str], *, keep_original
     assert written(alone) == written(planned)
 
 
+@given(lines=alike())
+@example(lines=['{"service":"a","n":1,"f":0.5,"duration_ms":12,"status":200,"logship.kind":"Log"}'] * 3)
+def test_what_a_shape_promises_is_so(lines: list[str]) -> None:
+    """A record with a shape has its names in that order, values of its types, short ASCII text and exact numbers."""
+    for record in both_ways(lines)[1]:
+        if record.shape is None:
+            continue
+        assert list(record.shape.resource.items()) == [(name, type(value)) for name, value in record.resource.items()]
+        assert list(record.shape.attributes.items()) == [(name, type(it)) for name, it in record.attributes.items()]
+        values = [*record.resource.values(), *record.attributes.values()]
+        texts = [record.trace_id, record.span_id, record.parent_span_id, *(it for it in values if type(it) is str)]
+        assert all(text.isascii() and len(text) <= PLAIN_CHARS for text in texts)
+        assert all(-(2**53) < value < 2**53 for value in values if type(value) is int)
+        assert all(map(isfinite, (value for value in values if type(value) is float)))
+
+
 LINE = '{"timestamp":"2026-11-23T14:21:05.8Z","level":"INFO","msg":"x","f":0.5,"ok":true,"a":null,"logship.id":"7f-1"}'
 
 
@@ -117,7 +136,7 @@ def test_a_usual_line_is_made_by_a_plan() -> None:
     plans = Plans(keep_original=True)
     event = LogEvent("/shop/orders", "web-1", EVENT_MS, LINE, "e")
 
-    made = [type(plans.read(LINE, event, "orders")).__name__ for _ in range(10)]
+    made = [type(plans.read(LINE, event, ORIGIN)).__name__ for _ in range(10)]
 
     assert made == ["Parsed"] * 7 + ["Record"] * 3
     assert plans._expected.keys() == {LINE.count('"')}
@@ -131,7 +150,7 @@ def test_plans_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     event = LogEvent("/shop/orders", "web-1", EVENT_MS, "", "e")
     for number in range(100):
         for _ in range(1 + number % 2):
-            plans.read(f'{{"name{number}":1}}', event, "orders")
+            plans.read(f'{{"name{number}":1}}', event, ORIGIN)
 
     assert 0 < len(plans._plans) <= 8
     assert 0 < len(plans._seen) <= 17
@@ -142,7 +161,7 @@ def test_lines_in_turns_are_not_guessed_for_long() -> None:
     plans = Plans(keep_original=True, usual=1)
     lines = ['{"name":"x","a":"y"}', '{"name":"x","b":"y"}']
     for line in lines * 100:
-        plans.read(line, LogEvent("/shop/orders", "web-1", EVENT_MS, line, "e"), "orders")
+        plans.read(line, LogEvent("/shop/orders", "web-1", EVENT_MS, line, "e"), ORIGIN)
 
     assert plans._misses == {8: 64}
 
@@ -152,7 +171,7 @@ def test_times_with_a_zone_are_the_same_in_either_way(text: str) -> None:
     """The fast way to read a time finds what the general one finds."""
     at = times.of_value(text)
 
-    assert (at[0] if at and at[1] else None) == times.zoned_us(text)
+    assert (at[0] if at and at[1] else None) == times.zoned_text_us(text)
 
 
 @given(number=st.one_of(st.floats(), st.floats(-10, 2e9), st.integers(0, 10**15).map(lambda whole: whole / 1e6)))

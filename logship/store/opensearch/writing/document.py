@@ -11,7 +11,7 @@ import orjson
 
 from logship.query.names import TOP_LEVEL
 from logship.query.text import MAX_VALUE_BYTES, clip, has_long_run
-from logship.record import SEVERITY_NUMBERS, Record
+from logship.record import SEVERITY_NUMBERS, Record, Shape
 from logship.store import storable
 from logship.store.opensearch import keys
 from logship.store.opensearch.layout import CORE, IDENTITIES, LONG_TEXT, NO_COLUMN, UNINDEXED, Layout, Leaf
@@ -43,13 +43,23 @@ class Templates:
 
     def __init__(self, layout: Layout, *, usual: int = _USUAL) -> None:
         self._layout, self._usual = layout, usual
+        self._of_shape: dict[Shape, Make | None] = {}
         self._made: dict[tuple[str | None, ...], Make | int | None] = {}
 
     def of(self, record: Record) -> Make | None:
-        """The template for a record's names, if they are usual."""
+        """The template for a record's shape, or for its names, if they are usual."""
+        if (shape := record.shape) is not None:
+            make = self._of_shape.get(shape)
+            return make or self._of_new_shape(shape)
         names = (*record.resource, None, *record.attributes)
         made = self._made.get(names, 0)
         return self._count(names, made) if type(made) is int else made  # type: ignore[return-value]
+
+    def _of_new_shape(self, shape: Shape) -> Make | None:
+        if len(self._of_shape) >= _MOST_TEMPLATES:
+            self._of_shape.clear()
+        make = self._of_shape[shape] = self._template(tuple(shape.resource), tuple(shape.attributes), shape)
+        return make
 
     def _count(self, names: tuple[str | None, ...], seen: int) -> Make | None:
         if seen + 1 < self._usual:
@@ -62,13 +72,15 @@ class Templates:
         made = self._made[names] = self._template(resource, attributes)  # type: ignore[arg-type]
         return made
 
-    def _template(self, resource: tuple[str, ...], attributes: tuple[str, ...]) -> Make | None:
+    def _template(
+        self, resource: tuple[str, ...], attributes: tuple[str, ...], shape: Shape | None = None
+    ) -> Make | None:
         if self._layout.output != "otel" or len(resource) + len(attributes) > _MOST_NAMES:
             return None
         others = [name for name in (*resource, *attributes) if name not in self._layout.attributes]
         if not all(type(name) is str and _may_stand(name) for name in others):
             return None
-        return maker(resource, attributes, self._layout.attributes)
+        return maker(resource, attributes, self._layout.attributes, shape)
 
 
 class Builder:
