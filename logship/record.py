@@ -152,7 +152,8 @@ def record_id(timestamp_ms: int, group: str, stream: str, event_id: str, handler
         event_id: CloudWatch's event id, or the stand-in that sources without ids make.
         handler_id: the line's own ``logship.id``; "" when it has none.
     """
-    last = (handler_id or event_id).encode("utf-8", "surrogatepass")
+    part = handler_id or event_id
+    last = part.encode() if part.isascii() else part.encode("utf-8", "surrogatepass")
     digest = (_started(len(last), group) if handler_id else _started(len(last), group, stream)).copy()
     digest.update(last)
     if not 0 <= timestamp_ms <= _MAX_ID_MS:
@@ -183,13 +184,15 @@ def format_time(time_us: int) -> str:
     """ISO 8601 in UTC with microseconds, such as ``2026-11-23T14:21:05.871234Z``."""
     if time_us < _MIN_TIME_US or time_us > _MAX_TIME_US:
         time_us = min(max(time_us, _MIN_TIME_US), _MAX_TIME_US)
-    second, micros = divmod(time_us, 1_000_000)
-    return f"{_second_text(second)}.{micros:06d}Z"
+    second = time_us // 1_000_000
+    # The last digits of a number cost less than a division and its padding.
+    micros = str(time_us)[-6:] if second > 0 else f"{time_us % 1_000_000:06d}"
+    return f"{_second_text(second)}{micros}Z"
 
 
 @lru_cache(maxsize=4096)
 def _second_text(second: int) -> str:
-    return f"{_minute_text(second // 60)}{second % 60:02d}"
+    return f"{_minute_text(second // 60)}{second % 60:02d}."
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 20.0
 _SAID_AT: Final = frozenset({3, 8, 16})
 _SAID_EVERY: Final = 30
+_NEEDED: Final = itemgetter("logStreamName", "timestamp", "message", "eventId")
+_PARTS: Final = itemgetter("logStreamName", "timestamp", "message", "eventId", "ingestionTime")
 _WILD: Final = frozenset("*?[")
 
 
@@ -120,14 +123,8 @@ def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, ret
 
 def events_of(group: str, page: dict[str, Any]) -> list[LogEvent]:
     """The events of a page of FilterLogEvents."""
-    return [
-        LogEvent(
-            group,
-            event["logStreamName"],
-            event["timestamp"],
-            event["message"],
-            event["eventId"],
-            event.get("ingestionTime", 0),
-        )
-        for event in page["events"]
-    ]
+    origin, new = (group,), tuple.__new__
+    try:
+        return [new(LogEvent, origin + parts) for parts in map(_PARTS, page["events"])]
+    except KeyError:  # AWS does not call the ingestion time required
+        return [LogEvent(group, *_NEEDED(event), event.get("ingestionTime", 0)) for event in page["events"]]

@@ -88,15 +88,14 @@ class Parser:
                 group, name = event[0], event[1]
                 stream = self._stream(group, name)
             assert stream is not None
-            parsed: Record | Parsed | None
-            if _is_json(message):
+            parsed: Record | Parsed | None = None
+            # Plans read what begins like an object of JSON and stands on one line.
+            if message[:1] == "{" and "\n" not in message and len(message) <= _LONGEST_PARSED:
                 parsed = read(message, event, stream)
                 if isinstance(parsed, Record):
                     stream.first = parsed.id
                     add(parsed)
                     continue
-            else:
-                parsed = None
             add(self._record(event, message, parsed or parse_line(message), stream))
         return made
 
@@ -171,11 +170,6 @@ def _link(message: str, parsed: Parsed, identity: str, stream: _Stream) -> None:
             parsed.attributes[CONTINUES] = stream.first
         return
     stream.first = identity
-
-
-def _is_json(message: str) -> bool:
-    """Whether plans may read a line: it begins like an object of JSON, and stands on one line."""
-    return message[:1] == "{" and "\n" not in message and len(message) <= _LONGEST_PARSED
 
 
 def parse_line(message: str) -> Parsed:

@@ -46,16 +46,17 @@ def zoned_us(value: object) -> int | None:
 
 def zoned_text_us(text: str) -> int | None:
     """The same of a text; `2026-11-23T14:21:05.871234Z`, as our handler writes it, is read fast."""
-    if len(text) == _LENGTH and text[26] == "Z" and text[19] == ".":
-        fraction = text[20:26]
-        if fraction.isdecimal() and (start := _second(text[:19])) is not None:
+    if len(text) == _LENGTH and text[26] == "Z" and (fraction := text[20:26]).isdecimal():
+        start = _second(text[:20])
+        if start is not None:
             return start + int(fraction)
     return zoned_us(text)
 
 
 @lru_cache(maxsize=4096)
 def _second(text: str) -> int | None:
-    at = iso(text + "Z")
+    """Microseconds of a time up to the point before its fraction."""
+    at = iso(text + "0Z") if text[-1:] == "." else None
     return at[0] if at else None
 
 

@@ -247,6 +247,14 @@ def _may_stand(name: str) -> bool:
     return not any(".".join(heads[:depth]) in CORE for depth in range(1, len(heads)))
 
 
+def lines(documents: Sequence[dict[str, Any]]) -> list[bytes]:
+    """The documents as lines of JSON, whatever records hold."""
+    try:
+        return [*map(orjson.dumps, documents)]
+    except (TypeError, orjson.JSONEncodeError):
+        return [*map(dumps, documents)]
+
+
 def dumps(document: dict[str, Any]) -> bytes:
     """The document as one line of JSON, whatever a record holds."""
     try:

@@ -172,7 +172,7 @@ class Writer:
         for record, line in zip(records, lines, strict=True):
             known = self._index_of(record.id)
             whole = b"".join((known.action, record.id.encode(), b'"}}\n', line, b"\n"))
-            if bulk.records and bulk.size + len(whole) > BULK_BYTES:
+            if bulk.size + len(whole) > BULK_BYTES and bulk.records:
                 yield bulk
                 bulk = _Bulk()
             bulk.take(record, whole, known.index)
