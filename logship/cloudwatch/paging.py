@@ -127,4 +127,4 @@ def events_of(group: str, page: dict[str, Any]) -> list[LogEvent]:
     try:
         return [new(LogEvent, origin + parts) for parts in map(_PARTS, page["events"])]
     except KeyError:  # AWS does not call the ingestion time required
-        return [LogEvent(group, *_NEEDED(event), event.get("ingestionTime", 0)) for event in page["events"]]
+        return [new(LogEvent, (*origin, *_NEEDED(event), event.get("ingestionTime", 0))) for event in page["events"]]

@@ -15,7 +15,7 @@ class Preparer:
     """Makes records of events, in the order of each stream.
 
     Args:
-        parser: makes a record of one event.
+        parser: makes the records.
     """
 
     def __init__(self, parser: Parser) -> None:
@@ -23,8 +23,7 @@ class Preparer:
 
     def __call__(self, events: Sequence[LogEvent]) -> list[Record]:
         """The records, in the order of their events."""
-        record = self._parser.record
-        return [record(event) for event in events]
+        return self._parser.records(events)
 
     def mark(self) -> object:
         """Where it stands, for `rewind`."""

@@ -71,6 +71,13 @@ class Plans:
                     return record
         return self._read_any(message, event, origin, quotes)
 
+    def read_fields(self, fields: dict[str, Any], message: str, event: LogEvent, origin: Origin) -> Record | Parsed:
+        """The same of a line in another format that has fields by name."""
+        plan = self._plan_of(fields)
+        if isinstance(plan, _Plan) and (record := plan.make(tuple(fields.values()), event, message, origin)):
+            return record
+        return json_lines.from_object(fields)
+
     def _miss(self, quotes: int) -> None:
         self._misses[quotes] = self._misses.get(quotes, 0) + 1
         del self._expected[quotes]

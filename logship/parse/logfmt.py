@@ -24,6 +24,12 @@ SAMPLES: Final = (
 
 def parse(line: str) -> Parsed | None:
     """The parts of a line that consists of pairs alone."""
+    found = fields_of(line)
+    return from_object(found) if found else None
+
+
+def fields_of(line: str) -> dict[str, Any] | None:
+    """Its pairs."""
     fields: dict[str, Any] = {}
     end = 0
     while pair := _PAIR.match(line, end):
@@ -32,7 +38,7 @@ def parse(line: str) -> Parsed | None:
         end = pair.end()
     if end != len(line) or len(fields) < _FEWEST_PAIRS:
         return None
-    return from_object(fields)
+    return fields
 
 
 def _typed(text: str) -> Any:

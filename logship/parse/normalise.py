@@ -81,23 +81,32 @@ class Parser:
                 messages = [*map(self._redact, messages)]
         self._plans.begin_batch()
         made: list[Record] = []
-        read, add = self._plans.read, made.append
         group = name = stream = None
         for event, message in zip(events, messages, strict=True):
             if event[1] != name or event[0] != group:
                 group, name = event[0], event[1]
                 stream = self._stream(group, name)
             assert stream is not None
-            parsed: Record | Parsed | None = None
-            # Plans read what begins like an object of JSON and stands on one line.
-            if message[:1] == "{" and "\n" not in message and len(message) <= _LONGEST_PARSED:
-                parsed = read(message, event, stream)
-                if isinstance(parsed, Record):
-                    stream.first = parsed.id
-                    add(parsed)
-                    continue
-            add(self._record(event, message, parsed or parse_line(message), stream))
+            found = self._planned(event, message, stream)
+            if isinstance(found, Record):
+                stream.first = found.id
+            else:
+                found = self._record(event, message, found or parse_line(message), stream)
+            made.append(found)
         return made
+
+    def _planned(self, event: LogEvent, message: str, stream: _Stream) -> Record | Parsed | None:
+        """What plans make of a line: a record, or its parts; None where that is no matter of theirs.
+
+        They read lines that are an object of JSON, or pairs, and hold no other line; none of these continues another.
+        """
+        if "\n" in message or len(message) > _LONGEST_PARSED:
+            return None
+        if message[:1] == "{":
+            return self._plans.read(message, event, stream)
+        if "=" in message and (fields := logfmt.fields_of(message)):
+            return self._plans.read_fields(fields, message, event, stream)
+        return None
 
     def record(self, event: LogEvent, parsed: Parsed | None = None) -> Record:
         """The record of one event; `parsed` is what `parse_line` made of its redacted message, if that is known."""

@@ -86,6 +86,7 @@ def _epoch_text(text: str) -> tuple[int, bool] | None:
     return None if at is None else (at, True)
 
 
+@lru_cache(maxsize=4096)
 def strptime(text: str, shape: str) -> tuple[int, bool] | None:
     """Any other shape, by the names of `datetime.strptime`."""
     try:

@@ -95,6 +95,36 @@ def test_plans_make_what_is_made_without_them(lines: list[str], *, keep_original
     assert written(alone) == written(planned)
 
 
+PAIRS = st.sampled_from(["level", "msg", "duration", "status", "kind", "service", "n", "ts", "FooError", "operation"])
+BARE = st.sampled_from(
+    [
+        "info",
+        "12",
+        "1.5s",
+        "1e999",
+        "200",
+        "true",
+        "-3",
+        '"a b"',
+        '"a \\" b"',
+        "2026-11-23T14:21:05.871234Z",
+        "ü",
+        '""',
+        "x:",
+    ]
+)
+
+
+@given(shape=st.lists(PAIRS, max_size=6), values=st.lists(st.lists(BARE, min_size=6, max_size=6), max_size=3))
+@example(shape=["ts", "msg"], values=[["x:"] * 6, ["FooError:"] * 6])
+def test_pairs_mean_the_same_to_plans(shape: list[str], values: list[list[str]]) -> None:
+    """A line of pairs, too, becomes the same record by a plan as without one, and so does what continues it."""
+    lines = [" ".join(f"{name}={value}" for name, value in zip(shape, row, strict=False)) for row in values]
+    alone, planned = both_ways([*lines, "\tat a.b.C", *lines, "ValueError: x"])
+
+    assert written(alone) == written(planned)
+
+
 @given(lines=alike())
 @example(lines=['{"service":"a","n":1,"f":0.5,"duration_ms":12,"status":200,"logship.kind":"Log"}'] * 3)
 def test_what_a_shape_promises_is_so(lines: list[str]) -> None:

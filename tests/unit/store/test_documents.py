@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from logship.parse import Parser
 from logship.query.names import TOP_LEVEL
-from logship.record import ORIGINAL, ORIGINAL_BASE64, SEVERITY_NUMBERS, Record
+from logship.record import ORIGINAL, ORIGINAL_BASE64, SEVERITY_NUMBERS, LogEvent, Record
 from logship.store.opensearch.layout import CORE, LAYOUTS, LONG_TEXT
 from logship.store.opensearch.writing import document
 from logship.store.opensearch.writing.document import Builder, Templates, dumps
@@ -83,6 +85,47 @@ def test_templates_make_what_is_made_name_by_name(records: list[Record], output:
 
     assert expected == found
     assert without.missing == templated.missing
+
+
+LINE = (
+    '{{"timestamp":"2026-11-23T14:21:05.871234Z","level":"INFO","body":{body},"trace_id":{trace},"logger":{text},'
+    '"http.response.status_code":{number},"duration_ms":{number},"order_id":{number},"user.id":{text}}}'
+)
+JSON_TEXTS = st.one_of(st.just('"x"'), TEXTS.map(json.dumps), st.text(max_size=6).map(json.dumps))
+
+
+@given(body=JSON_TEXTS, trace=JSON_TEXTS, text=JSON_TEXTS, number=st.one_of(st.just("200"), NUMBERS.map(json.dumps)))
+@example(body='"x"', trace='"5b"', text='"10.0.0.3"', number="200")
+@example(body=json.dumps("x" * 300), trace='"5b"', text='"a"', number="2.5")
+def test_what_a_parser_promises_is_kept_by_documents(body: str, trace: str, text: str, number: str) -> None:
+    """A record whose values the parser vouches for becomes the document that it would become without its word."""
+    usual_line = LINE.format(body='"x"', trace='"5b"', text='"a"', number="200")
+    lines = [*[usual_line] * 8, LINE.format(body=body, trace=trace, text=text, number=number)]
+    records = Parser().records([LogEvent("/shop/orders", "web-1", 1_795_443_665_871, line, "e", 5) for line in lines])
+    general, templated = (Builder(LAYOUTS["otel"], {"text.order_id": True}) for _ in range(2))
+
+    expected = [dumps(general.build_general(record)) for record in records]
+    found = [dumps(templated.build(record)) for record in records]
+
+    assert expected == found
+    assert general.missing == templated.missing
+    assert records[7].shape is not None
+    assert templated._templates.of(records[7]) is not None
+
+
+def test_a_record_that_was_added_to_is_found_by_what_was_added() -> None:
+    """What is added to a record after its shape was given makes its document the general one."""
+    line = LINE.format(body='"x"', trace='"5b"', text='"a"', number="200")
+    event = LogEvent("/shop/orders", "web-1", 1_795_443_665_871, line, "e", 5)
+    record = Parser().records([event] * 8)[-1]
+    builder = Builder(LAYOUTS["otel"], {})
+    builder.build(record)
+    record.attributes["added"] = "later"
+
+    found = builder.build(record)
+
+    assert found == builder.build_general(record)
+    assert "added" in found["logship"]["names"]
 
 
 def test_usual_records_have_a_template() -> None:
