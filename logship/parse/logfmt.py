@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "logfmt"
 _PAIR: Final = re.compile(r'([A-Za-z_][\w.\-@/]*)=(?:"((?:\\.|[^"\\])*)"|([^\s"]*))(?:\s+|\Z)')
+_ESCAPED: Final = re.compile(r"\\(.)")
 _FEWEST_PAIRS: Final = 2
 
 SAMPLES: Final = (
@@ -34,7 +35,10 @@ def fields_of(line: str) -> dict[str, Any] | None:
     end = 0
     while pair := _PAIR.match(line, end):
         name, quoted, bare = pair.groups()
-        fields[name] = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else _typed(bare)
+        if quoted is None:
+            fields[name] = _typed(bare)
+        else:
+            fields[name] = _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
         end = pair.end()
     if end != len(line) or len(fields) < _FEWEST_PAIRS:
         return None
@@ -42,6 +46,6 @@ def fields_of(line: str) -> dict[str, Any] | None:
 
 
 def _typed(text: str) -> Any:
-    if text in ("true", "false"):
-        return text == "true"
+    if text[:1].isalpha():
+        return text == "true" if text in ("true", "false") else text
     return number(text) if NUMBER.match(text) and len(text) < 19 else text  # noqa: PLR2004 - longer ones are ids
