@@ -313,6 +313,48 @@ def test_a_process_that_starts_gets_its_share() -> None:
     assert sorted(len(process.working) for process in fleet.processes) == [3, 4]
 
 
+@pytest.mark.parametrize(("slow", "fast"), [(1.0, 1.0), (0.94, 1.06), (1.06, 0.94)])
+def test_a_paused_process_stops_before_others_begin(slow: float, fast: float) -> None:
+    """Whatever the speeds of the clocks, nobody takes a key before its worker has stopped believing in it."""
+    fleet = fleet_of(0)
+    fleet.start(slow)
+    fleet.start(fast)
+    fleet.peace(30)
+    paused, other = fleet.processes
+    believed = set(paused.believes)
+    assert believed
+    while not believed <= other.believes:
+        fleet.now_s += 0.1
+        other.worker.beat()
+        other.worker.look()
+        other.share()
+
+        assert paused.believes.isdisjoint(other.believes)
+    assert fleet.now_s < 30 + 20 / min(slow, fast)
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_who_comes_between_two_looks_keeps_its_keys(after: int) -> None:
+    """A process that starts and takes keys while another looks at leases and workers is not taken for dead."""
+    fleet = fleet_of(1)
+    first = fleet.processes[0]
+    do, looks = fleet.table._do, 0
+
+    def between(change: Callable[[], Any]) -> Any:
+        nonlocal looks
+        found, looks = do(change), looks + 1
+        if looks == after:
+            fleet.start(1.0)
+            fleet.processes[1].share()
+        return found
+
+    fleet.table._do = between  # type: ignore[method-assign]
+    first.share()
+
+    assert len(fleet.processes[1].believes) == 3
+    assert first.believes.isdisjoint(fleet.processes[1].believes)
+
+
 def test_a_paused_process_saves_nothing() -> None:
     """After a pause of a minute the first save is refused, and the text of whoever took the key over stays."""
     fleet = fleet_of(2)
