@@ -138,6 +138,12 @@ class GroupReader:
                 and not any(reading.began_ms or self._sweep_is_due(reading.number, now_ms) for reading in self._sweeps)
             )
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether no page is on its way, neither from the service nor to the store."""
+        with self._lock:
+            return self._in_flight == 0 and not any(reading.busy for reading in self.readings())
+
     def request(self, reading: Reading, now_ms: int) -> dict[str, Any]:
         """The arguments of FilterLogEvents for a reading's next page."""
         with self._lock:
@@ -379,5 +385,5 @@ class GroupReader:
             return self.safe.dumps()
 
     def close(self) -> None:
-        """Forgets the ids."""
+        """Forgets the ids; pages that still come are remembered no more."""
         self._known.clear()
