@@ -91,7 +91,7 @@ def open_checkpoints(forward: Forward, store: str, *, say: Callable[[str], None]
             "(3 to 255 of letters, digits, '_', '.' and '-'), or empty for the state folder"
         )
     region = next((source.region for source in forward.source if source.region), None)
-    return DynamoCheckpoints(dynamodb_client(region=region), named[1], store=store, say=say)
+    return DynamoCheckpoints(dynamodb_client(region=region), named[1], store=store, state=forward.state, say=say)
 
 
 def cluster_setup(store: Store) -> Setup:

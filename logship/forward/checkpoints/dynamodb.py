@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import secrets
-import socket
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -14,10 +12,12 @@ from logship.cloudwatch.client import explained as sdk_explained
 from logship.errors import AccessError, ConnectError, DataError, UsageError
 from logship.forward.checkpoints.dynamodb_errors import explained
 from logship.forward.checkpoints.dynamodb_table import DynamoTable
+from logship.forward.checkpoints.names import Names
 from logship.forward.checkpoints.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
 _SCHEMA: Final = [("pk", "HASH"), ("sk", "RANGE")]
 _READY_TRIES: Final = 120
@@ -59,19 +59,27 @@ class DynamoCheckpoints:
         client: of DynamoDB, see `dynamodb_client`.
         table: its name; made with on-demand billing if it is not there.
         store: which store the checkpoints are about, in words; "" is not looked at.
+        state: the state folder, by which a process that is started again takes up its work at once; None waits
+            until the lease of the process before has ended.
         say: told what people should know, a line each.
 
     Raises:
         ConnectError: DynamoDB does not answer.
         AccessError: not permitted; the message holds the IAM statement.
-        DataError: the table is somebody else's, or about another store.
+        DataError: the table is somebody else's, or about another store; the state folder cannot be used.
     """
 
     save_interval_s: float = 15.0
     share_interval_s: float = 3.0
 
     def __init__(
-        self, client: Any, table: str, *, store: str = "", say: Callable[[str], None] = lambda _: None
+        self,
+        client: Any,
+        table: str,
+        *,
+        store: str = "",
+        state: str | Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.place = f"the DynamoDB table {table!r}"
         self._failure: BaseException | None = None
@@ -83,7 +91,14 @@ class DynamoCheckpoints:
                 f"{self.place} is about the store {known!r}, not {store!r}: what it counts as stored is not there; "
                 "name another table under [forward] checkpoints"
             )
-        self._worker = Worker(items, _new_name, say=say)
+        self._names = Names(state)
+        try:
+            if self._names.dead:
+                items.leave(self._names.dead)
+            self._worker = Worker(items, self._names.new, say=say)
+        except BaseException:
+            self._names.close()
+            raise
         self._thread = threading.Thread(target=self._live, name="logship-lease", daemon=True)
         self._thread.start()
 
@@ -113,6 +128,7 @@ class DynamoCheckpoints:
         self._thread.join(_END_S)
         with suppress(ConnectError):
             self._worker.leave()
+        self._names.close()
 
     def _check(self) -> None:
         if self._failure:
@@ -172,8 +188,3 @@ def _described(client: Any, table: str) -> dict[str, Any] | None:
     except client.exceptions.ResourceNotFoundException:
         return None
     return found
-
-
-def _new_name() -> str:
-    """Says where the process runs, and has never been before."""
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(6)}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -199,6 +201,29 @@ def test_a_second_process_gets_its_share(opened: Callable[..., DynamoCheckpoints
     assert (len(held), held | theirs) == (3, set(keys))
 
 
+def test_a_restarted_process_does_not_wait_for_itself(client: Any, tmp_path: Path) -> None:
+    """Whoever finds the state folder of a process that is gone has its keys at once; a living one's are left."""
+    command = (
+        "import sys, boto3; from logship.forward.checkpoints.dynamodb import *;"
+        "one = DynamoCheckpoints(dynamodb_client(endpoint_url=sys.argv[1]), 'checkpoints', state=sys.argv[2]);"
+        "print(sorted(one.share(['a', 'b'])), flush=True); sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", command, client.meta.endpoint_url, str(tmp_path)]
+    running = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert running.stdout
+    assert running.stdout.readline() == "['a', 'b']\n"
+    beside = DynamoCheckpoints(client, "checkpoints", state=tmp_path)
+    while_alive = beside.share(["a", "b"])
+    beside.close()
+    running.kill()
+    running.communicate(timeout=10)
+    after = DynamoCheckpoints(client, "checkpoints", state=tmp_path)
+    found = after.share(["a", "b"])
+    after.close()
+
+    assert (while_alive, found) == (set(), {"a", "b"})
+
+
 @pytest.mark.parametrize(("name", "wrong"), [("text", {"N": "1"}), ("version", {"S": "x"}), ("token", {"S": "1"})])
 def test_a_damaged_item_is_named(client: Any, table: DynamoTable, name: str, wrong: dict[str, str]) -> None:
     """What is no checkpoint ends the run with table and key, and is not overwritten."""
@@ -248,7 +273,7 @@ def test_the_statement_is_whole() -> None:
 def test_settings_choose_the_table(client: Any, moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``dynamodb:TABLE`` opens a table in the region of the sources, nothing opens the state folder."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
-    shared = Forward(checkpoints="dynamodb:fleet", source=[Source(region="eu-west-1")])
+    shared = Forward(checkpoints="dynamodb:fleet", state=str(tmp_path), source=[Source(region="eu-west-1")])
     places = []
     for forward in (shared, Forward(state=str(tmp_path))):
         checkpoints = open_checkpoints(forward, "/data")
