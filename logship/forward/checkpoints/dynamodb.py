@@ -53,7 +53,7 @@ class DynamoCheckpoints:
     """One table, many processes, each of which works on its share of the keys.
 
     Costs, per process and hour: 720 writes and 720 reads to stay alive and watch the others; per key that moves a
-    write every `save_interval_s` (240); a read of the whole table a minute, and at every change.
+    write every `save_interval_s` (360); a read of the whole table a minute, and at every change.
 
     Args:
         client: of DynamoDB, see `dynamodb_client`.
@@ -69,7 +69,7 @@ class DynamoCheckpoints:
         DataError: the table is somebody else's, or about another store; the state folder cannot be used.
     """
 
-    save_interval_s: float = 15.0
+    save_interval_s: float = 10.0
     share_interval_s: float = 3.0
 
     def __init__(
@@ -140,14 +140,13 @@ class DynamoCheckpoints:
         try:
             while not self._closed.wait(pause_s):
                 self._worker.beat()
-                self._worker.look()
                 pause_s = self._pause_s()
         except BaseException as error:  # handed to whoever shares or saves next
             self._failure = error
 
     def _pause_s(self) -> float:
         jitter_s = random.uniform(0, _JITTER_S)  # noqa: S311 - so that processes do not move in step
-        return max(_SHORTEST_PAUSE_S, min(self._worker.pause_s - jitter_s, self._worker.until_death_s() + 0.01))
+        return max(_SHORTEST_PAUSE_S, self._worker.pulse.pause_s - jitter_s)
 
 
 def make_table(client: Any, table: str) -> None:

@@ -1,15 +1,15 @@
-"""One process among those that share keys: keeps itself alive, watches the others, takes and gives its share."""
+"""One process among those that share keys: takes and gives its share, and saves as long as a key is its own."""
 
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Final
 
 from logship.errors import ConnectError
 from logship.forward.checkpoints import balance
-from logship.forward.checkpoints.leases import BEAT_S, LEASE_S, MARGIN_S, Entry, Lease, Watch
+from logship.forward.checkpoints.leases import LEASE_S, Entry, Lease
 from logship.forward.checkpoints.port import LeaseLost
+from logship.forward.checkpoints.pulse import Pulse, steady_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,11 +24,6 @@ _LOOK_S: Final = 60.0
 """All leases are looked at that often, also when nothing seems to have changed."""
 _TAKE_S: Final = 2.0
 """Keys are taken for so long in one round, then it ends: what was taken is to be worked on."""
-
-
-def steady_clock() -> float:
-    """Seconds that also pass while the machine sleeps, where the system tells."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Worker:
@@ -49,11 +44,9 @@ class Worker:
         say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = steady_clock,
     ) -> None:
-        self._table, self._new_name, self._say, self._clock = table, new_name, say, clock
+        self._table, self._clock = table, clock
         self._lock = threading.Lock()  # of the fields, never held during a request
-        self._beating = threading.Lock()  # one beat at a time: the counter must not go back
         self._round = threading.Lock()  # one round of sharing at a time
-        self._watch = Watch()
         self._held: dict[str, Lease] = {}
         self._giving: dict[str, float] = {}
         self._named: dict[str, float] = {}
@@ -61,90 +54,34 @@ class Worker:
         self._unreleased: dict[str, Lease] = {}
         self._unsure_takes: dict[str, Lease] = {}
         self._sent: dict[str, str] = {}
-        self._asks: list[str] = []
         self._settled_for: tuple[frozenset[str], frozenset[str]] | None = None
         self._looked_s = float("-inf")
-        self._silent = False
-        self._enter()
-
-    def _enter(self) -> None:
-        began_s, name = self._clock(), self._new_name()
-        self._table.enter(name)
-        with self._lock:
-            self._name, self._beats, self._beaten_s = name, 0, began_s
-            self._settled_for = None
-            for by_key in (self._held, self._giving, self._unsure_takes, self._unreleased):
-                by_key.clear()
-
-    # Alive
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether nobody can have taken it for dead yet."""
-        return self._clock() - self._beaten_s < LEASE_S - MARGIN_S
-
-    @property
-    def pause_s(self) -> float:
-        """How long to wait for the next `beat` and `look`."""
-        return BEAT_S if self.is_alive else BEAT_S / 5
+        self.pulse = Pulse(table, new_name, self._begin, say=say, clock=clock)
 
     def beat(self) -> None:
-        """Moves the counter on. When somebody has buried this worker, it begins anew under another name."""
-        with self._beating:
-            began_s = self._clock()
-            self._beats += 1
-            try:
-                if self._table.beat(self._name, self._beats, self._asks):
-                    self._beaten_s = began_s
-                else:
-                    with self._lock:
-                        self._held.clear()
-                    self._enter()
-                    self._say(
-                        f"others took this process for dead after {LEASE_S:g} s and have its work; it starts over"
-                    )
-            except ConnectError as error:
-                self._fall_silent(error)
-            else:
-                if self._silent:
-                    self._silent = False
-                    self._say("checkpoints can be reached again; work goes on")
-
-    def _fall_silent(self, error: ConnectError) -> None:
-        if not self.is_alive and not self._silent:
-            self._silent = True
-            self._say(f"{error}; work rests until checkpoints can be reached, nothing is lost")
-
-    def look(self) -> None:
-        """Sees how the others are, and buries the dead; does nothing while a round of sharing does that."""
+        """Moves this worker's counter and looks at those of the others, unless a round of sharing does."""
+        self.pulse.beat()
         if self._round.acquire(blocking=False):
             try:
-                self._look()
+                self.pulse.look()
             except ConnectError:
-                pass  # said by `beat`
+                pass  # said by the pulse
             finally:
                 self._round.release()
 
-    def until_death_s(self) -> float:
-        """How long until some other worker may have to be buried."""
-        return self._watch.next_death_s() - self._clock()
-
-    def _look(self) -> None:
-        asked_s = self._clock()
-        rows = self._table.workers()
-        rows.pop(self._name, None)
-        for worker, beat in self._watch.observe(rows, asked_s, self._clock()).items():
-            if self._table.bury(worker, beat):
-                self._watch.forget(worker)
-                self._say(f"worker {worker!r} has not been heard of for {LEASE_S:g} s; its keys are taken over")
-
     def leave(self) -> None:
-        """Ends: all keys are free at once, or when the others take this worker for dead."""
+        """Ends: all keys are free."""
         with self._lock:
             self._held.clear()
             self._giving.clear()
-        if not self._silent:
-            self._table.leave(self._name)
+        self.pulse.leave()
+
+    def _begin(self, name: str) -> None:
+        """Others have what this worker had under another name."""
+        with self._lock:
+            self._held = {key: lease for key, lease in self._held.items() if lease.owner == name}
+            self._giving.clear()
+        self._settled_for = None
 
     # Sharing
 
@@ -153,7 +90,7 @@ class Worker:
         with self._round:
             now_s = self._clock()
             self._named.update(dict.fromkeys(keys, now_s))
-            if self.is_alive:
+            if self.pulse.is_alive:
                 try:
                     self._release_the_rest(now_s)
                     if not self._is_settled(now_s):
@@ -163,7 +100,7 @@ class Worker:
                     self._settled_for = None
             with self._lock:
                 ours = {key for key in keys if key in self._held and key not in self._giving}
-            return ours if self.is_alive else set()
+            return ours if self.pulse.is_alive else set()
 
     def release(self, key: str) -> None:
         """A key is worked on no longer."""
@@ -196,14 +133,14 @@ class Worker:
             self._unreleased.pop(key, None)
 
     def _is_settled(self, now_s: float) -> bool:
-        state = (frozenset(self._named), self._watch.live)
+        state = (frozenset(self._named), self.pulse.live)
         return self._settled_for == state and now_s - self._looked_s < _LOOK_S
 
     def _settle(self, now_s: float) -> None:
         """Takes what is free, and asks for what others have too much of."""
         # The leases first: whoever owns one by then had its row before, and if the row is gone after, it is dead.
         leases = self._table.leases()
-        self._look()
+        self.pulse.look()
         self._looked_s = now_s
         self._find_unsure(leases)
         view = self._view(leases)
@@ -211,29 +148,29 @@ class Worker:
         self._free_since = {key: self._free_since.get(key, now_s) for key in free}
         overdue = {key for key, since_s in self._free_since.items() if now_s - since_s >= LEASE_S}
         for key in balance.to_take(view, overdue):
-            if self._clock() - now_s > _TAKE_S or not self.is_alive:
+            if self._clock() - now_s > _TAKE_S or not self.pulse.is_alive:
                 break
             self._take(key, leases.get(key))
         view = self._view(leases)
         asks = balance.to_ask(view)
-        if asks != self._asks:
-            self._asks = asks
-            self.beat()
+        if asks != self.pulse.asks:
+            self.pulse.asks = asks
+            self.pulse.beat()
         if not asks and all(key in view.owners for key in self._named):
-            self._settled_for = (frozenset(self._named), self._watch.live)
+            self._settled_for = (frozenset(self._named), self.pulse.live)
 
     def _view(self, leases: dict[str, Lease]) -> balance.View:
-        live = {*self._watch.live, self._name}
+        live = self.pulse.live
         with self._lock:
-            owners = dict.fromkeys(self._held, self._name)
+            owners = dict.fromkeys(self._held, self.pulse.name)
         for key, lease in leases.items():
             if lease.owner in live and key not in owners and key not in self._unreleased:
                 owners[key] = lease.owner
         owners = {key: owner for key, owner in owners.items() if key in self._named}
-        return balance.View(me=self._name, keys=self._named.keys(), owners=owners, live=live)
+        return balance.View(me=self.pulse.name, keys=self._named.keys(), owners=owners, live=live)
 
     def _take(self, key: str, seen: Lease | None) -> None:
-        mine = Lease(self._name, seen.token + 1 if seen else 1)
+        mine = Lease(self.pulse.name, seen.token + 1 if seen else 1)
         self._unsure_takes[key] = mine
         taken = self._table.take(key, seen, mine.owner)
         self._unsure_takes.pop(key, None)
@@ -242,7 +179,7 @@ class Worker:
 
     def _hold(self, key: str, lease: Lease) -> None:
         with self._lock:
-            if lease.owner == self._name:  # else it was buried meanwhile
+            if lease.owner == self.pulse.name:  # else it was buried meanwhile
                 self._held[key] = lease
 
     def _find_unsure(self, leases: dict[str, Lease]) -> None:
@@ -255,10 +192,10 @@ class Worker:
                     self._hold(key, mine)
 
     def _give(self, now_s: float) -> None:
-        asked = [key for row in self._watch.rows.values() for key in row.asks]
+        asked = [key for row in self.pulse.watch.rows.values() for key in row.asks]
         with self._lock:
             mine = {key for key in self._held if key not in self._giving and key in self._named}
-            live = len({*self._watch.live, self._name})
+            live = len(self.pulse.live)
             given = balance.to_give(mine, keys=len(self._named), live=live, asked=asked)
             self._giving.update(dict.fromkeys(given, now_s))
 
@@ -273,7 +210,7 @@ class Worker:
         """Keeps a text as long as the key is this worker's; see the port."""
         with self._lock:
             lease = self._held.get(key)
-            if lease is None or not self.is_alive:
+            if lease is None or not self.pulse.is_alive:
                 raise LeaseLost(key)
             before, self._sent[key] = self._sent.get(key), value
         found = self._table.save(key, value, version, lease)

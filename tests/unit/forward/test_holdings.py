@@ -170,6 +170,22 @@ def test_a_checkpoint_that_cannot_be_saved_now_is_saved_later(poller: Poller) ->
     assert poller.saved_ms == 10
 
 
+def test_quiet_groups_are_saved_seldom(poller: Poller) -> None:
+    """Where saving costs a request, marks that only follow the clock are saved at every fourth time."""
+    poller.checkpoints.save_interval_s = 10.0
+    group = poller.opened()
+    saved = []
+    for event in (0, 10, 0, 0, 0, 20, 0):
+        if event:
+            poller.page(group, event).stored()
+        group.dirty = True
+        poller.holdings.save_when_due()
+        saved.append(not group.dirty)
+        poller.clock.advance(10)
+
+    assert saved == [True, True, False, False, True, True, False]
+
+
 def test_a_closed_group_fills_no_memory(poller: Poller) -> None:
     """Pages that come after all is over are not remembered."""
     group = poller.opened()

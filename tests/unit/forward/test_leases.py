@@ -121,7 +121,7 @@ class Process:
 
     @property
     def believes(self) -> set[str]:
-        return set(self.worker._held) if self.worker.is_alive else set()
+        return set(self.worker._held) if self.worker.pulse.is_alive else set()
 
     def share(self, keys: Sequence[str] = KEYS) -> None:
         ours = self.worker.share(keys)
@@ -179,7 +179,6 @@ class Fleet(RuleBasedStateMachine):
         process = self.chosen(choice)
         self.table.mood = mood
         process.worker.beat()
-        process.worker.look()
 
     @rule(choice=st.integers(0, 20), after=st.integers(0, 8), mood=st.sampled_from(["answer lost", "late", "refuses"]))
     def share(self, choice: int, after: int, mood: str) -> None:
@@ -260,9 +259,8 @@ def run(processes: Sequence[Process], fleet: Fleet, seconds: float) -> None:
     for second in range(int(seconds)):
         fleet.now_s += 1.0
         for process in processes:
-            if second % BEAT_S == 0 or process.worker.until_death_s() < 0:
+            if second % BEAT_S == 0 or process.worker.pulse.pause_s < 0:
                 process.worker.beat()
-                process.worker.look()
             if second % 3 == 0:
                 process.share()
             process.release()
@@ -326,7 +324,6 @@ def test_a_paused_process_stops_before_others_begin(slow: float, fast: float) ->
     while not believed <= other.believes:
         fleet.now_s += 0.1
         other.worker.beat()
-        other.worker.look()
         other.share()
 
         assert paused.believes.isdisjoint(other.believes)
@@ -377,7 +374,7 @@ def test_a_paused_process_is_refused_by_its_token_too() -> None:
     paused, other = fleet.processes
     key = next(iter(paused.working))
     run([other], fleet, 60)
-    paused.worker._clock = lambda: paused.worker._beaten_s
+    paused.worker.pulse.clock = lambda: paused.worker.pulse._beaten_s
 
     with pytest.raises(LeaseLost):
         paused.worker.save(key, "mine", 0)
@@ -389,7 +386,7 @@ def test_a_table_out_of_reach_lets_work_rest() -> None:
     fleet = fleet_of(2)
     fleet.peace(30)
     said: list[str] = []
-    fleet.processes[0].worker._say = said.append
+    fleet.processes[0].worker.pulse._say = said.append
     fleet.table.mood = "down"
     run(fleet.processes, fleet, LEASE_S + 5)
     resting = [len(process.working) for process in fleet.processes]
@@ -437,7 +434,6 @@ def test_keys_of_one_process_alone_are_worked_on() -> None:
         fleet.now_s += 3
         for process in fleet.processes:
             process.worker.beat()
-            process.worker.look()
         one.share(KEYS)
         for process in others:
             process.share(["/other"])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from logship.forward.sources.poll.group import GroupReader
     from logship.forward.sources.poll.scheduler import Scheduler
 
+QUIET: Final = 4
+"""The marks of a group in which nothing happens follow the clock; they are saved so many times more seldom."""
 DRAIN_S: Final = 10.0
 """So long a group that is let go of may have pages on their way."""
 
@@ -53,6 +55,7 @@ class Holdings:
         self._lock = threading.Lock()
         self._leaving: dict[str, tuple[GroupReader, float]] = {}
         self._saved_s = float("-inf")
+        self._quiet_s = float("-inf")
 
     def open(self, names: Collection[str]) -> set[str]:
         """Begins to read those of the groups that are this process's, and lets go of those that are not.
@@ -104,16 +107,21 @@ class Holdings:
 
     def save_when_due(self) -> None:
         """Saves the groups that have moved, if the last time was `save_interval_s` ago."""
-        if self._clock() - self._saved_s >= self._checkpoints.save_interval_s:
-            self.save()
+        now_s, interval_s = self._clock(), self._checkpoints.save_interval_s
+        if now_s - self._saved_s >= interval_s:
+            quiet_too = now_s - self._quiet_s >= QUIET * interval_s
+            self.save(quiet_too=quiet_too)
 
-    def save(self) -> None:
-        """Saves the groups that have moved."""
+    def save(self, *, quiet_too: bool = True) -> None:
+        """Saves the groups that have moved; those that merely followed the clock if asked."""
         self._saved_s = self._clock()
+        if quiet_too:
+            self._quiet_s = self._saved_s
         with self._lock:
             try:
                 for group in (*self._scheduler.groups.values(), *(group for group, _ in self._leaving.values())):
-                    self._save(group)
+                    if quiet_too or group.has_news:
+                        self._save(group)
             except ConnectError as error:
                 self._say(f"{error}; checkpoints are saved later")
 
