@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import explained as sdk_explained
-from logship.errors import AccessError, ConnectError, DataError, UsageError
+from logship.errors import AccessError, ConnectError, DataError, LogshipError, UsageError
 from logship.forward.checkpoints.dynamodb_errors import explained
 from logship.forward.checkpoints.dynamodb_table import DynamoTable
 from logship.forward.checkpoints.names import Names
@@ -28,7 +28,9 @@ _END_S: Final = 3.0
 
 
 def dynamodb_client(*, region: str | None = None, endpoint_url: str | None = None) -> Any:
-    """A client that answers or fails well before a lease ends: three tries with jitter, short time limits.
+    """A client that answers or fails well before a lease ends: a second try, short time limits.
+
+    Whoever calls tries again anyway, and a process that is told to end must do so in seconds.
 
     Raises:
         UsageError: no region is known.
@@ -37,7 +39,7 @@ def dynamodb_client(*, region: str | None = None, endpoint_url: str | None = Non
     import boto3
     from botocore.config import Config
 
-    config = Config(retries={"total_max_attempts": 3, "mode": "standard"}, connect_timeout=2, read_timeout=3)
+    config = Config(retries={"total_max_attempts": 2, "mode": "standard"}, connect_timeout=2, read_timeout=3)
     with sdk_explained("DynamoDB"):
         session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
         if session.get_credentials() is None:
@@ -126,8 +128,6 @@ class DynamoCheckpoints:
             return
         self._closed.set()
         self._thread.join(_END_S)
-        with suppress(ConnectError):
-            self._worker.leave()
         self._names.close()
 
     def _check(self) -> None:
@@ -135,7 +135,7 @@ class DynamoCheckpoints:
             raise self._failure
 
     def _live(self) -> None:
-        """The thread: moves our counter and watches those of the others."""
+        """The thread: moves our counter and watches those of the others, and in the end takes our row away."""
         pause_s = self._pause_s()
         try:
             while not self._closed.wait(pause_s):
@@ -143,6 +143,9 @@ class DynamoCheckpoints:
                 pause_s = self._pause_s()
         except BaseException as error:  # handed to whoever shares or saves next
             self._failure = error
+        finally:
+            with suppress(LogshipError):
+                self._worker.leave()
 
     def _pause_s(self) -> float:
         jitter_s = random.uniform(0, _JITTER_S)  # noqa: S311 - so that processes do not move in step

@@ -47,7 +47,7 @@ def explained(client: Any, table: str, *, create: bool = False) -> Iterator[None
 
 def _translated(error: Exception, region: str, table: str, *, create: bool) -> LogshipError:
     what = f"the DynamoDB table {table!r} in {region}"
-    facts = getattr(error, "response", {}).get("Error", {})
+    facts = (getattr(error, "response", None) or {}).get("Error", {})
     code, message = facts.get("Code", ""), facts.get("Message", str(error))
     if code in _THROTTLED or code in _NOT_NOW or (code and is_retriable(error)):
         return ConnectError(f"{what}: {code}: {message}; it is tried again")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import random
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +22,9 @@ from logship.forward.checkpoints import dynamodb_errors
 from logship.forward.checkpoints.dynamodb import DynamoCheckpoints, dynamodb_client, make_table
 from logship.forward.checkpoints.dynamodb_table import DynamoTable
 from logship.forward.checkpoints.leases import Entry, Lease, Row
+from logship.forward.checkpoints.names import Names
 from logship.forward.checkpoints.port import LeaseLost
+from logship.forward.checkpoints.worker import Worker
 from logship.settings import Forward, Source
 from logship.wiring import open_checkpoints
 from tests.stub_server import Server
@@ -233,6 +240,75 @@ def test_a_damaged_item_is_named(client: Any, table: DynamoTable, name: str, wro
 
     with pytest.raises(DataError, match=r"'key#/shop/a/checkpoint' of .* table 'checkpoints'.*delete the item"):
         table.load("/shop/a")
+
+
+class Mischief(Server):
+    """Stands before another server: throttles, fails, or breaks the connection after the change was made."""
+
+    def __init__(self, url: str, rate: float) -> None:
+        super().__init__()
+        self.behind, self.rate, self.drawn = url, rate, random.Random(5)
+        self.RequestHandlerClass = _Mischief
+        self.faults = 0
+
+
+class _Mischief(BaseHTTPRequestHandler):
+    server: Mischief
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        fault = self.server.drawn.choice(["throttle", "fail", "lose"]) if self.drawn() else ""
+        self.server.faults += bool(fault)
+        if fault == "throttle":
+            self.answer(*answering(400, "ThrottlingException"))
+        elif fault == "fail":
+            self.answer(*answering(500, "InternalServerError"))
+        else:
+            connection = http.client.HTTPConnection(self.server.behind.removeprefix("http://"), timeout=10)
+            connection.request("POST", "/", body, dict(self.headers))
+            answer = connection.getresponse()
+            status, found = answer.status, json.loads(answer.read())
+            connection.close()
+            if not fault:
+                self.answer(status, found)
+
+    def drawn(self) -> bool:
+        return self.server.drawn.random() < self.server.rate
+
+    def answer(self, status: int, body: Any) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/x-amz-json-1.0")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """Silent."""
+
+
+def test_throttling_and_lost_answers_change_nothing(client: Any, moto_url: str) -> None:
+    """Every second request fails, some after the change was made: each save counts once, and no lease is lost by it."""
+    make_table(client, "checkpoints")
+    with Mischief(moto_url, 0.5) as server:
+        throttled = dynamodb_client(endpoint_url=server.url)
+        worker = until_done(lambda: Worker(DynamoTable(throttled, "checkpoints"), Names(None).new))
+        while worker.share(["a"]) != {"a"}:
+            worker.beat()
+        version = 0
+        for number in range(8):
+            worker.beat()
+            version = until_done(partial(worker.save, "a", f"text {number}", version))
+        throttled.close()
+
+    assert DynamoTable(client, "checkpoints").load("a") == Entry("text 7", version, Lease(worker.pulse.name, 1))
+    assert (version, server.faults > 10) == (8, True)
+
+
+def until_done(do: Callable[[], Any]) -> Any:
+    while True:
+        with suppress(ConnectError):
+            return do()
 
 
 def answering(status: int, code: str, message: str = "no") -> tuple[int, dict[str, str]]:
