@@ -54,7 +54,7 @@ def dynamodb_client(*, region: str | None = None, endpoint_url: str | None = Non
 class DynamoCheckpoints:
     """One table, many processes, each of which works on its share of the keys.
 
-    Costs, per process and hour: 720 writes and 720 reads to stay alive and watch the others; per key that moves a
+    Costs, per process and hour: 720 writes and 1,200 reads to stay alive and watch the others; per key that moves a
     write every `save_interval_s` (360); a read of the whole table a minute, and at every change.
 
     Args:

@@ -22,6 +22,8 @@ MARGIN_S: Final = 2.0
 """A worker stops so much earlier: clocks may run at speeds that differ by an eighth."""
 BEAT_S: Final = 5.0
 """How often a worker moves its counter and looks at the others."""
+BLIND_S: Final = 2 * BEAT_S
+"""Who has not been able to look for so long watches all counters anew: the others may not have been able to move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[Row, float]] = {}
+        self._answered_s = float("-inf")
 
     @property
     def live(self) -> frozenset[str]:
@@ -116,10 +119,12 @@ class Watch:
             answered_s: after it. A counter was there by then, so the lease runs from then on.
         """
         before, self._seen = self._seen, {}
+        blind = asked_s - self._answered_s > BLIND_S
+        self._answered_s = answered_s
         dead = {}
         for worker, row in rows.items():
             seen = before.get(worker)
-            since_s = seen[1] if seen and seen[0].beat == row.beat else answered_s
+            since_s = seen[1] if seen and seen[0].beat == row.beat and not blind else answered_s
             self._seen[worker] = (row, since_s)
             if asked_s - since_s >= LEASE_S:
                 dead[worker] = row.beat

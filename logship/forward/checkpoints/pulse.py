@@ -47,6 +47,7 @@ class Pulse:
         self._table, self._new_name, self._on_name, self._say = table, new_name, on_name, say
         self._beating = threading.Lock()  # one beat at a time: the counter must not go back
         self._silent = False
+        self._looked_s = float("-inf")
         self._enter()
 
     def _enter(self) -> None:
@@ -95,9 +96,16 @@ class Pulse:
             self._silent = True
             self._say(f"{error}; work rests until checkpoints can be reached, nothing is lost")
 
-    def look(self) -> None:
-        """Sees how the others are, and buries the dead."""
+    def look(self, *, age_s: float = 0.0) -> None:
+        """Sees how the others are, and buries the dead.
+
+        Args:
+            age_s: a look that is no older will do, unless somebody may have died since.
+        """
         asked_s = self.clock()
+        if asked_s - self._looked_s < age_s and asked_s < self.watch.next_death_s():
+            return
+        self._looked_s = asked_s
         rows = self._table.workers()
         rows.pop(self.name, None)
         for worker, beat in self.watch.observe(rows, asked_s, self.clock()).items():

@@ -20,7 +20,9 @@ HANDOVER_S: Final = 20.0
 """A key that is to be given and is not released by then is taken from whoever works on it in this process."""
 FORGOTTEN_S: Final = 60.0
 """A key that nobody has named for so long is no longer worked on."""
-_LOOK_S: Final = 60.0
+_LOOK_S: Final = 2.5
+"""How old the last look at the other workers may be: what they ask for, and who is there."""
+_LEASES_S: Final = 60.0
 """All leases are looked at that often, also when nothing seems to have changed."""
 _TAKE_S: Final = 2.0
 """Keys are taken for so long in one round, then it ends: what was taken is to be worked on."""
@@ -55,7 +57,7 @@ class Worker:
         self._unsure_takes: dict[str, Lease] = {}
         self._sent: dict[str, str] = {}
         self._settled_for: tuple[frozenset[str], frozenset[str]] | None = None
-        self._looked_s = float("-inf")
+        self._settled_s = float("-inf")
         self.pulse = Pulse(table, new_name, self._begin, say=say, clock=clock)
 
     def beat(self) -> None:
@@ -63,7 +65,7 @@ class Worker:
         self.pulse.beat()
         if self._round.acquire(blocking=False):
             try:
-                self.pulse.look()
+                self.pulse.look(age_s=_LOOK_S)
             except ConnectError:
                 pass  # said by the pulse
             finally:
@@ -92,6 +94,7 @@ class Worker:
             self._named.update(dict.fromkeys(keys, now_s))
             if self.pulse.is_alive:
                 try:
+                    self.pulse.look(age_s=_LOOK_S)
                     self._release_the_rest(now_s)
                     if not self._is_settled(now_s):
                         self._settle(now_s)
@@ -134,14 +137,14 @@ class Worker:
 
     def _is_settled(self, now_s: float) -> bool:
         state = (frozenset(self._named), self.pulse.live)
-        return self._settled_for == state and now_s - self._looked_s < _LOOK_S
+        return self._settled_for == state and now_s - self._settled_s < _LEASES_S
 
     def _settle(self, now_s: float) -> None:
         """Takes what is free, and asks for what others have too much of."""
         # The leases first: whoever owns one by then had its row before, and if the row is gone after, it is dead.
         leases = self._table.leases()
         self.pulse.look()
-        self._looked_s = now_s
+        self._settled_s = now_s
         self._find_unsure(leases)
         view = self._view(leases)
         free = [key for key in self._named if key not in view.owners]

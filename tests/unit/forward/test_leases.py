@@ -288,7 +288,7 @@ def test_a_killed_process_is_replaced_in_time() -> None:
         fleet.peace(1)
         seconds += 1
 
-    assert LEASE_S <= seconds <= 25
+    assert LEASE_S - BEAT_S <= seconds <= 22
 
 
 def test_a_process_that_leaves_is_replaced_at_once() -> None:
@@ -442,14 +442,14 @@ def test_keys_of_one_process_alone_are_worked_on() -> None:
 
 
 def test_settled_processes_ask_for_little() -> None:
-    """Where nothing changes, sharing costs no call but a look at all leases a minute."""
+    """Where nothing changes, sharing costs a look at the others each time, and one at all leases a minute."""
     fleet = fleet_of(3)
     fleet.peace(30)
     calls = fleet.table.calls
     fleet.peace(60)
 
-    # Per process twelve beats with a look at the others, and the look at the leases.
-    assert fleet.table.calls - calls <= 3 * (12 * 2 + 2)
+    # Per process twelve beats, twenty looks at the others, and the look at the leases.
+    assert fleet.table.calls - calls <= 3 * (12 + 20 + 2)
 
 
 @given(st.integers(1, 40), st.integers(1, 8), st.randoms(use_true_random=False))
