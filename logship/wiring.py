@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from logship import naming
-from logship.errors import MissingExtraError
+from logship.errors import MissingExtraError, SettingsError
 from logship.settings import Store
 
 if TYPE_CHECKING:
-    from logship.settings import Settings
+    from collections.abc import Callable
+
+    from logship.forward.checkpoints.port import Checkpoints
+    from logship.settings import Forward, Settings
     from logship.store.opensearch.setup import Setup
     from logship.store.port import StoreReader, StoreWriter
 
@@ -59,6 +63,35 @@ def open_writer(store: Store | str, kind: str, *, long_running: bool = False) ->
     from logship.store.tantivy.writer import open_writer as open_embedded
 
     return open_embedded(wanted.location, kind, long_running=long_running)
+
+
+def open_checkpoints(forward: Forward, store: str, *, say: Callable[[str], None] = lambda _: None) -> Checkpoints:
+    """Checkpoints of a forwarder: in its state folder, or in a table that several processes share.
+
+    Args:
+        forward: the settings. The table lies in the region of the first source that names one.
+        store: which store they are about, in words; those of another store are refused.
+        say: told what people should know, a line each.
+
+    Raises:
+        SettingsError: `checkpoints` is neither empty nor ``dynamodb:TABLE``.
+        DataError: they cannot be used, or are about another store.
+        ConnectError, AccessError: DynamoDB does not answer, or does not let us in.
+    """
+    if not forward.checkpoints:
+        from logship.forward.checkpoints.sqlite import SqliteCheckpoints
+
+        return SqliteCheckpoints(forward.state, store=store)
+    from logship.forward.checkpoints.dynamodb import DynamoCheckpoints, dynamodb_client
+
+    named = re.fullmatch(r"dynamodb:([A-Za-z0-9_.-]{3,255})", forward.checkpoints)
+    if named is None:
+        raise SettingsError(
+            f"[forward] checkpoints = {forward.checkpoints!r} names no place for checkpoints; it is dynamodb:TABLE "
+            "(3 to 255 of letters, digits, '_', '.' and '-'), or empty for the state folder"
+        )
+    region = next((source.region for source in forward.source if source.region), None)
+    return DynamoCheckpoints(dynamodb_client(region=region), named[1], store=store, state=forward.state, say=say)
 
 
 def cluster_setup(store: Store) -> Setup:

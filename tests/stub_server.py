@@ -35,6 +35,10 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Server
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.do_GET()
+
     def do_GET(self) -> None:
         self.server.heads.append({name.lower(): value for name, value in self.headers.items()})
         status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]

@@ -33,9 +33,11 @@ class SqliteCheckpoints:
     """
 
     save_interval_s: float = 0.0
+    share_interval_s: float = 10.0
 
     def __init__(self, folder: str | Path, *, store: str = "") -> None:
         self._folder = Path(folder)
+        self.place = f"the state folder {str(self._folder)!r}"
         # One connection has one transaction: without the lock another thread's commit would end it half-way.
         self._lock = threading.Lock()
         try:
@@ -79,6 +81,9 @@ class SqliteCheckpoints:
     def share(self, keys: Collection[str]) -> set[str]:
         """All of them: one process uses the file."""
         return set(keys)
+
+    def release(self, key: str) -> None:
+        """Nobody else waits for it."""
 
     def close(self) -> None:
         """Lets go of the file."""

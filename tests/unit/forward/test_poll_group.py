@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from logship.forward.sources.poll.group import GAP_MS, GroupReader
+from logship.forward.sources.poll.group import GAP_MS, LIVE_PAGES, MOST_RANGES, GroupReader
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import DEEP, NEAR, SWEEPS, Marks, loads
 from logship.record import LogEvent
@@ -258,3 +258,21 @@ def test_many_threads_share_the_ids() -> None:
 
     assert sorted(found) == events
     assert DEEP > NEAR
+
+
+def test_a_checkpoint_names_so_many_ranges_at_most() -> None:
+    """A flood that is never caught up with makes ranges up to a limit; beyond it the live reading goes on instead."""
+    marks = Marks.begin(NOW_MS, NOW_MS)
+    reader = GroupReader("/g", marks, KnownIds(Memory()), interval_ms=1_000, now_ms=NOW_MS)
+    now_ms, at_ms = NOW_MS, NOW_MS
+    while now_ms < NOW_MS + (MOST_RANGES + 20) * (GAP_MS + 1_000):
+        now_ms += GAP_MS + 1_000
+        for _ in range(LIVE_PAGES):
+            reader.request(reader.live, now_ms)
+            at_ms = max(at_ms, reader.live.start_ms) + 1
+            batch = reader.take(reader.live, [LogEvent("/g", "s", at_ms, "x", str(at_ms))], "more", now_ms)
+            assert batch
+            batch.stored()
+    text = reader.safe.dumps()
+
+    assert (len(reader.ranges), len(reader.safe.ranges), len(text) < 20_500) == (MOST_RANGES, MOST_RANGES, True)

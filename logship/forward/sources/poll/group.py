@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 GAP_MS: Final = 60_000
 """A group that was not read for so long is read from its sweeps' marks on, in one go."""
+MOST_RANGES: Final = 500
+"""A checkpoint names no more ranges than that: it stays below 20 KB. Live readings that overrun then wait."""
 LIVE_PAGES: Final = 10
 """A live reading of more pages leaves the rest to a range and goes on at the newest events."""
 AHEAD_MS: Final = 60_000
@@ -73,6 +75,7 @@ class GroupReader:
         self.figures = Figures(newest_ms=marks.position_ms, newest_stored_ms=marks.position_ms)
         self.lateness = Lateness(interval_ms=interval_ms, now_ms=now_ms)
         self.dirty = version == 0
+        self._saved_events = 0 if version else -1
         self.refused = ""
         """Why it is not read: the role may not."""
         self._known, self._interval_ms = known, interval_ms
@@ -137,6 +140,12 @@ class GroupReader:
                 and not self.ranges
                 and not any(reading.began_ms or self._sweep_is_due(reading.number, now_ms) for reading in self._sweeps)
             )
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether no page is on its way, neither from the service nor to the store."""
+        with self._lock:
+            return self._in_flight == 0 and not any(reading.busy for reading in self.readings())
 
     def request(self, reading: Reading, now_ms: int) -> dict[str, Any]:
         """The arguments of FilterLogEvents for a reading's next page."""
@@ -284,7 +293,8 @@ class GroupReader:
                 start_ms=start_ms,
                 swept_ms=[began_ms - sweep.age_ms for sweep in SWEEPS],
             ), True
-        if reading.pages >= LIVE_PAGES and now_ms - reading.cursor_ms > GAP_MS:
+        overrun = reading.pages >= LIVE_PAGES and now_ms - reading.cursor_ms > GAP_MS
+        if overrun and len(self.ranges) < MOST_RANGES:
             self._polls += 1
             self._polled_ms = began_ms
             return self._leave_rest(reading, now_ms), True
@@ -376,8 +386,14 @@ class GroupReader:
             if not self.dirty:
                 return None
             self.dirty = False
+            self._saved_events = self.figures.stored
             return self.safe.dumps()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether events were stored since the marks were saved, or they never were."""
+        return self.figures.stored != self._saved_events
+
     def close(self) -> None:
-        """Forgets the ids."""
+        """Forgets the ids; pages that still come are remembered no more."""
         self._known.clear()

@@ -104,6 +104,7 @@ class KnownIds:
         self.packed: dict[int, array[int]] = {}
         self.forgotten_ms = 0
         """Events before that time may have been known once."""
+        self._cleared = False
 
     def fresh(self, events: Sequence[LogEvent], from_ms: int) -> Sequence[LogEvent]:
         """The events that were not known. Those before `from_ms` are never known."""
@@ -113,6 +114,8 @@ class KnownIds:
         take = found.append
         current, ids, size = None, set[int](), 0
         with self._memory.lock:
+            if self._cleared:
+                return events
             for event in events:
                 at_ms = event.timestamp_ms
                 if at_ms >= from_ms:
@@ -136,6 +139,7 @@ class KnownIds:
             self.forgotten_ms = max(self.forgotten_ms, at_ms)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forgets everything, for good: a group that nobody reads any more must not fill the memory."""
         with self._memory.lock:
+            self._cleared = True
             self._memory.forget(self, None)

@@ -104,8 +104,13 @@ def settle_range(marks: Marks, *, number: int, start_ms: int | None) -> None:
         marks.ranges[number] = (max(start_ms, marks.ranges[number][0]), marks.ranges[number][1])
 
 
-def loads(text: str, key: str) -> Marks:
+def loads(text: str, group: str, place: str = "the state folder") -> Marks:
     """The marks in a checkpoint's text.
+
+    Args:
+        text: what was kept.
+        group: whose they are, for the message.
+        place: where they were kept.
 
     Raises:
         DataError: it holds something else.
@@ -116,6 +121,7 @@ def loads(text: str, key: str) -> Marks:
             raise msgspec.ValidationError("swept_ms has another length")
     except msgspec.DecodeError as error:
         raise DataError(
-            f"the checkpoint of {key!r} cannot be read: {error}; name another --state, or the logship that wrote it"
+            f"the checkpoint of {group!r} in {place} cannot be read: {error}; run the logship that wrote it, or delete "
+            "it to begin at start: what the store has is not stored twice"
         ) from None
     return marks

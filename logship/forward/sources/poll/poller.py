@@ -13,8 +13,8 @@ from logship.cloudwatch.paging import Retry, events_of, list_groups
 from logship.cloudwatch.quotas import Governor, filter_tps
 from logship.cloudwatch.service_clock import ServiceClock
 from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
-from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.sources.poll.group import GroupReader
+from logship.forward.sources.poll.holdings import Holdings
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from logship.forward.sources.poll.reading import Reading
 
 _RELIST_S: Final = 10.0
+_TEND_S: Final = 1.0
+_OTHERS_S: Final = 30.0
+"""So long `once` waits for groups that another process has: one that was killed has given them back by then."""
 _FIRST_TRIES: Final = 4
 """Before the first answer an endpoint counts as out of reach after that many tries."""
 _LONGEST_WAIT_S: Final = 20.0
@@ -89,11 +92,10 @@ class CloudWatchPoller:
         self._client, self._checkpoints, self._wanted, self._say = client, checkpoints, wanted, say
         self._clock = ServiceClock(clock)
         self._prefix = f"{wanted.account}/{region}"
-        self._done: set[str] = set()
         self._gone: set[str] = set()
         self._failure: BaseException | None = None
-        self._saved_s = float("-inf")
         self._scheduler: Scheduler | None = None
+        self._holdings: Holdings | None = None
 
     @property
     def groups(self) -> dict[str, GroupReader]:
@@ -110,7 +112,8 @@ class CloudWatchPoller:
         ended = threading.Event()  # ends the threads of this source; `stop` ends everything
         scheduler = self._scheduler = Scheduler(self.governor, self._clock.now_ms, ended)
         listed = self._list(Retry(stop, tries=_FIRST_TRIES))
-        self._open(listed, scheduler)
+        holdings = self._holdings = Holdings(self._checkpoints, scheduler, self._key, self._reader, say=self._say)
+        holdings.open(listed)
         threads = [
             threading.Thread(target=self._work, args=(deliver, ended), name=f"logship-poll-{number}", daemon=True)
             for number in range(min(_MOST_THREADS, 2 + int(self.governor.quota / _CALLS_PER_THREAD_S)))
@@ -118,7 +121,7 @@ class CloudWatchPoller:
         for thread in threads:
             thread.start()
         try:
-            self._tend(listed, scheduler, stop, ended)
+            self._tend(listed, holdings, stop, ended)
         finally:
             ended.set()
             for thread in threads:
@@ -131,19 +134,12 @@ class CloudWatchPoller:
 
     def save(self, *, now: bool = False) -> None:
         """Keeps the marks of the groups that have moved. Called by the thread that stores."""
-        at_s = time.monotonic()
-        if self._scheduler is None or (at_s - self._saved_s < self._checkpoints.save_interval_s and not now):
+        if self._holdings is None:
             return
-        self._saved_s = at_s
-        for group in self.groups.values():
-            text = group.to_save()
-            if text is None:
-                continue
-            try:
-                group.version = self._checkpoints.save(self._key(group.name), text, group.version)
-            except LeaseLost:
-                self._scheduler.remove(group.name)
-                group.close()
+        if now:
+            self._holdings.save()
+        elif not self._checkpoints.save_interval_s:  # else it takes its time, and is not for the thread that stores
+            self._holdings.save_when_due()
 
     def _key(self, group: str) -> str:
         return f"{self._prefix}:{group}"
@@ -151,21 +147,9 @@ class CloudWatchPoller:
     def _list(self, retry: Retry) -> list[str]:
         return list_groups(self._client, self._wanted.groups, retry, observe=self._clock.observe)
 
-    def _open(self, listed: Sequence[str], scheduler: Scheduler) -> None:
-        """Begins to read the groups that are this process's; those that are not are let go."""
-        ours = self._checkpoints.share([self._key(name) for name in listed])
-        for name in listed:
-            held = name in scheduler.groups
-            if self._key(name) in ours and not held:
-                scheduler.add(self._reader(name))
-                self._gone.discard(name)
-            elif held and self._key(name) not in ours:
-                self._let_go(name)
-
-    def _reader(self, name: str) -> GroupReader:
-        found = self._checkpoints.load(self._key(name))
+    def _reader(self, name: str, found: tuple[str, int] | None) -> GroupReader:
         now_ms = self._clock.now_ms()
-        marks = loads(found[0], name) if found else Marks.begin(self._wanted.start_ms, now_ms)
+        marks = loads(found[0], name, self._checkpoints.place) if found else Marks.begin(self._wanted.start_ms, now_ms)
         return GroupReader(
             name,
             marks,
@@ -175,30 +159,42 @@ class CloudWatchPoller:
             version=found[1] if found else 0,
         )
 
-    def _let_go(self, name: str) -> None:
-        if self._scheduler and (group := self._scheduler.remove(name)):
-            group.close()
-
-    def _tend(self, listed: Sequence[str], scheduler: Scheduler, stop: threading.Event, ended: threading.Event) -> None:
-        """Looks for new groups, and whether all is done, until the end."""
-        pause_s = 0.02 if self._wanted.once else min(_RELIST_S, 1.0)
-        next_list_s = time.monotonic() + _RELIST_S
+    def _tend(self, listed: Sequence[str], holdings: Holdings, stop: threading.Event, ended: threading.Event) -> None:
+        """Looks for new groups, shares them with other processes, and sees whether all is done, until the end."""
+        began_s = time.monotonic()
+        share_s = self._checkpoints.share_interval_s
+        pause_s = 0.02 if self._wanted.once else min(share_s, _TEND_S)
+        next_list_s, next_share_s = began_s + _RELIST_S, began_s + share_s
         while not ended.is_set():
-            if stop.wait(pause_s):
-                return
-            if self._wanted.once:
-                now_ms = self._clock.now_ms()
-                if all(group.is_caught_up(now_ms) for group in scheduler.groups.values()):
-                    return
-            if time.monotonic() >= next_list_s:
-                next_list_s = time.monotonic() + _RELIST_S
+            now_s = time.monotonic()
+            if now_s >= next_list_s:
+                next_list_s, next_share_s = now_s + _RELIST_S, now_s
                 try:
                     listed = self._list(Retry(stop, say=self._say))
                 except Stopped:
                     return
                 except LogshipError as error:
                     self._say(str(error))
-                self._open(listed, scheduler)
+                else:
+                    self._gone.clear()
+            if now_s >= next_share_s:
+                next_share_s = now_s + share_s
+                holdings.open([name for name in listed if name not in self._gone])
+            holdings.finish()
+            if self._checkpoints.save_interval_s:
+                holdings.save_when_due()
+            if stop.wait(pause_s) or (self._wanted.once and self._is_done(listed, now_s - began_s)):
+                return
+
+    def _is_done(self, listed: Sequence[str], running_s: float) -> bool:
+        """Whether everything that was visible is read, and what other processes had has come to us, or will not."""
+        now_ms, groups = self._clock.now_ms(), self.groups
+        if not all(group.is_caught_up(now_ms) for group in groups.values()):
+            return False
+        others = [name for name in listed if name not in groups and name not in self._gone]
+        if others and running_s >= _OTHERS_S:
+            self._say(f"{len(others)} of {len(listed)} log groups are read by other processes, such as {others[0]!r}")
+        return not others or running_s >= _OTHERS_S
 
     def _work(self, deliver: Callable[[Batch], None], ended: threading.Event) -> None:
         assert self._scheduler is not None
@@ -264,10 +260,10 @@ class CloudWatchPoller:
             failure = translate(error, f"log group {group.name!r}")
             if not isinstance(failure, UnknownGroupError):
                 raise failure from error
-            if group.name not in self._gone:
+            assert self._holdings is not None
+            if self._holdings.let_go(group):  # else another of its readings has said so
                 self._gone.add(group.name)
                 self._say(f"log group {group.name!r} is gone; what was read of it is stored")
-            self._let_go(group.name)
 
     def _refuse(self, reading: Reading, error: Exception) -> None:
         """A group that the role may not read is said once, and tried again now and then; the others go on."""

@@ -50,10 +50,13 @@ class Scheduler:
             self.groups[group.name] = group
         self._wake.set()
 
-    def remove(self, name: str) -> GroupReader | None:
-        """A group is no longer read."""
+    def remove(self, group: GroupReader) -> bool:
+        """A group is no longer read; whether it was. Another reader of the same name is left alone."""
         with self._lock:
-            return self.groups.pop(name, None)
+            if self.groups.get(group.name) is not group:
+                return False
+            del self.groups[group.name]
+            return True
 
     def take(self) -> Reading | None:
         """The next reading, when its call may begin; None when all is stopped. One thread chooses at a time."""

@@ -1,0 +1,64 @@
+"""What DynamoDB and its SDK complain about, in the words of logship, with the statement that a policy lacks."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.client import is_retriable, translate
+from logship.errors import AccessError, ConnectError, DataError, LogshipError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ACTIONS: Final = ("DescribeTable", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
+"""What sharing checkpoints needs; making the table needs CreateTable, too."""
+_THROTTLED: Final = frozenset(
+    {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "TransactionConflict"}
+)
+_NOT_NOW: Final = frozenset({"InternalServerError", "ResourceInUseException"})
+_TOO_LARGE: Final = "Item size"
+
+
+def statement(region: str, table: str, *, create: bool = False) -> str:
+    """The statement of an IAM policy that a forwarder needs."""
+    actions = [f"dynamodb:{action}" for action in (*ACTIONS, *(("CreateTable",) if create else ()))]
+    resource = f"arn:aws:dynamodb:{region}:*:table/{table}"
+    return json.dumps({"Effect": "Allow", "Action": actions, "Resource": resource})
+
+
+@contextmanager
+def explained(client: Any, table: str, *, create: bool = False) -> Iterator[None]:
+    """Turns the SDK's exceptions into logship's.
+
+    Raises:
+        ConnectError: the same request may succeed later.
+        AccessError: not permitted; the message holds the statement that is missing.
+        DataError: the table is gone, or an item is too large.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise _translated(error, client.meta.region_name, table, create=create) from error
+
+
+def _translated(error: Exception, region: str, table: str, *, create: bool) -> LogshipError:
+    what = f"the DynamoDB table {table!r} in {region}"
+    facts = (getattr(error, "response", None) or {}).get("Error", {})
+    code, message = facts.get("Code", ""), facts.get("Message", str(error))
+    if code in _THROTTLED or code in _NOT_NOW or (code and is_retriable(error)):
+        return ConnectError(f"{what}: {code}: {message}; it is tried again")
+    if code == "ResourceNotFoundException":
+        return DataError(f"{what} is gone; start the forwarder again, which makes it anew")
+    if code == "ValidationException" and _TOO_LARGE in message:
+        return DataError(f"{what}: {message}; a checkpoint must be smaller than 400 KB")
+    found = translate(error, what)
+    if isinstance(found, AccessError) and code.startswith("AccessDenied"):
+        needed = statement(region, table, create=create)
+        return AccessError(f"{what}: {code}: {message}; its policy lacks {needed}")
+    if isinstance(found, UsageError) and code:
+        return DataError(f"{what}: {code}: {message}; name another table under [forward] checkpoints")
+    return found
