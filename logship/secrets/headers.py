@@ -8,7 +8,9 @@ from typing import Final
 
 from logship.secrets.shown import Shown
 
-_AUTHORIZATION: Final = r"(?i:authorization)(?:\\*[\"']|%22)?\s*(?:[:=,]|=>|%3[AaDd])(?:\s|\+|%20)*\[?b?(?:\\*[\"']|%22)?"
+_AUTHORIZATION: Final = (
+    r"(?i:authorization)(?:\\*[\"']|%22)?\s*(?:[:=,]|=>|%3[AaDd])(?:\s|\+|%20)*\[?b?(?:\\*[\"']|%22)?"
+)
 """The header's name in a header line, a JSON field or a list of pairs, up to its value."""
 _SPACE: Final = r"(?:\s|%20|\+)+"
 _LONG: Final = 16
@@ -35,7 +37,9 @@ def _basic(lead: bytes, secret: bytes) -> bool:
 def _opaque(lead: bytes, secret: bytes) -> bool:
     """A value without a scheme: long, with digits and letters, and no list of parameters."""
     del lead
-    return len(secret) >= _LONG and _has_digit(secret) and not secret.isdigit() and not secret.startswith(b"Credential=")
+    return (
+        len(secret) >= _LONG and _has_digit(secret) and not secret.isdigit() and not secret.startswith(b"Credential=")
+    )
 
 
 def _in_header(lead: bytes) -> bool:
@@ -71,7 +75,7 @@ RULES: Final = (
     ),
     Shown(
         name="authorization",
-        anchor=r"(?i:authorization)(?:\\*[\"']|%22)?\s*(?:[:=,]|%3[AaDd])",
+        anchor=_NAME,
         lead=rf"{_AUTHORIZATION}(?:[A-Za-z][A-Za-z0-9-]*{_SPACE})?",
         secret=r"[^\s\"'\\,;<>\[\]{}()]+",
         accepts=_opaque,

@@ -13,7 +13,6 @@ _CLOSE: Final = r"(?:\\*[\"']|%22|\]|%5[Dd])?"
 _SIGN: Final = r"(?::=|=>|==?|:|%3[AaDd])"
 _OPEN: Final = r"b?(?:\\*[\"']|%22)"
 _SUFFIX: Final = r"(?:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
-_QUOTE_AT_END: Final = r"(?:\\*[\"']|%22)\z"
 _LONGEST_PREFIX: Final = 24
 _COUNT_DIGITS: Final = 9
 _JUDGED: Final = 64
@@ -108,13 +107,16 @@ class Named:
 
 def _taken_apart(data: bytes, start: int, end: int) -> _Lead:
     text = data[start:end]
-    quote = compiled(_QUOTE_AT_END).search(text)
-    opened: bytes = quote.group() if quote else b""
-    head = text[: len(text) - len(opened)]
-    close = compiled(r"\\*[\"']").search(head)
+    head = text.removesuffix(b"%22") if text.endswith(b"%22") else _without_quote(text)
     sign = "%" if b"%3" in head else "=" if b"=" in head else ":" if b":" in head else " "
-    spaced = text[-1:].isspace()
-    return _Lead(start, end, sign, close.group() if close else b"", opened, spaced)
+    double, single = head.find(b'"'), head.find(b"'")
+    name = head[: max(double, single) + 1]
+    close = name[len(_without_quote(name)) :]
+    return _Lead(start, end, sign, close, text[len(head) :], text[-1:].isspace())
+
+
+def _without_quote(text: bytes) -> bytes:
+    return text[:-1].rstrip(b"\\") if text.endswith((b'"', b"'")) else text
 
 
 def _value_end(data: bytes, lead: _Lead, known: int) -> tuple[int, int]:

@@ -31,11 +31,11 @@ class Redactor:
 
     def __init__(self, rules: Iterable[Rule] = BUILT_IN) -> None:
         self._rules = tuple(rules)
-        anchored = [rule.anchor for rule in self._rules if rule.anchor]
-        self._gate = compiled("|".join(f"(?:{anchor})" for anchor in anchored)) if anchored else None
-        self._always = [rule for rule in self._rules if not rule.anchor]
-        self._anchored = [rule for rule in self._rules if rule.anchor]
-        self._which = finder(anchored)
+        anchors = {order: rule.anchor for order, rule in enumerate(self._rules) if rule.anchor}
+        self._anchored = list(anchors)
+        self._always = [order for order in range(len(self._rules)) if order not in anchors]
+        self._gate = compiled("|".join(f"(?:{anchor})" for anchor in anchors.values())) if anchors else None
+        self._which = finder(list(anchors.values())) if anchors else None
         self._lock = Lock()
         self.counts: dict[str, int] = dict.fromkeys((rule.name for rule in self._rules), 0)
         self.lines = 0
@@ -95,9 +95,9 @@ class Redactor:
     def _spans(self, readable: bytes) -> list[tuple[Span, str]]:
         """What is to be cut, in order; spans that overlap become one, named by the rule that comes first."""
         found = [
-            (span, order, rule.name)
-            for order, rule in enumerate(self._candidates(readable))
-            for span in rule.find(readable)
+            (span, order, self._rules[order].name)
+            for order in self._candidates(readable)
+            for span in self._rules[order].find(readable)
             if not in_mark(readable, span.start)
         ]
         found.sort()
@@ -111,13 +111,12 @@ class Redactor:
             merged[-1] = (both, *min((last_order, last_name), (order, name)))
         return [(span, name) for span, _, name in merged]
 
-    def _candidates(self, readable: bytes) -> list[Rule]:
+    def _candidates(self, readable: bytes) -> Iterable[int]:
         """The rules whose anchors stand in a text; all where RE2 gives up because it would take too much memory."""
-        which = self._which.Match(readable) if self._anchored else None
+        which = self._which.Match(readable) if self._which else None
         if not which:
-            return list(self._rules)
-        chosen = {id(self._anchored[index]) for index in which}
-        return [rule for rule in self._rules if not rule.anchor or id(rule) in chosen]
+            return range(len(self._rules))
+        return [*(self._anchored[index] for index in which), *self._always]
 
     def _count(self, names: Sequence[str]) -> None:
         with self._lock:

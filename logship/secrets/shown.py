@@ -68,7 +68,8 @@ def _token(name: str, prefix: str, rest: str) -> Shown:
 
 
 _PEM_TEXT: Final = r"(?:[A-Za-z0-9+/=:,.()@_\s]|-[A-Za-z0-9]|\\+[nrt/])"
-_PEM_LINE: Final = r"(?:\s|\\+[nrt])*[A-Za-z0-9+/=]"
+_PEM_LONG: Final = r"(?:(?:\s|\\+[nrt])*[A-Za-z0-9+/=]{16,})"
+_PEM_SHORT: Final = r"(?:(?:[ \t]*[\r\n]+|\\+[nr])+[A-Za-z0-9+/]{1,15}={0,2})"
 _PEM: Final = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 
 RULES: Final = (
@@ -77,7 +78,7 @@ RULES: Final = (
         anchor="-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
         lead=_PEM,
         # Up to the END line; where that is missing, as many long runs of base64 as follow, and a last short one.
-        secret=rf"{_PEM_TEXT}+(?:-----END)|(?:{_PEM_LINE}{{16,}})+(?:(?:[ \t]*[\r\n]+|\\+[nr])+[A-Za-z0-9+/]{{1,15}}={{0,2}})?",
+        secret=rf"{_PEM_TEXT}+-----END|{_PEM_LONG}+{_PEM_SHORT}?",
         stays=b"-----END",
     ),
     Shown(

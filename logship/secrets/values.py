@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from logship.secrets.patterns import compiled
 
@@ -31,15 +32,17 @@ _MASK: Final = (
 )
 _LONGEST_MASK: Final = 64
 _WORDS: Final = frozenset(
-    b"a an and are as at be been bearer but by can cannot changed correct denied did does empty expected expires expired "
-    b"failed failure field for found from given had has have id if in incorrect input invalid is it length long match "
-    b"matches may mismatch missing must no none not object of ok on only optional ok or please provided rejected required "
-    b"reset reused set shall short should size string text that the this to too type unexpected unknown unset updated "
-    b"used user valid value was weak will with without wrong you your".split()
+    b"a an and are as at bad be bearer been blank but by can cannot changed correct denied did does empty "
+    b"expected expired expires failed failure field for found from given had has have id if in incorrect "
+    b"input invalid is it length long match matches may mismatch missing must no none not object of ok on "
+    b"only optional or please provided rejected required reset reused set shall short should size string "
+    b"text that the this to too type unexpected unknown unset updated used user valid value was weak will "
+    b"with without wrong you your".split()
 )
 """Words that follow `password:` in prose."""
 
 
+@cache
 def quoted(level: int) -> str:
     """RE2 of what stands between double quotes in JSON that is `level` strings deep in other JSON.
 
@@ -84,8 +87,7 @@ def percent_end(data: bytes, start: int) -> int:
 
 def pair_within(data: bytes, start: int, end: int, sign: str) -> int:
     """Where the next `name=` or `name:` begins that was read as a part of a bare value; `end` if there is none."""
-    pattern = _NEXT_PAIR.format(soft=_SOFT, sign=sign)
-    found = compiled(pattern).search(data, start, end)
+    found = compiled(_NEXT_PAIR.format(soft=_SOFT, sign=sign)).search(data, start, end)
     return int(found.start()) if found else end
 
 
@@ -106,5 +108,10 @@ def is_word(value: bytes) -> bool:
 
 
 def _end(pattern: str, data: bytes, start: int) -> int:
-    found = compiled(f"(?s:{pattern})").match(data, start)
+    found = _whole(pattern).match(data, start)
     return int(found.end()) if found else start
+
+
+@cache
+def _whole(pattern: str) -> Any:
+    return compiled(f"(?s:{pattern})")
