@@ -8,13 +8,14 @@ from typing import Final
 
 from logship.secrets.shown import Shown
 
-_AUTHORIZATION: Final = (
-    r"(?i:authorization)(?:\\*[\"']|%22)?\s*(?:[:=,]|=>|%3[AaDd])(?:\s|\+|%20)*\[?b?(?:\\*[\"']|%22)?"
-)
+_QUOTE: Final = r"(?:\\*[\"']|%22)?"
+_NAME: Final = rf"(?i:authorization){_QUOTE}\s*(?:[:=,]|%3[AaDd])"
+_AUTHORIZATION: Final = rf"{_NAME}>?(?:\s|\+|%20)*\[?b?{_QUOTE}"
 """The header's name in a header line, a JSON field or a list of pairs, up to its value."""
 _SPACE: Final = r"(?:\s|%20|\+)+"
 _LONG: Final = 16
 """A bearer token or an opaque value without a header around it has at least as many characters."""
+_NUMBER: Final = b"0123456789.eE+-"
 _PROSE: Final = frozenset({b"auth", b"authentication", b"authorization", b"realm", b"scheme", b"token", b"tokens"})
 
 
@@ -35,11 +36,11 @@ def _basic(lead: bytes, secret: bytes) -> bool:
 
 
 def _opaque(lead: bytes, secret: bytes) -> bool:
-    """A value without a scheme: long, with digits and letters, and no list of parameters."""
+    """A value without a scheme: long, with digits and more than a number has, and no list of parameters."""
     del lead
-    return (
-        len(secret) >= _LONG and _has_digit(secret) and not secret.isdigit() and not secret.startswith(b"Credential=")
-    )
+    if len(secret) < _LONG or secret.startswith(b"Credential="):
+        return False
+    return _has_digit(secret) and bool(secret.translate(None, _NUMBER))
 
 
 def _in_header(lead: bytes) -> bool:

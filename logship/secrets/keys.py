@@ -15,7 +15,6 @@ _OPEN: Final = r"b?(?:\\*[\"']|%22)"
 _SUFFIX: Final = r"(?:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
 _LONGEST_PREFIX: Final = 24
 _COUNT_DIGITS: Final = 9
-_JUDGED: Final = 64
 _PLAIN: Final = b" \t\r\n\"'([{,;=:"
 
 
@@ -75,7 +74,7 @@ class Named:
             if in_mark(data, lead.start) or self._is_something_else(data, lead):
                 continue
             end, known = _value_end(data, lead, known)
-            if end > at and self._accepted(data, lead, data[at : min(end, at + _JUDGED + 1)]):
+            if end > at and self._accepted(data, lead, data[at : min(end, at + values.LONGEST_JUDGED + 1)]):
                 is_number = lead.close.endswith(b'"') and not lead.open and values.literal_end(data, at) == end
                 found.append(Span(at, end, lead.close if is_number else b""))
                 at = end
@@ -94,9 +93,11 @@ class Named:
 
     def _accepted(self, data: bytes, lead: _Lead, value: bytes) -> bool:
         """`value` is all of it, or so much that it is longer than anything that is refused."""
-        if len(value) > _JUDGED:
+        if len(value) > values.LONGEST_JUDGED:
             return True
         if len(value) < self.shortest or values.is_mask(value) or values.is_word(value):
+            return False
+        if lead.sign == "=" and lead.spaced and values.is_pair(value):
             return False
         if not self.numbers and value.isdigit() and len(value) <= _COUNT_DIGITS:
             return False

@@ -23,14 +23,16 @@ _LITERAL: Final = r"-?[0-9][0-9.eE+-]*|true|false|null"
 _AFTER_LITERAL: Final = b",}] \t\r\n\\"
 _DEEPEST: Final = 3
 """JSON within JSON within JSON within JSON: seven backslashes before each quote."""
-_BETWEEN: Final = r"\s*(?:[,:}\]][\s,:{}\[\]0-9eE+.\-truefalsn\\]*)?"
-"""What stands between two strings of JSON: then the quote before it ended a string, and began no value."""
+_BETWEEN: Final = r"\s*(?:[,:}\]][\s,:{}\[\]0-9eE+.\-truefalsnTFNo\\]*)?"
+"""What stands between two strings of JSON or of a Python value: then the quote before it ended a string, and began no value."""
 _MASK: Final = (
-    r"(?i)[*.#\x{2022}\x{25cf}-]+|x{3,}|<.*>?|\[.*\]?|\(.*\)|\{.*\}?|\$[({].*|\$[A-Z_][A-Z0-9_]*|%s|%\(.*|%[A-Z_]+%|"
-    r"\\*[\"']{0,2}|null|none|nil|undefined|nan|true|false|yes|no|n/a|(?:is_?)?(?:redacted|filtered|masked|hidden|removed)|"
+    r"[*.#\x{2022}\x{25cf}-]+|[xX]{3,}|<[\w .:-]*>|\[[\w .:-]*\]|\([\w .:-]*\)|\{\{? ?[\w.]* ?\}?\}|"
+    r"\$[({][\w.:/-]*[)}]?|\$[A-Z][A-Z0-9_]*|%s|%\(\w+\)s|%[A-Z_]+%|\\*[\"']{0,2}|"
+    r"(?i:null|none|nil|undefined|nan|true|false|yes|n/a|redacted|filtered|masked|hidden|removed)|"
     r"arn:.*|(?:env|file|ssm|secretsmanager|keyring|vault):.*"
 )
-_LONGEST_MASK: Final = 64
+LONGEST_JUDGED: Final = 200
+"""Longer values are secrets, whatever they look like."""
 _WORDS: Final = frozenset(
     b"a an and are as at bad be bearer been blank but by can cannot changed correct denied did does empty "
     b"expected expired expires failed failure field for found from given had has have id if in incorrect "
@@ -57,12 +59,13 @@ def quoted_end(data: bytes, start: int, quote: bytes) -> int | None:
     """The end of a value behind `quote`, a double or single one with its backslashes; None where it is no quote."""
     if quote.startswith(b"%"):
         return _end(_PERCENT, data, start)
-    if quote.endswith(b"'"):
-        return _end(_SINGLE, data, start)
     level = len(quote).bit_length() - 1
-    if len(quote) != 2**level or level > _DEEPEST:
+    if quote.endswith(b"'"):
+        end = _end(_SINGLE, data, start)
+    elif len(quote) == 2**level and level <= _DEEPEST:
+        end = _end(quoted(level), data, start)
+    else:
         return None
-    end = _end(quoted(level), data, start)
     return None if compiled(_BETWEEN).fullmatch(data, start, end) else end
 
 
@@ -99,12 +102,17 @@ def literal_end(data: bytes, start: int) -> int:
 
 def is_mask(value: bytes) -> bool:
     """Whether a value only says that there is one, or none: `****`, `null`, `${PASSWORD}`, `<hidden>`."""
-    return len(value) <= _LONGEST_MASK and bool(compiled(_MASK).fullmatch(value.strip()))
+    return bool(compiled(_MASK).fullmatch(value.strip()))
+
+
+def is_pair(value: bytes) -> bool:
+    """Whether a value is the next pair, since there was none: `password= user=bob`."""
+    return bool(compiled(r"[A-Za-z_][\w.-]*=[^=].*").fullmatch(value))
 
 
 def is_word(value: bytes) -> bool:
     """Whether a value is a word of prose: `password: must …`."""
-    return len(value) <= _LONGEST_MASK and value.strip(b" .!?:").lower() in _WORDS
+    return value.strip(b" .!?:").lower() in _WORDS
 
 
 def _end(pattern: str, data: bytes, start: int) -> int:
