@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from logship.settings import Redact, RedactRule
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")
+_PLACED: Final = re.compile(r"(?<!\[)\^|\$|\\[AzQ]|\(\?P?<")
+"""What means another thing in a pattern that is searched in many texts at once, or with other patterns."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class _Own:
 
     name: str
     pattern: Any
-    anchor: str = ""
+    anchor: str
+    """The pattern itself; "" where each text has to be searched by itself."""
 
     def find(self, data: bytes) -> list[Span]:
         group = 1 if self.pattern.groups else 0
@@ -61,9 +64,13 @@ def _own(rule: RedactRule, index: int, settings: Redact, known: list[str]) -> _O
     if rule.name in known or any(other.name == rule.name for other in settings.rule[:index]):
         raise SettingsError(f"{place}.name': {rule.name!r} is taken; give the rule another name")
     try:
-        return _Own(rule.name, compiled(rule.pattern))
+        pattern = compiled(rule.pattern)
     except re2.error as error:
-        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+        reason = (
+            error.args[0].decode("utf-8", "replace") if error.args and isinstance(error.args[0], bytes) else str(error)
+        )
         raise SettingsError(
             f"{place}.pattern': {rule.pattern!r} is no RE2 ({reason}); it has no look-around and no back-references"
         ) from None
+    alone = _PLACED.search(rule.pattern) or pattern.match(b"")
+    return _Own(rule.name, pattern, "" if alone else rule.pattern)

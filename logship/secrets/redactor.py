@@ -114,9 +114,9 @@ class Redactor:
     def _candidates(self, readable: bytes) -> Iterable[int]:
         """The rules whose anchors stand in a text; all where RE2 gives up because it would take too much memory."""
         which = self._which.Match(readable) if self._which else None
-        if not which:
+        if not which and self._gate and self._gate.search(readable):
             return range(len(self._rules))
-        return [*(self._anchored[index] for index in which), *self._always]
+        return [*(self._anchored[index] for index in which or ()), *self._always]
 
     def _count(self, names: Sequence[str]) -> None:
         with self._lock:

@@ -100,9 +100,7 @@ def test_redactions_are_counted_by_rule() -> None:
 def test_threads_share_a_redactor() -> None:
     """No count is lost between them."""
     redactor = Redactor()
-    threads = [
-        threading.Thread(target=redactor.redact_many, args=(["password=a1", "clean"] * 200,)) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=redactor.redact_many, args=(["password=a1", "clean"] * 200,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
