@@ -12,6 +12,7 @@ from logship.errors import ExitCode
 
 if TYPE_CHECKING:
     from logship.forward.importing import ImportResult
+    from logship.secrets import Redactor
 
 
 @click.command()
@@ -40,7 +41,7 @@ def command(
 
     Reads plain and compressed logs, NDJSON of CloudWatch events, S3 exports, the output of
     `aws logs filter-log-events`, and what `logship store export --format ndjson` wrote, whose ids are kept.
-    Folders are searched whole.
+    Folders are searched whole. Secrets are taken out first, as [redact] of the settings says.
 
     Exit status 5: a file could not be read, or not to its end; everything else is stored.
     """
@@ -48,6 +49,7 @@ def command(
     from logship.forward.files import FileOptions
     from logship.forward.importing import import_paths
     from logship.parse import Parser
+    from logship.secrets import from_settings
     from logship.timerange import parse_time
     from logship.wiring import open_writer
 
@@ -55,6 +57,7 @@ def command(
     time_ms = parse_time(at, now_us=options.now_us()) // 1000 if at else None
     wanted = FileOptions(group=group, stream=stream, time_ms=time_ms, final=final)
     parser = Parser(lambda name: service or naming.service_of_group(name))
+    redactor = from_settings(options.settings().redact)
     target = options.chosen_store(store)
     progress, began = diagnostics.Progress(), time.monotonic()
     writer = open_writer(target, "import")
@@ -64,12 +67,15 @@ def command(
             writer,
             parser,
             wanted,
+            redact=redactor.redact if redactor else None,
             progress=lambda now: progress.show(f"{now.accepted + now.existing:,} records"),
         )
     finally:
         writer.close()
         progress.clear()
     _report(result, target.location, time.monotonic() - began)
+    if redactor and redactor.lines:
+        diagnostics.say(_redacted(redactor))
     return (
         ExitCode.DATA
         if any(error.exit_code == ExitCode.DATA for error in result.errors)
@@ -88,3 +94,12 @@ def _report(result: ImportResult, location: str, seconds: float) -> None:
         f"{result.accepted:,} records from {result.files:,} files into {location} in {seconds:.1f} s"
         + (f"; {result.existing:,} were there already" if result.existing else "")
     )
+
+
+def _redacted(redactor: Redactor) -> str:
+    counts = {name: count for name, count in redactor.counts.items() if count}
+    total = sum(counts.values())
+    by_rule = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+    secrets = f"{total:,} secrets" if total > 1 else "1 secret"
+    lines = f"{redactor.lines:,} lines" if redactor.lines > 1 else "1 line"
+    return f"{secrets} in {lines} {'were' if total > 1 else 'was'} redacted: {by_rule}"

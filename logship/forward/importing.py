@@ -46,9 +46,18 @@ def import_paths(
     parser: Parser,
     options: FileOptions,
     *,
+    redact: Callable[[str], str] | None = None,
     progress: Callable[[ImportResult], None] = lambda _: None,
 ) -> ImportResult:
     """Reads files and folders into a store. A file that cannot be read does not keep the others out.
+
+    Args:
+        paths: files, and folders that are searched whole.
+        writer: where records go.
+        parser: makes a record of one event.
+        options: how files without group, stream or times of their own are read.
+        redact: takes secrets out of a line; None leaves lines as they are. Records that a store gave out are left.
+        progress: told of each batch.
 
     Raises:
         StoreError, DiskFullError: the store cannot take more; what was committed before is there.
@@ -57,7 +66,7 @@ def import_paths(
     since_commit = 0
     for path in _found(paths, result):
         result.files += 1
-        records = _records(path, parser, options, result)
+        records = _records(path, parser, options, result, redact or _as_it_is)
         while batch := list(islice(records, _BATCH)):
             added = writer.add(batch)
             result.accepted += added.accepted
@@ -79,22 +88,37 @@ def _found(paths: Iterable[str], result: ImportResult) -> Iterator[Path]:
             result.errors.append(error)
 
 
-def _records(path: Path, parser: Parser, options: FileOptions, result: ImportResult) -> Iterator[Record]:
+def _as_it_is(line: str) -> str:
+    return line
+
+
+def _records(
+    path: Path, parser: Parser, options: FileOptions, result: ImportResult, redact: Callable[[str], str]
+) -> Iterator[Record]:
     try:
         for found in files.read_events(path, options):
-            yield _record(found, parser, result)
+            yield _record(found, parser, result, redact)
     except LogshipError as error:
         result.errors.append(error)
 
 
-def _record(found: FileEvent, parser: Parser, result: ImportResult) -> Record:
+def _record(found: FileEvent, parser: Parser, result: ImportResult, redact: Callable[[str], str]) -> Record:
     if found.record is not None:
         return found.record
-    record = parser.record(found.event, found.parsed)
-    if found.exact is not None:
-        record.shape = None
-        record.attributes[ORIGINAL_BASE64] = base64.b64encode(found.exact).decode()
     message = found.event.message
+    if found.exact is None:
+        record = parser.record(found.event, found.parsed, redacted=redact(message))
+    else:
+        exact = _redacted_bytes(found.exact, redact)
+        redacted = message if exact == found.exact else exact.decode("utf-8", "replace")
+        record = parser.record(found.event, found.parsed, redacted=redacted)
+        record.shape = None
+        record.attributes[ORIGINAL_BASE64] = base64.b64encode(exact).decode()
     if found.exact is not None or len(message) > _LONG or _CONTROL.search(message):
         result.strange += 1
     return record
+
+
+def _redacted_bytes(line: bytes, redact: Callable[[str], str]) -> bytes:
+    """A line that is no UTF-8, without its secrets and otherwise to the byte."""
+    return redact(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")

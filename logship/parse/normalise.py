@@ -32,6 +32,8 @@ _STREAMS: Final = 10_000
 """How many streams' last events are remembered, to link continuation lines; some 2 MB."""
 _LONGEST_PARSED: Final = 2**20
 """Longer lines are kept whole as text: CloudWatch has none, and files' need no fields."""
+_ID_CHARS: Final = 48
+"""The name of the handler's id, a quoted value and what lies between."""
 _TEXT_FORMATS: Final = (access_log.parse, postgres.parse, plain.parse)
 
 
@@ -72,7 +74,7 @@ class Parser:
         """The records of a batch, in less time than one by one.
 
         Args:
-            events: in the order of each stream.
+            events: in the order of each stream, with their messages as they arrived: ids do not depend on what is redacted.
             messages: their texts, if they are redacted already.
         """
         if messages is None:
@@ -87,7 +89,8 @@ class Parser:
                 group, name = event[0], event[1]
                 stream = self._stream(group, name)
             assert stream is not None
-            found = self._planned(event, message, stream)
+            hidden = message is not event[3] and _hides_id(event[3], message)
+            found = None if hidden else self._planned(event, message, stream)
             if isinstance(found, Record):
                 stream.first = found.id
             else:
@@ -108,14 +111,26 @@ class Parser:
             return self._plans.read_fields(fields, message, event, stream)
         return None
 
-    def record(self, event: LogEvent, parsed: Parsed | None = None) -> Record:
-        """The record of one event; `parsed` is what `parse_line` made of its redacted message, if that is known."""
-        message = self._redact(event.message) if self._redact else event.message
-        return self._record(event, message, parsed or parse_line(message), self._stream(event.group, event.stream))
+    def record(self, event: LogEvent, parsed: Parsed | None = None, *, redacted: str | None = None) -> Record:
+        """The record of one event.
+
+        Args:
+            event: with its message as it arrived, since ids do not depend on what is redacted.
+            parsed: what `parse_line` made of that message, if it is known.
+            redacted: the message without its secrets, if it is known; None has the parser's own redactor make it.
+        """
+        message = redacted
+        if message is None:
+            message = self._redact(event.message) if self._redact else event.message
+        if parsed is None or message is not event.message:
+            parsed = parse_line(message)
+        return self._record(event, message, parsed, self._stream(event.group, event.stream))
 
     def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: _Stream) -> Record:
         attributes = parsed.attributes
         handler_id = attributes.get(HANDLER_ID, "")
+        if message is not event.message and _hides_id(event.message, message):
+            handler_id = parse_line(event.message).attributes.get(HANDLER_ID, "")
         identity = record_id(
             event.timestamp_ms,
             event.group,
@@ -179,6 +194,12 @@ def _link(message: str, parsed: Parsed, identity: str, stream: _Stream) -> None:
             parsed.attributes[CONTINUES] = stream.first
         return
     stream.first = identity
+
+
+def _hides_id(message: str, redacted: str) -> bool:
+    """Whether redaction may have touched the id that our handler gave a line."""
+    at = message.find(HANDLER_ID)
+    return at >= 0 and message[at : at + _ID_CHARS] not in redacted
 
 
 def parse_line(message: str) -> Parsed:

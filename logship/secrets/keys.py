@@ -1,0 +1,165 @@
+"""Secrets behind their names: `password=…`, `api_key: …`, `"client_secret":"…"`, however deep the quotes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from logship.secrets import values
+from logship.secrets.patterns import Span, compiled, in_mark
+
+_CLOSE: Final = r"(?:\\*[\"']|%22|\]|%5[Dd])?"
+_SIGN: Final = r"(?::=|=>|==?|:|%3[AaDd])"
+_OPEN: Final = r"b?(?:\\*[\"']|%22)"
+_SUFFIX: Final = r"(?:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
+_LONGEST_PREFIX: Final = 24
+_COUNT_DIGITS: Final = 9
+_PLAIN: Final = b" \t\r\n\"'([{,;=:"
+
+
+class _Lead(NamedTuple):
+    """What stands before a value, taken apart."""
+
+    start: int
+    end: int
+    sign: str
+    """`=` or `:`; `%` where the pair is percent-encoded; a space where none stands."""
+    close: bytes
+    """The quote that ended the name, with its backslashes."""
+    open: bytes
+    """The quote that begins the value, likewise."""
+    spaced: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A secret that is the value of a key."""
+
+    name: str
+    keys: str
+    """RE2 of the ends of the keys' names, in any case."""
+    not_after: tuple[str, ...] = ()
+    """Words of the key before these ends that make something else of it."""
+    not_value: str = ""
+    """RE2 of whole values that are no secrets, although the key is right."""
+    shortest: int = 6
+    """Values of fewer bytes are no secrets."""
+    numbers: bool = False
+    """Whether a number of a few digits is a secret and not a count."""
+    prose: bool = True
+    """Whether the key is a word that is also used in sentences, `unexpected token: end`: then `key:value` without a
+    space, and a word of letters alone behind `key: `, are none."""
+
+    @property
+    def anchor(self) -> str:
+        """Name and sign, a name and a quoted value as in SQL's `PASSWORD 'x'`, or a flag and a word."""
+        key = f"(?i:{self.keys}){_SUFFIX}"
+        return rf"{key}(?:{_CLOSE}[ \t]*(?:[:=]|%3[AaDd])|[ \t]+\\*')|--(?:[a-z0-9]+-)*(?i:{self.keys})[ \t]"
+
+    @cached_property
+    def _lead(self) -> str:
+        key = f"(?i:{self.keys}){_SUFFIX}"
+        pair = rf"{key}{_CLOSE}[ \t]*{_SIGN}(?:\s*\[?\s*{_OPEN}|[ \t]*(?:%20)*)"
+        return rf"{pair}|{key}[ \t]+\\*'|--(?:[a-z0-9]+-)*(?i:{self.keys})[ \t]+(?:{_OPEN})?"
+
+    def find(self, data: bytes) -> list[Span]:
+        """Where such secrets stand."""
+        found: list[Span] = []
+        at = known = 0
+        pattern = compiled(self._lead)
+        while match := pattern.search(data, at):
+            lead = _taken_apart(data, *match.span())
+            at = lead.end
+            if in_mark(data, lead.start) or self._is_something_else(data, lead):
+                continue
+            end, known = _value_end(data, lead, known)
+            if end > at and self._accepted(data, lead, data[at : min(end, at + values.LONGEST_JUDGED + 1)]):
+                is_number = lead.close.endswith(b'"') and not lead.open and values.literal_end(data, at) == end
+                found.append(Span(at, end, lead.close if is_number else b""))
+                at = end
+        return found
+
+    def _is_something_else(self, data: bytes, lead: _Lead) -> bool:
+        before = data[max(0, lead.start - _LONGEST_PREFIX) : lead.start]
+        if self.prose and not lead.spaced and (lead.sign, lead.open, lead.close) == (":", b"", b""):
+            return True
+        return bool(self.not_after) and bool(compiled(self._other_names).search(before))
+
+    @cached_property
+    def _other_names(self) -> str:
+        words, humps = "|".join(self.not_after), "|".join(word.capitalize() for word in self.not_after)
+        return rf"(?:(?:\A|[^A-Za-z])(?i:{words})|[a-z0-9](?:{humps}))[_. -]?\z"
+
+    def _accepted(self, data: bytes, lead: _Lead, value: bytes) -> bool:
+        """`value` is all of it, or so much that it is longer than anything that is refused."""
+        if len(value) > values.LONGEST_JUDGED:
+            return True
+        if len(value) < self.shortest or values.is_mask(value) or values.is_word(value):
+            return False
+        if lead.sign == "=" and lead.spaced and values.is_pair(value):
+            return False
+        if not self.numbers and value.isdigit() and len(value) <= _COUNT_DIGITS:
+            return False
+        if self.prose and lead.sign == ":" and not lead.open and value.isalpha():
+            return data[lead.start - 1 : lead.start] not in _PLAIN
+        return not self.not_value or not compiled(self.not_value).fullmatch(value)
+
+
+def _taken_apart(data: bytes, start: int, end: int) -> _Lead:
+    text = data[start:end]
+    head = text.removesuffix(b"%22") if text.endswith(b"%22") else _without_quote(text)
+    sign = "%" if b"%3" in head else "=" if b"=" in head else ":" if b":" in head else " "
+    double, single = head.find(b'"'), head.find(b"'")
+    name = head[: max(double, single) + 1]
+    close = name[len(_without_quote(name)) :]
+    return _Lead(start, end, sign, close, text[len(head) :], text[-1:].isspace())
+
+
+def _without_quote(text: bytes) -> bytes:
+    return text[:-1].rstrip(b"\\") if text.endswith((b'"', b"'")) else text
+
+
+def _value_end(data: bytes, lead: _Lead, known: int) -> tuple[int, int]:
+    """The value's end, and how far a run of bare pairs goes that it stands in."""
+    start = lead.end
+    if lead.open:
+        return values.quoted_end(data, start, lead.open) or start, known
+    if lead.sign == "%":
+        return values.percent_end(data, start), known
+    if lead.close and (end := values.literal_end(data, start)) > start:
+        return end, known
+    end = values.bare_end(data, start, known)
+    return values.pair_within(data, start, end, ":" if lead.sign == ":" else "="), max(known, end)
+
+
+_PAGING: Final = (
+    "next", "page", "paging", "pagination", "continuation", "continue", "sync", "cursor", "start", "prev", "previous",
+    "last", "end", "forward", "backward", "sequence", "cancel", "cancellation", "unexpected", "resume", "scroll", "eos",
+    "bos", "pad", "stop", "mask", "sep", "cls", "unk", "special", "request", "idempotency",
+)  # fmt: skip
+"""What says where a list goes on, which word a parser met, or that a request is the same as before."""
+
+RULES: Final = (
+    Named(name="aws-secret-key", keys="secret[_-]?access[_-]?key", prose=False),
+    Named(name="aws-session-token", keys="(?:session|security)[_-]?token", prose=False),
+    Named(
+        name="password",
+        keys="passw(?:or)?d|passwort|passphrase|passcode|identified by",
+        shortest=1,
+        numbers=True,
+        prose=False,
+    ),
+    Named(name="password", keys="pwd", not_value=r"[/~.].*|[A-Za-z]:[\\/].*", shortest=1, numbers=True, prose=False),
+    Named(name="password", keys="[_-]pass", shortest=4, prose=False),
+    Named(
+        name="api-key",
+        keys="api[_ -]?key|(?:access|account|auth|subscription)[_-]?key",
+        prose=False,
+    ),
+    Named(
+        name="secret",
+        keys="secret|secret[_-]?key(?:[_-]?base)?|(?:private|signing|encryption|master|shared)[_-]?key|sharedaccesssignature",
+    ),
+    Named(name="token", keys="token", not_after=_PAGING),
+)

@@ -1,0 +1,107 @@
+"""Secrets that show themselves: by a prefix that nothing else has, or by the words that stand around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from logship.secrets.patterns import Span, compiled, in_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_JUDGED: Final = 256
+"""Longer secrets are never refused."""
+
+
+def _any_secret(lead: bytes, secret: bytes) -> bool:
+    del lead, secret
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A secret after something that leads to it."""
+
+    name: str
+    anchor: str
+    """RE2 that stands in every line with such a secret, and in few others."""
+    lead: str = ""
+    """RE2 of what stands before the secret and stays; empty where the secret shows itself."""
+    secret: str
+    """RE2 of the secret. It takes the longest run, so that none of it is left behind."""
+    stays: bytes = b""
+    """What the secret's pattern may end with that is no part of it."""
+    accepts: Callable[[bytes, bytes], bool] = field(default=_any_secret)
+    """Whether lead and secret are meant so. It is asked about short ones alone, since what is refused is read again."""
+
+    def find(self, data: bytes) -> list[Span]:
+        """Where such secrets stand."""
+        lead, secret = compiled(self.lead or self.secret), compiled(self.secret)
+        found: list[Span] = []
+        at = 0
+        while match := lead.search(data, at):
+            start, end = match.span()
+            at = end
+            if self.lead:
+                tail = secret.match(data, end)
+                start, end = end, tail.end() if tail else end
+            if self.stays and data.endswith(self.stays, start, end):
+                end -= len(self.stays)
+            if end > start and not in_mark(data, start) and self._accepted(match.group(), data, start, end):
+                found.append(Span(start, end))
+                at = end
+        return found
+
+    def _accepted(self, lead: bytes, data: bytes, start: int, end: int) -> bool:
+        return end - start > _JUDGED or self.accepts(lead, data[start:end])
+
+
+def _key_id_and_secret(lead: bytes, secret: bytes) -> bool:
+    """Forty characters of base64 are a secret key; forty of lower-case hex are somebody's digest."""
+    del lead
+    return bool(secret.strip(b"0123456789abcdef"))
+
+
+def _token(name: str, prefix: str, rest: str) -> Shown:
+    return Shown(name=name, anchor=prefix + rest, secret=prefix + rest)
+
+
+_PEM_TEXT: Final = r"(?:[A-Za-z0-9+/=:,.()@_\s]|-[A-Za-z0-9]|\\+[nrt/])"
+_PEM_LONG: Final = r"(?:(?:\s|\\+[nrt])*[A-Za-z0-9+/=]{16,})"
+_PEM_SHORT: Final = r"(?:(?:[ \t]*[\r\n]+|\\+[nr])+[A-Za-z0-9+/]{1,15}={0,2})"
+_PEM: Final = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+
+RULES: Final = (
+    Shown(
+        name="private-key",
+        anchor="-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
+        lead=_PEM,
+        # Up to the END line; where that is missing, as many long runs of base64 as follow, and a last short one.
+        secret=rf"{_PEM_TEXT}+-----END|{_PEM_LONG}+{_PEM_SHORT}?",
+        stays=b"-----END",
+    ),
+    Shown(
+        name="aws-access-key-id",
+        anchor="A[KS]IA[A-Z0-9]{16}",
+        secret="A[KS]IA[A-Z0-9]{16,}",
+    ),
+    Shown(
+        name="aws-secret-key",
+        anchor="A[KS]IA[A-Z0-9]{16}",
+        lead=r"A[KS]IA[A-Z0-9]{16,}[,:;|/\s\"'\\]{1,8}",
+        secret="[A-Za-z0-9/+]{40}",
+        accepts=_key_id_and_secret,
+    ),
+    _token("aws-session-token", "(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz)", r"(?:[A-Za-z0-9/+=_-]|%2[BbFf]|%3[Dd]){32,}"),
+    _token("jwt", r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.", r"[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"),
+    _token("github-token", "(?:gh[pousr]_|github_pat_)", "[A-Za-z0-9_]{30,}"),
+    _token("gitlab-token", "gl(?:pat|rt|dt|ptt|cbt|soat)-", "[A-Za-z0-9_.-]{20,}"),
+    _token("slack-token", r"(?:xox[abcdeoprs]-|xapp-|hooks\.slack\.com\\*/services\\*/)", r"[A-Za-z0-9/\-]{10,}"),
+    _token("stripe-key", "(?:[rs]k_(?:live|test)_|whsec_)", "[A-Za-z0-9]{16,}"),
+    _token("google-key", "(?:AIza|GOCSPX-)", "[A-Za-z0-9_-]{24,}"),
+    _token("npm-token", "npm_", "[A-Za-z0-9]{36,}"),
+    _token("pypi-token", "pypi-AgE", "[A-Za-z0-9_-]{32,}"),
+    _token("sendgrid-key", r"SG\.", r"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+)
+"""Prefixes are those that the vendors document for secret scanning."""

@@ -1,0 +1,125 @@
+"""Where the value behind a name ends, in each of the ways that logs write one, and which values are none."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Final
+
+from logship.secrets.patterns import compiled
+
+_HARD: Final = r"[^\s\"'`\\&,;|(){}\[\]<>]"
+"""What a bare value is made of."""
+_SOFT: Final = r"[&,;|)}\]'>]"
+"""What is part of a bare value if more of it follows: `p,w` is a password, `p, w` is not."""
+_ESCAPE: Final = r"\\+(?:u(?:0[^0]|[1-9a-fA-F]|00[013-9a-fA-F]|002[0-57-9a-fA-F])|[^nrtu\"'\\\s])"
+"""An escape of the JSON string around a bare value, unless it stands for space, a quote or `&`."""
+_FIRST: Final = rf"(?:{_HARD}|{_ESCAPE})"
+_BARE: Final = rf"{_FIRST}(?:{_HARD}|{_ESCAPE}|{_SOFT}+{_HARD}|[(\[{{]+[A-Za-z0-9]|\"[A-Za-z0-9])*"
+_NEXT_PAIR: Final = r"{soft}+[\"']?[A-Za-z_][\w.%\[\]-]{{0,63}}[\"']?[{sign}]"
+_SINGLE: Final = r"(?:[^'\"\\]|\\+[^\"\\]|\"[^,:}\]\s\"'\\])*"
+_PERCENT: Final = r"(?:[^%&\s\"'\\]|%(?:[013-9A-Fa-f][0-9A-Fa-f]|2[013-57-9AaBbD-Fd-f]))*"
+"""A percent-encoded value, up to the code of a quote, `&` or a comma."""
+_LITERAL: Final = r"-?[0-9][0-9.eE+-]*|true|false|null"
+_AFTER_LITERAL: Final = b",}] \t\r\n\\"
+_DEEPEST: Final = 3
+"""JSON within JSON within JSON within JSON: seven backslashes before each quote."""
+_BETWEEN: Final = r"\s*(?:[,:}\]][\s,:{}\[\]0-9eE+.\-truefalsnTFNo\\]*)?"
+"""What stands between two strings of JSON or of a Python value: then the quote before it ended a string, and began no value."""
+_MASK: Final = (
+    r"[*.#\x{2022}\x{25cf}-]+|[xX]{3,}|<[\w .:-]*>|\[[\w .:-]*\]|\([\w .:-]*\)|\{\{? ?[\w.]* ?\}?\}|"
+    r"\$[({][\w.:/-]*[)}]?|\$[A-Z][A-Z0-9_]*|%s|%\(\w+\)s|%[A-Z_]+%|\\*[\"']{0,2}|"
+    r"(?i:null|none|nil|undefined|nan|true|false|yes|n/a|redacted|filtered|masked|hidden|removed)|"
+    r"arn:.*|(?:env|file|ssm|secretsmanager|keyring|vault):.*"
+)
+LONGEST_JUDGED: Final = 200
+"""Longer values are secrets, whatever they look like."""
+_WORDS: Final = frozenset(
+    b"a an and are as at bad be bearer been blank but by can cannot changed correct denied did does empty "
+    b"expected expired expires failed failure field for found from given had has have id if in incorrect "
+    b"input invalid is it length long match matches may mismatch missing must no none not object of ok on "
+    b"only optional or please provided rejected required reset reused set shall short should size string "
+    b"text that the this to too type unexpected unknown unset updated used user valid value was weak will "
+    b"with without wrong you your".split()
+)
+"""Words that follow `password:` in prose."""
+
+
+@cache
+def quoted(level: int) -> str:
+    """RE2 of what stands between double quotes in JSON that is `level` strings deep in other JSON.
+
+    Each level doubles the backslashes: the quotes of that depth have 2**level - 1 before them, and one within the
+    value has 2 * 2**level - 1, or that and whole pairs more. Fewer end an outer string, where the value is cut off.
+    """
+    inner = 2 ** (level + 1) - 1
+    return rf"(?:[^\"\\]|\\+[^\"\\]|\\{{{inner}}}(?:\\{{{inner + 1}}})*\")*(?:\\{{{inner + 1}}})*"
+
+
+def quoted_end(data: bytes, start: int, quote: bytes) -> int | None:
+    """The end of a value behind `quote`, a double or single one with its backslashes; None where it is no quote."""
+    if quote.startswith(b"%"):
+        return _end(_PERCENT, data, start)
+    level = len(quote).bit_length() - 1
+    if quote.endswith(b"'"):
+        end = _end(_SINGLE, data, start)
+    elif len(quote) == 2**level and level <= _DEEPEST:
+        end = _end(quoted(level), data, start)
+    else:
+        return None
+    return None if compiled(_BETWEEN).fullmatch(data, start, end) else end
+
+
+def bare_end(data: bytes, start: int, known: int) -> int:
+    """The end of a value without quotes, further pairs in the same run included; `start` if there is no value.
+
+    Args:
+        data: the UTF-8 of a text.
+        start: where the value begins.
+        known: where the value before it would have ended if no pair had been found in it; 0 if there was none.
+            It spares reading a run of pairs again from each of them, which would cost the square of its length.
+    """
+    if known <= start:
+        return _end(_BARE, data, start)
+    return known if _end(_FIRST, data, start) > start else start
+
+
+def percent_end(data: bytes, start: int) -> int:
+    """The end of a percent-encoded value; `start` if there is none."""
+    return _end(_PERCENT, data, start)
+
+
+def pair_within(data: bytes, start: int, end: int, sign: str) -> int:
+    """Where the next `name=` or `name:` begins that was read as a part of a bare value; `end` if there is none."""
+    found = compiled(_NEXT_PAIR.format(soft=_SOFT, sign=sign)).search(data, start, end)
+    return int(found.start()) if found else end
+
+
+def literal_end(data: bytes, start: int) -> int:
+    """The end of a number, a boolean or null of JSON; `start` if none stands there."""
+    end = _end(_LITERAL, data, start)
+    return end if data[end : end + 1] in _AFTER_LITERAL else start
+
+
+def is_mask(value: bytes) -> bool:
+    """Whether a value only says that there is one, or none: `****`, `null`, `${PASSWORD}`, `<hidden>`."""
+    return bool(compiled(_MASK).fullmatch(value.strip()))
+
+
+def is_pair(value: bytes) -> bool:
+    """Whether a value is the next pair, since there was none: `password= user=bob`."""
+    return bool(compiled(r"[A-Za-z_][\w.-]*=[^=].*").fullmatch(value))
+
+
+def is_word(value: bytes) -> bool:
+    """Whether a value is a word of prose: `password: must …`."""
+    return value.strip(b" .!?:").lower() in _WORDS
+
+
+def _end(pattern: str, data: bytes, start: int) -> int:
+    found = _whole(pattern).match(data, start)
+    return int(found.end()) if found else start
+
+
+@cache
+def _whole(pattern: str) -> Any:
+    return compiled(f"(?s:{pattern})")

@@ -1,0 +1,169 @@
+"""What is a secret and what only looks like one, line by line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from logship.secrets import BUILT_IN, Redactor
+
+REDACTOR = Redactor()
+KEY_ID = "AKIAIOSFODNN7EXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_DEF-123"
+PEM_TEXT = "MIIEpAIBAAKCAQEA7bq8MIIEpAIBAAKCAQEA7bq8\nqS1vpTVs5ZkLu3x4Gg==\n"
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCD"
+
+SECRETS = [
+    # Keys of AWS.
+    (f"using {KEY_ID} now", "using [redacted:aws-access-key-id] now"),
+    ('{"AccessKeyId":"ASIAIOSFODNN7EXAMPLE"}', '{"AccessKeyId":"[redacted:aws-access-key-id]"}'),
+    (f"X-Amz-Credential={KEY_ID}%2F20261123", "X-Amz-Credential=[redacted:aws-access-key-id]%2F20261123"),
+    (f"aws_secret_access_key = {SECRET_KEY}", "aws_secret_access_key = [redacted:aws-secret-key]"),
+    (f'{{"SecretAccessKey": "{SECRET_KEY}"}}', '{"SecretAccessKey": "[redacted:aws-secret-key]"}'),
+    (f"AWS_SECRET_ACCESS_KEY={SECRET_KEY} x", "AWS_SECRET_ACCESS_KEY=[redacted:aws-secret-key] x"),
+    (f"{KEY_ID}:{SECRET_KEY}", "[redacted:aws-access-key-id]:[redacted:aws-secret-key]"),
+    ("aws_session_token=FwoGZXIvYXdzEBYaDK", "aws_session_token=[redacted:aws-session-token]"),
+    ("x-amz-security-token: IQoJb3JpZ2luX2VjEJr", "x-amz-security-token: [redacted:aws-session-token]"),
+    ("?X-Amz-Security-Token=IQoJb3Jp%2FZ2lu&X-Amz-Date=1", "?X-Amz-Security-Token=[redacted:aws-session-token]&X-Amz-Date=1"),
+    ("got IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJG end", "got [redacted:aws-session-token] end"),
+    # Private keys.
+    (f"-----BEGIN RSA PRIVATE KEY-----\n{PEM_TEXT}-----END RSA PRIVATE KEY-----\nnext",
+     "-----BEGIN RSA PRIVATE KEY-----[redacted:private-key]-----END RSA PRIVATE KEY-----\nnext"),
+    (json.dumps({"k": f"-----BEGIN PRIVATE KEY-----\n{PEM_TEXT}-----END PRIVATE KEY-----", "x": 1}),
+     '{"k": "-----BEGIN PRIVATE KEY-----[redacted:private-key]-----END PRIVATE KEY-----", "x": 1}'),
+    (json.dumps(json.dumps({"k": f"-----BEGIN EC PRIVATE KEY-----\n{PEM_TEXT}-----END EC PRIVATE KEY-----"})),
+     json.dumps(json.dumps({"k": "-----BEGIN EC PRIVATE KEY-----[redacted:private-key]-----END EC PRIVATE KEY-----"}))),
+    (f"key:\n-----BEGIN OPENSSH PRIVATE KEY-----\n{PEM_TEXT}", "key:\n-----BEGIN OPENSSH PRIVATE KEY-----[redacted:private-key]\n"),
+    ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F\n\nMIIEpAIBAAKC\n-----END RSA PRIVATE KEY-----",
+     "-----BEGIN RSA PRIVATE KEY-----[redacted:private-key]-----END RSA PRIVATE KEY-----"),
+    # Headers.
+    (f"cookie {JWT}; path=/", "cookie [redacted:jwt]; path=/"),
+    (f'{{"id":"{JWT}"}}', '{"id":"[redacted:jwt]"}'),
+    ("Authorization: Bearer mF_9.B5f-4.1JqM", "Authorization: Bearer [redacted:bearer]"),
+    ("authorization=bearer abcdef", "authorization=bearer [redacted:bearer]"),
+    ('{"Authorization":["Bearer abc123"],"n":1}', '{"Authorization":["Bearer [redacted:bearer]"],"n":1}'),
+    (r'{"m":"{\"authorization\":\"Bearer abc123\"}"}', r'{"m":"{\"authorization\":\"Bearer [redacted:bearer]\"}"}'),
+    ("curl -H 'Authorization: Bearer abc123' https://x", "curl -H 'Authorization: Bearer [redacted:bearer]' https://x"),
+    ("[(b'authorization', b'Bearer abc123')]", "[(b'authorization', b'Bearer [redacted:bearer]')]"),
+    ("sent Bearer mF9B5f41JqMmF9B5f41JqM", "sent Bearer [redacted:bearer]"),
+    ("Authorization: Basic YWxhZGRpbjpvcGVuc2VzYW1l", "Authorization: Basic [redacted:basic-auth]"),
+    ('{"authorization":"Basic YWxhZGRpbjpvcGVuc2VzYW1l"}', '{"authorization":"Basic [redacted:basic-auth]"}'),
+    ('curl -H "Authorization: Basic YTpi" x', 'curl -H "Authorization: Basic [redacted:basic-auth]" x'),
+    ("header Basic YWxhZGRpbjpvcGVuc2VzYW1l", "header Basic [redacted:basic-auth]"),
+    ("curl -u admin:hunter2 https://x", "curl -u admin:[redacted:basic-auth] https://x"),
+    ("Authorization: Token 9944b09199c62bcf9418ad846dd0e4bb", "Authorization: Token [redacted:authorization]"),
+    # URLs.
+    ("postgres://bob:s3cr3t@db/shop", "postgres://bob:[redacted:url-password]@db/shop"),
+    ("redis://:pw@cache:6379/0", "redis://:[redacted:url-password]@cache:6379/0"),
+    ("amqp://a:p@ss@mq/", "amqp://a:[redacted:url-password]@mq/"),
+    ("amqp://a:pa/ss@mq/", "amqp://a:[redacted:url-password]@mq/"),
+    (r'{"u":"https:\/\/a:pw@h\/x"}', r'{"u":"https:\/\/a:[redacted:url-password]@h\/x"}'),
+    # Pairs.
+    ("password=hunter2 user=bob", "password=[redacted:password] user=bob"),
+    ("password=hunter2,user=bob", "password=[redacted:password],user=bob"),
+    ("Password: hunter2", "Password: [redacted:password]"),
+    ("password: swordfish", "password: [redacted:password]"),
+    ("User(name=a, passwd=x1)", "User(name=a, passwd=[redacted:password])"),
+    ("password=p,w;x)y", "password=[redacted:password]"),
+    ('password="two words" next', 'password="[redacted:password]" next'),
+    (r'password="a\"b" next', 'password="[redacted:password]" next'),
+    ("MYSQL_PWD=x1 PGPASSWORD='y'", "MYSQL_PWD=[redacted:password] PGPASSWORD='[redacted:password]'"),
+    ("SMTP_PASS=hunter2", "SMTP_PASS=[redacted:password]"),
+    ("$ummer: password=$ummer2024", "$ummer: password=[redacted:password]"),
+    ("ALTER USER bob WITH PASSWORD 'hunter2'", "ALTER USER bob WITH PASSWORD '[redacted:password]'"),
+    ("run --db-password hunter2 --host x", "run --db-password [redacted:password] --host x"),
+    ("run --password=hunter2", "run --password=[redacted:password]"),
+    ('{"password":"hunter2","user":"bob"}', '{"password":"[redacted:password]","user":"bob"}'),
+    ('{"newPassword" : "hun\\"ter2\\\\" , "n":1}', '{"newPassword" : "[redacted:password]" , "n":1}'),
+    ('{"password":1234,"l":[{"pwd":-5.5e3},7]}', '{"password":"[redacted:password]","l":[{"pwd":"[redacted:password]"},7]}'),
+    (r'{"m":"{\"password\":\"hun\\\"ter2\",\"n\":1}"}', r'{"m":"{\"password\":\"[redacted:password]\",\"n\":1}"}'),
+    (r'{"m":"{\"password\":77}"}', r'{"m":"{\"password\":\"[redacted:password]\"}"}'),
+    (r'{"m":"said password=abc\nuser=bob"}', r'{"m":"said password=[redacted:password]\nuser=bob"}'),
+    (r'{"m":"?password=abc\u0026user=bob"}', r'{"m":"?password=[redacted:password]\u0026user=bob"}'),
+    ("{'password': 'hunter2', 'n': 1}", "{'password': '[redacted:password]', 'n': 1}"),
+    (""":password=>"hunter2", :n=>1""", """:password=>"[redacted:password]", :n=>1"""),
+    ("GET /login?user=a&password=hun%20ter2&x=1", "GET /login?user=a&password=[redacted:password]&x=1"),
+    ("user[password]=hunter2&n=1", "user[password]=[redacted:password]&n=1"),
+    ("user%5Bpassword%5D=hunter2&n=1", "user%5Bpassword%5D=[redacted:password]&n=1"),
+    ("q=password%3Dhunter2%26user%3Dbob", "q=password%3D[redacted:password]%26user%3Dbob"),
+    ("%22password%22%3A%22hunter2%22%2C", "%22password%22%3A%22[redacted:password]%22%2C"),
+    ("client_secret=s3cr3tvalue", "client_secret=[redacted:secret]"),
+    ('{"clientSecret":"abcdefgh"}', '{"clientSecret":"[redacted:secret]"}'),
+    ("x-api-key: 12ab34cd", "x-api-key: [redacted:api-key]"),
+    ("AccountKey=abcdefgh123==;EndpointSuffix=x", "AccountKey=[redacted:api-key];EndpointSuffix=x"),
+    ("access_token=ya29abcdef&next=1", "access_token=[redacted:token]&next=1"),
+    ('{"refreshToken":"abc-123-def","n":1}', '{"refreshToken":"[redacted:token]","n":1}'),
+    ('{"backend_token":"abc-123-def"}', '{"backend_token":"[redacted:token]"}'),
+    ("héllo password=日本語 ünd", "héllo password=[redacted:password] ünd"),
+    # Vendors.
+    (f"ghp_{LETTERS[:36]}", "[redacted:github-token]"),
+    (f"github_pat_{LETTERS}", "[redacted:github-token]"),
+    ("glpat-abcdefghij0123456789", "[redacted:gitlab-token]"),
+    ("xoxb-123456789012-abcdef", "[redacted:slack-token]"),
+    ("sk_live_abcdefghij0123456789", "[redacted:stripe-key]"),
+    (f"AIza{LETTERS[:35]}", "[redacted:google-key]"),
+    (f"npm_{LETTERS[:36]}", "[redacted:npm-token]"),
+    ("SG.abcdefghijklmnop_-12.abcdefghijklmnop_-123456", "[redacted:sendgrid-key]"),
+    (f"pypi-AgE{LETTERS}", "[redacted:pypi-token]"),
+]  # fmt: skip
+
+FALSE_ALARMS = [
+    '{"password_reset": true, "passwordChanged":"yes","has_password":false}',
+    "token_count=12 tokens=512 max_tokens=4096 tokenizer=bpe",
+    '{"token_type":"bearer","token":12,"expires_in":3600}',
+    "Basic usage of the command", "basic auth is off", "Bearer token is missing", "Bearer authentication-required-here",
+    'WWW-Authenticate: Bearer realm="x", error="invalid_token"',
+    "password=", "password= user=bob", 'password="" x', "password='' x", '{"password":"","x":1}', '{"password":null}',
+    "password: ****", 'password="xxxx"', "password=[FILTERED]", 'password="<hidden>"', "password: ${DB_PASSWORD}",
+    "password=$DB_PASSWORD", "password=%(password)s", '{"password":"[redacted:password]"}',
+    "calling secretsmanager", "author=bob authority=x authorization failed", "Authorization: required",
+    "d41d8cd98f00b204e9800998ecf8427e 550e8400-e29b-41d4-a716-446655440000 5b27baf9c1d24a0e8f3b6d7e9a012345",
+    "commit da39a3ee5e6b4b0d3255bfef95601890afd80709", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    f"{KEY_ID[:-1]}", "BAKIA1", "AKIA",
+    '{"next_token": null, "nextToken":"abcdefghijk","NextForwardToken":"f/3456789","page_token":"abcdefg1"}',
+    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf",
+    '{"secret":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/db-AbCdEf"}',
+    "password: must be at least 8 characters", "Invalid password: incorrect.", '{"password":"required"}',
+    "unexpected token: SELECT at line 1", "Unexpected token: '<'", "token: expected", "cache session:token:42",
+    "PWD=/home/app OLDPWD=/", '{"pwd":"/srv/app"}',
+    "http://localhost:8080/users/@me", "https://example.com/a:b@c", "mailto:a@b.c", "git@github.com:a/b.git",
+    "-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA7bq8\n-----END CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----",
+    "eyJhbGciOiJIUzI1NiJ9", "a.b.c", "passed=3 first_pass=12 pass: 3, fail: 0", "keyboard: qwerty key=value",
+    '{"msg":"bad password:","x":"y"}', '{"msg":"no password: ","n":[1,{"x":"y"}]}', '["token=",1,2,"x"]',
+    r'{"m":"{\"a\":\"password:\",\"b\":\"c\"}"}', "{'msg': 'bad password:', 'x': 'y'}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "clean"), SECRETS, ids=range(len(SECRETS)))
+def test_a_secret_is_taken_out(line: str, clean: str) -> None:
+    """The secret goes, whatever stands around it stays."""
+    assert REDACTOR.redact(line) == clean
+
+
+@pytest.mark.parametrize("line", FALSE_ALARMS, ids=range(len(FALSE_ALARMS)))
+def test_what_only_looks_like_a_secret_stays(line: str) -> None:
+    """The very same text comes back."""
+    assert REDACTOR.redact(line) is line
+
+
+@pytest.mark.parametrize(("line", "clean"), SECRETS, ids=range(len(SECRETS)))
+def test_a_secret_is_taken_out_of_strings_of_json(line: str, clean: str) -> None:
+    """A line that another program puts into JSON, and that into JSON again, keeps its secret no better."""
+    for layers in (1, 2):
+        deep, expected = line, clean
+        for _ in range(layers):
+            deep, expected = json.dumps({"a": deep, "b": 1}), json.dumps({"a": expected, "b": 1})
+        found = json.loads(REDACTOR.redact(deep))
+        for _ in range(layers - 1):
+            found = json.loads(found["a"])
+
+        assert (found["a"], found["b"]) == (clean, 1)
+
+
+def test_every_rule_has_a_case() -> None:
+    """No built-in rule stands untested."""
+    assert {rule.name for rule in BUILT_IN} == {
+        name for name in REDACTOR.counts if any(f"[redacted:{name}]" in clean for _, clean in SECRETS)
+    }
