@@ -77,6 +77,11 @@ class Preparer:
         records = [record(event) for event in events]
         return self._rules.apply(records) if self._rules else records
 
+    def clean(self, event: LogEvent) -> LogEvent:
+        """The event as it may be kept: redacted. Nothing is counted."""
+        [message] = self._redact_many([event.message]) if self._redact_many else [event.message]
+        return event._replace(message=self._parser.redacted(message))
+
     def alone(self, event: LogEvent, *, continues: str = "") -> Record | None:
         """The record of an event that comes out of its order, such as a dead letter; None where a rule leaves it out.
 
