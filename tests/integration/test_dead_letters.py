@@ -179,11 +179,11 @@ def test_a_forwarder_that_holds_the_store_takes_them(place: Path) -> None:
 
 def test_a_replay_that_is_killed_is_done_again(tmp_path: Path) -> None:
     """kill -9 whenever it likes: every letter ends up in the store once, and none is left."""
-    total = 7_000
+    total = 8_000
     keep(tmp_path, *(letter(number) for number in range(total)))
     command = [sys.executable, "-m", "logship", "dead-letters", "replay", "--all", "--store", "./data"]
     kills = 0
-    for share in (0.75, 0.4, 0.1):
+    for share in (0.8, 0.6, 0.4):
         running = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE)
         while running.poll() is None and left(tmp_path) > total * share:
             time.sleep(0.01)
