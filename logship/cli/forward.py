@@ -39,10 +39,9 @@ def command(
 
     Stops cleanly on SIGTERM and Ctrl-C, and goes on where it stopped, also after being killed.
     """
-    from logship import naming
     from logship.cloudwatch.client import logs_client
+    from logship.forward.prepare import prepare_of
     from logship.forward.run import ForwardOptions, forward_groups
-    from logship.parse import Parser
     from logship.settings import Source
     from logship.timerange import parse_time
     from logship.wiring import is_remote, open_writer
@@ -60,18 +59,19 @@ def command(
         once=once,
         store=place,
     )
+    prepare = prepare_of(settings)
     stop = _stop_on_signals()
     client = logs_client(region=region or source.region)
     writer = open_writer(target, "forward", long_running=True)
     try:
-        parser = Parser(naming.service_of_group)
-        done = forward_groups(client, writer, parser, wanted, stop=stop, say=diagnostics.say)
+        done = forward_groups(client, writer, prepare, wanted, stop=stop, say=diagnostics.say)
     finally:
         writer.close()
-    counts = done.counts
+    counts, left_out = done.counts, sum(rule.dropped + rule.sampled_out for rule in prepare.counts().rules)
     diagnostics.say(
         f"{counts.stored:,} records stored from {len(done.groups)} log groups"
         + (f"; {counts.existing:,} were there already" if counts.existing else "")
+        + (f"; rules left out {left_out:,}" if left_out else "")
         + (f"; {counts.rejected:,} cannot be stored, see: logship dead-letters list" if counts.rejected else "")
     )
 

@@ -14,6 +14,7 @@ from logship.cli import diagnostics
 _COMMANDS: Final = {
     "demo": ("logship.cli.demo", "The whole pipeline on this machine, with a slow incident in it."),
     "forward": ("logship.cli.forward", "Stream log groups of CloudWatch Logs into the store."),
+    "dead-letters": ("logship.cli.dead_letters", "What the store could not take: list, show, replay, drop."),
     "import": ("logship.cli.importing", "Files into the store: logs, exports, CloudWatch events."),
     "search": ("logship.cli.search", "Find records across all services."),
     "fields": ("logship.cli.fields", "Which fields records have, how often, and their values."),

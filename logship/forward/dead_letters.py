@@ -1,4 +1,4 @@
-"""Events that the store can never take, kept with the reason until somebody replays or drops them."""
+"""What the store can never take, kept with the reason until somebody replays or drops it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from logship.errors import DataError
 from logship.record import LogEvent
@@ -17,12 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 FILE: Final = "dead-letters.db"
+Kind = Literal["event", "payload"]
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS letter (
     id TEXT PRIMARY KEY, kept_ms INTEGER NOT NULL, reason TEXT NOT NULL, log_group TEXT NOT NULL,
     stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, event_id TEXT NOT NULL, ingestion_ms INTEGER NOT NULL,
     message TEXT NOT NULL);
 """
+_LATER_COLUMNS: Final = {"kind": "TEXT NOT NULL DEFAULT 'event'", "continues": "TEXT NOT NULL DEFAULT ''"}
+"""Files that were made without them get them when they are opened."""
+_COLUMNS: Final = (
+    "id, kept_ms, reason, kind, continues, log_group, stream, timestamp_ms, message, event_id, ingestion_ms"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,51 +37,96 @@ class DeadLetter:
 
     id: str
     event: LogEvent
-    """With its message as it would have been stored: redacted."""
+    """With its message as it would have been stored: redacted. Of a payload: what came in place of events."""
     reason: str
     kept_ms: int = 0
     """When it was kept, milliseconds since 1970."""
+    kind: Kind = "event"
+    """``payload`` is a subscription's payload that could not be read, as text or base64."""
+    continues: str = ""
+    """The id of the event that it continues; "" where it continues none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which letters are meant; nothing set means all."""
+
+    ids: tuple[str, ...] = ()
+    """Whole ids; at most some hundreds."""
+    group: str = ""
+    """A log group's exact name."""
+
+    def condition(self) -> tuple[str, list[str]]:
+        """As SQL, and its values."""
+        if self.ids:
+            return f"id IN ({', '.join('?' * len(self.ids))})", list(self.ids)
+        return ("log_group = ?", [self.group]) if self.group else ("1", [])
 
 
 class DeadLetters:
     """A SQLite file in the state folder, readable by its owner alone. Several processes may use it; so may threads.
 
+    Args:
+        folder: the state folder.
+        create: whether folder and file are made if they are not there.
+
     Raises:
-        DataError: the file cannot be used.
+        DataError: the file cannot be used, or is not there. It is left as it is.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, create: bool = True) -> None:
         self.path = Path(folder) / FILE
         self._lock = threading.Lock()
+        if not create and not self.path.is_file():
+            raise DataError(
+                f"{str(folder)!r} holds no {FILE}: no forwarder has kept its state there; name its folder with --state"
+            )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.path.touch(mode=0o600)
             self._database = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from None
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._database.close()
+            raise self._unusable(error) from None
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA journal_mode=WAL")
+        # A letter may be the last copy of an event: it is on the disk before the event is acknowledged.
+        self._database.execute("PRAGMA synchronous=FULL")
+        self._database.executescript(_SCHEMA)
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            known = {row[1] for row in self._database.execute("PRAGMA table_info(letter)")}
+            for name, kind in _LATER_COLUMNS.items():
+                if name not in known:
+                    self._database.execute(f"ALTER TABLE letter ADD COLUMN {name} {kind}")
 
     def keep(self, letters: Iterable[DeadLetter]) -> int:
         """Keeps letters for good; one that is there already is left as it is. How many were new."""
         now_ms = int(time.time() * 1000)
+        rows = [
+            (letter.id, letter.kept_ms or now_ms, letter.reason, letter.kind, letter.continues, event.group,
+             event.stream, event.timestamp_ms, event.message, event.event_id, event.ingestion_ms)
+            for letter in letters
+            for event in (letter.event,)
+        ]  # fmt: skip
         with self._transaction() as database:
             before = database.total_changes
             database.executemany(
-                "INSERT OR IGNORE INTO letter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (letter.id, letter.kept_ms or now_ms, letter.reason, event.group, event.stream,
-                     event.timestamp_ms, event.event_id, event.ingestion_ms, event.message)
-                    for letter in letters
-                    for event in (letter.event,)
-                ),
-            )  # fmt: skip
+                f"INSERT OR IGNORE INTO letter ({_COLUMNS}) VALUES ({', '.join('?' * 11)})",  # noqa: S608 - ours
+                rows,
+            )
             return database.total_changes - before
 
-    def count(self) -> int:
+    def count(self, chosen: Chosen = Chosen()) -> int:
         """How many there are."""
+        where, values = chosen.condition()
         with self._transaction() as database:
-            return int(database.execute("SELECT count(*) FROM letter").fetchone()[0])
+            return int(database.execute(f"SELECT count(*) FROM letter WHERE {where}", values).fetchone()[0])  # noqa: S608
 
     def reasons(self) -> list[tuple[str, str, int, int]]:
         """(log group, reason, how many, when the newest was kept in ms), most frequent first."""
@@ -84,38 +135,41 @@ class DeadLetters:
                 "SELECT log_group, reason, count(*), max(kept_ms) FROM letter GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
             ).fetchall()
 
-    def letters(
-        self, *, ids: Sequence[str] = (), group: str = "", after: str = "", limit: int = 1000
-    ) -> list[DeadLetter]:
-        """The letters behind `after` in order of id.
-
-        Args:
-            ids: beginnings of ids; none means all.
-            group: a log group's exact name; "" means all.
-            after: the last id of the page before.
-            limit: at most so many.
-        """
-        where, values = ["id > ?"], [after]
-        if ids:
-            where.append("(" + " OR ".join(["substr(id, 1, length(?)) = ?"] * len(ids)) + ")")
-            values += [part for prefix in ids for part in (prefix, prefix)]
-        if group:
-            where.append("log_group = ?")
-            values.append(group)
+    def find(self, prefix: str, *, limit: int = 4) -> list[str]:
+        """The first ids that begin so, in their order."""
         with self._transaction() as database:
             rows = database.execute(
-                "SELECT id, kept_ms, reason, log_group, stream, timestamp_ms, message, event_id, ingestion_ms "  # noqa: S608 - the conditions are ours
-                f"FROM letter WHERE {' AND '.join(where)} ORDER BY id LIMIT ?",
-                (*values, limit),
+                "SELECT id FROM letter WHERE substr(id, 1, length(?)) = ? ORDER BY id LIMIT ?", (prefix, prefix, limit)
             ).fetchall()
-        return [DeadLetter(row[0], LogEvent(*row[3:]), row[2], row[1]) for row in rows]
+        return [row[0] for row in rows]
+
+    def letters(self, chosen: Chosen = Chosen(), *, after: str = "", limit: int = 1000) -> list[DeadLetter]:
+        """The letters behind the id `after` in order of id, which is that of time; at most `limit`."""
+        where, values = chosen.condition()
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM letter WHERE {where} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - ours
+                (*values, after, limit),
+            ).fetchall()
+        return [DeadLetter(row[0], LogEvent(*row[5:]), row[2], row[1], row[3], row[4]) for row in rows]
+
+    def explain(self, reasons: Iterable[tuple[str, str]]) -> None:
+        """Gives letters another reason, by their whole ids."""
+        with self._transaction() as database:
+            database.executemany("UPDATE letter SET reason = ?2 WHERE id = ?1", list(reasons))
 
     def drop(self, ids: Iterable[str]) -> int:
         """Deletes letters by their whole ids; how many there were."""
         with self._transaction() as database:
             before = database.total_changes
-            database.executemany("DELETE FROM letter WHERE id = ?", ((letter,) for letter in ids))
+            database.executemany("DELETE FROM letter WHERE id = ?", [(letter,) for letter in ids])
             return database.total_changes - before
+
+    def drop_chosen(self, chosen: Chosen) -> int:
+        """Deletes all that are meant; how many there were."""
+        where, values = chosen.condition()
+        with self._transaction() as database:
+            return database.execute(f"DELETE FROM letter WHERE {where}", values).rowcount  # noqa: S608 - ours
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -130,4 +184,16 @@ class DeadLetters:
             raise self._unusable(error) from error
 
     def _unusable(self, error: Exception) -> DataError:
-        return DataError(f"{str(self.path)!r} cannot be used: {error}; nothing was acknowledged")
+        return DataError(
+            f"the dead letters in {str(self.path)!r} cannot be used: {error}; the file is left as it is "
+            "and nothing was acknowledged: restore it, or move it away"
+        )
+
+
+def pages(letters: DeadLetters, chosen: Sequence[Chosen], *, size: int) -> Iterator[list[DeadLetter]]:
+    """All the letters that are meant, some at a time, each once. What is done to a page may delete its letters."""
+    for one in chosen:
+        after = ""
+        while page := letters.letters(one, after=after, limit=size):
+            yield page
+            after = page[-1].id

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from logship.errors import Stopped
 from logship.forward.dead_letters import DeadLetter
 from logship.forward.storing import GRACE_S, Chunk, Patience, Requests, Rounds
-from logship.record import GROUP, HANDLER_ID, STREAM, record_id
+from logship.record import CONTINUES, GROUP, HANDLER_ID, STREAM, record_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +80,7 @@ class Pipeline:
         self.patience = Patience(stop, say)
         self.moved_s = time.monotonic()
         """When the storing thread last went round, monotonic."""
+        self._clean = prepare.clean
         self._stop, self._keep, self._after_round, self._say = stop, keep, after_round, say
         self._changed = threading.Condition()
         self._nudged = False
@@ -214,7 +215,7 @@ class Pipeline:
             self.counts.existing += chunk.existing
             if chunk.rejected:
                 self.counts.rejected += len(chunk.rejected)
-                self._keep(_letters(chunk))
+                self._keep(_letters(chunk, self._clean))
             for delivered in self._chunks.pop(chunk):
                 delivered.open -= 1
         size = 0
@@ -231,8 +232,8 @@ class Pipeline:
                 self._changed.notify_all()
 
 
-def _letters(chunk: Chunk) -> list[DeadLetter]:
-    """The events whose records were rejected, with their messages as they would have been stored."""
+def _letters(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:
+    """The events whose records were rejected, with their messages as they may be kept."""
     wanted: dict[tuple[str, str, object], list[Rejected]] = {}
     for rejected in chunk.rejected:
         attributes = rejected.record.attributes
@@ -241,8 +242,8 @@ def _letters(chunk: Chunk) -> list[DeadLetter]:
     for event in chunk.events:
         for rejected in wanted.get((event.group, event.stream, f"{max(event.timestamp_ms, 0):012x}"), ()):
             if _is_of(rejected, event):
-                letter = event._replace(message=rejected.record.original)
-                letters.append(DeadLetter(rejected.record.id, letter, rejected.reason))
+                continues = str(rejected.record.attributes.get(CONTINUES, ""))
+                letters.append(DeadLetter(rejected.record.id, clean(event), rejected.reason, continues=continues))
     return letters
 
 

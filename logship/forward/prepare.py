@@ -2,33 +2,163 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from logship.forward.rules import Decision, RuleCount, Rules
+from logship.forward.services import service_of
+from logship.parse import Parser
+from logship.record import CONTINUES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from logship.parse import Parser
     from logship.record import LogEvent, Record
+    from logship.settings import Settings
+
+_TAKEN_OUT: Final = re.compile(r"\[redacted:([^\]\s]+)\]")
+"""What stands in a text where a secret stood; see `settings.RedactRule`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was done to the events so far."""
+
+    rules: list[RuleCount]
+    """What each rule left out, in the order of the rules."""
+    redacted: Mapping[str, int]
+    """How many secrets were taken out, by the name of the redaction rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What would be done to one event."""
+
+    record: Record
+    """As it would be stored, if it would."""
+    redacted: Mapping[str, int]
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    parser: object
+    rules: list[tuple[int, int]]
+    redacted: Counter[str] = field(default_factory=Counter)
 
 
 class Preparer:
-    """Makes records of events, in the order of each stream.
+    """Makes records of events, in the order of each stream. One thread calls.
 
     Args:
-        parser: makes the records.
+        parser: makes a record of one event.
+        rules: which records are stored; None means all.
+        redact_many: takes secrets out of the lines of a batch; None leaves them to the parser. Lines that it leaves
+            as they are should be the same objects: that is how a clean line costs nothing more.
     """
 
-    def __init__(self, parser: Parser) -> None:
-        self._parser = parser
+    def __init__(
+        self,
+        parser: Parser,
+        *,
+        rules: Rules | None = None,
+        redact_many: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    ) -> None:
+        self._parser, self._rules, self._redact_many = parser, rules, redact_many
+        self._redacted: Counter[str] = Counter()
 
     def __call__(self, events: Sequence[LogEvent]) -> list[Record]:
-        """The records, in the order of their events."""
-        return self._parser.records(events)
+        """The records, in the order of their events; those that rules leave out are absent."""
+        if self._redact_many:
+            events = self._clean(events, self._redact_many)
+        record = self._parser.record
+        records = [record(event) for event in events]
+        return self._rules.apply(records) if self._rules else records
+
+    def clean(self, event: LogEvent) -> LogEvent:
+        """The event as it may be kept: redacted. Nothing is counted."""
+        [message] = self._redact_many([event.message]) if self._redact_many else [event.message]
+        return event._replace(message=self._parser.redacted(message))
+
+    def alone(self, event: LogEvent, *, continues: str = "") -> Record | None:
+        """The record of an event that comes out of its order, such as a dead letter; None where a rule leaves it out.
+
+        Args:
+            event: it is neither linked to events before it, nor are later ones to it.
+            continues: the id of the event that it continues, where that is known.
+        """
+        mark = self._parser.mark()
+        rules, self._rules = self._rules, None
+        try:
+            [record] = self([event])
+        finally:
+            self._rules = rules
+            self._parser.rewind(mark)
+        record.attributes.pop(CONTINUES, None)
+        if continues:
+            record.attributes[CONTINUES] = continues
+        return record if rules is None or rules.apply([record]) else None
+
+    def explain(self, event: LogEvent) -> Explained:
+        """What would be done to the next event; rules count nothing."""
+        before = self._redacted.copy()
+        rules, self._rules = self._rules, None
+        try:
+            [record] = self([event])
+        finally:
+            self._rules = rules
+        return Explained(record, self._redacted - before, rules.decide(record) if rules else Decision(True))
+
+    def counts(self) -> Prepared:
+        """What was done so far."""
+        return Prepared(self._rules.counts() if self._rules else [], dict(self._redacted))
 
     def mark(self) -> object:
         """Where it stands, for `rewind`."""
-        return self._parser.mark()
+        return _Mark(self._parser.mark(), self._rules.mark() if self._rules else [], self._redacted.copy())
 
     def rewind(self, mark: object) -> None:
         """Goes back to where it stood, so that the same events may be prepared again."""
-        self._parser.rewind(mark)
+        assert isinstance(mark, _Mark)
+        self._parser.rewind(mark.parser)
+        if self._rules:
+            self._rules.rewind(mark.rules)
+        self._redacted = mark.redacted.copy()
+
+    def _clean(
+        self, events: Sequence[LogEvent], redact_many: Callable[[Sequence[str]], Sequence[str]]
+    ) -> Sequence[LogEvent]:
+        """The events with their messages redacted."""
+        before = [event.message for event in events]
+        after = redact_many(before)
+        changed = [index for index, message in enumerate(after) if message is not before[index]]
+        if not changed:
+            return events
+        cleaned = list(events)
+        for index in changed:
+            cleaned[index] = events[index]._replace(message=after[index])
+            self._redacted += Counter(_TAKEN_OUT.findall(after[index])) - Counter(_TAKEN_OUT.findall(before[index]))
+        return cleaned
+
+
+def prepare_of(
+    settings: Settings,
+    *,
+    redact_many: Callable[[Sequence[str]], Sequence[str]] | None = None,
+    service: str = "",
+) -> Preparer:
+    """What the settings want done to events on their way into the store.
+
+    Args:
+        settings: their `[forward]` and `[[service]]`.
+        redact_many: takes secrets out of the lines of a batch.
+        service: the service of every line that names none; "" asks the settings.
+
+    Raises:
+        SettingsError: a rule or a group's pattern that cannot be used; the message names its key.
+    """
+    named = (lambda _: service) if service else service_of(settings)
+    parser = Parser(named, keep_original=settings.forward.keep_original)
+    return Preparer(parser, rules=Rules(settings.forward.rule), redact_many=redact_many)

@@ -13,13 +13,13 @@ from logship.forward.dead_letters import DeadLetters
 from logship.forward.pipeline import Counts, Pipeline
 from logship.forward.prepare import Preparer
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+from logship.parse import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship.forward.port import Source
     from logship.forward.storing import Prepare
-    from logship.parse import Parser
     from logship.store.port import StoreWriter
 
 
@@ -137,14 +137,18 @@ class Forwarded:
 def forward_groups(
     client: Any,
     writer: StoreWriter,
-    parser: Parser,
+    prepare: Parser | Prepare,
     options: ForwardOptions,
     *,
     stop: threading.Event | None = None,
     say: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.time,
 ) -> Forwarded:
-    """Forwards the log groups of one account and region with checkpoints in the state folder; see `Forwarder.run`."""
+    """Forwards the log groups of one account and region with checkpoints in the state folder; see `Forwarder.run`.
+
+    A parser in place of `prepare` makes records of all events, as no rules do.
+    """
+    prepare = Preparer(prepare) if isinstance(prepare, Parser) else prepare
     checkpoints = SqliteCheckpoints(options.state, store=options.store)
     dead_letters = DeadLetters(options.state)
     wanted = Polled(
@@ -156,7 +160,7 @@ def forward_groups(
     )
     try:
         poller = CloudWatchPoller(client, checkpoints, wanted, say=say, clock=clock)
-        counts = Forwarder([poller], writer, Preparer(parser), dead_letters, stop=stop, say=say).run()
+        counts = Forwarder([poller], writer, prepare, dead_letters, stop=stop, say=say).run()
     finally:
         checkpoints.close()
         dead_letters.close()

@@ -46,6 +46,9 @@ class Prepare(Protocol):
     def __call__(self, events: Sequence[LogEvent], /) -> list[Record]:
         """The records, in the order of their events."""
 
+    def clean(self, event: LogEvent, /) -> LogEvent:
+        """The event as it may be kept: redacted."""
+
     def mark(self) -> object:
         """Where it stands: what it remembers of streams, and what it has counted."""
 

@@ -61,10 +61,11 @@ def matches(node: Node, record: Record) -> bool:
         case Fuzzy(wanted, edits):
             return any(distance(token, wanted, edits) <= edits for token in set(_body_tokens(record.body)))
         case _:
-            return _field_matches(node, values(record, node.field))
+            return field_matches(node, values(record, node.field))
 
 
-def _field_matches(node: Field, found: Sequence[Any]) -> bool:
+def field_matches(node: Field, found: Sequence[Any]) -> bool:
+    """Whether one of the values that a record has for the field matches."""
     match node:
         case Exists():
             return bool(found)

@@ -1,0 +1,109 @@
+"""Events on their way into the store: redacted, parsed, chosen, and counted."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logship.errors import SettingsError
+from logship.forward.prepare import Preparer, prepare_of
+from logship.forward.rules import Rules
+from logship.parse import Parser
+from logship.record import CONTINUES, LogEvent
+from logship.settings import Forward, Rule, Service, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def event(number: int, message: str, *, group: str = "/shop/orders", stream: str = "x") -> LogEvent:
+    return LogEvent(group, stream, 1_795_443_665_000 + number, message, str(number))
+
+
+def redact_many(messages: Sequence[str]) -> list[str]:
+    return [
+        re.sub(r"token=\w+", "[redacted:token]", message) if "token=" in message else message for message in messages
+    ]
+
+
+def preparer() -> Preparer:
+    rules = Rules([Rule(query="level:debug", action="drop"), Rule(query="noise", action="sample", rate=0.0)])
+    return Preparer(Parser(), rules=rules, redact_many=redact_many)
+
+
+EVENTS = [
+    event(1, "2026-11-23T14:00:00Z INFO token=a token=b"),
+    event(2, "2026-11-23T14:00:00Z DEBUG x"),
+    event(3, "2026-11-23T14:00:00Z INFO noise"),
+    event(4, "2026-11-23T14:00:00Z INFO [redacted:token] token=c"),
+    event(5, "2026-11-23T14:00:00Z INFO clean"),
+]
+
+
+def test_records_come_redacted_chosen_and_counted() -> None:
+    """In order, without what rules leave out; secrets are counted by rule, but not those taken out before."""
+    prepare = preparer()
+    records = prepare(EVENTS)
+    counts = prepare.counts()
+
+    assert [record.body[26:] for record in records] == [
+        "[redacted:token] [redacted:token]", "[redacted:token] [redacted:token]", "clean"
+    ]  # fmt: skip
+    assert [(rule.dropped, rule.sampled_out) for rule in counts.rules] == [(1, 0), (0, 1)]
+    assert counts.redacted == {"token": 3}
+
+
+def test_what_is_prepared_again_is_counted_once() -> None:
+    """Going back takes counts and streams back, as often as it is done."""
+    prepare = preparer()
+    prepare(EVENTS[:2])
+    mark = prepare.mark()
+    made = []
+    for _ in range(3):
+        prepare.rewind(mark)
+        made.append([record.id for record in prepare([*EVENTS, event(6, "\tat x.Y")])])
+
+    assert (made[0], made[0]) == (made[1], made[2])
+    assert (prepare.counts().redacted, prepare.counts().rules[0].dropped) == ({"token": 5}, 2)
+
+
+def test_an_explanation_is_what_is_done() -> None:
+    """What a dry run says of each event is what becomes of it."""
+    explained = [preparer().explain(one) for one in EVENTS]
+    stored = [said.record.body for said in explained if said.decision.kept]
+
+    assert stored == [record.body for record in preparer()(EVENTS)]
+    assert [dict(said.redacted) for said in explained] == [{"token": 2}, {}, {}, {"token": 1}, {}]
+    assert [said.decision.rule for said in explained] == [None, 0, 1, None, None]
+
+
+def test_an_event_out_of_order_links_to_nothing_by_chance() -> None:
+    """A dead letter keeps the link that it had, and is nobody's first event."""
+    prepare = preparer()
+    prepare([EVENTS[0]])
+    alone = [
+        prepare.alone(event(7, "\tat x.Y")), prepare.alone(event(8, "\tat x.Y"), continues="f" * 32),
+        prepare.alone(EVENTS[4]), prepare.alone(EVENTS[1]),
+    ]  # fmt: skip
+    [after] = prepare([event(9, "\tat x.Z")])
+    [first] = preparer()([EVENTS[0]])
+
+    assert [record and record.attributes.get(CONTINUES) for record in alone] == [None, "f" * 32, None, None]
+    assert (alone[3], after.attributes[CONTINUES]) == (None, first.id)
+
+
+def test_the_settings_make_it() -> None:
+    """Rules, services by group, and whether originals are kept, from logship.toml; its errors name the key."""
+    settings = Settings(
+        forward=Forward(rule=[Rule(query="service:edge", action="drop")], keep_original=False),
+        service=[Service(name="edge", groups=["/shop/e*"])],
+    )
+    prepare = prepare_of(settings, redact_many=redact_many)
+    records = prepare([event(1, '{"msg": "a"}', group="/shop/e1"), event(2, '{"msg": "b"}')])
+
+    assert [(record.service, record.original) for record in records] == [("orders", "b")]
+    assert prepare_of(Settings(), service="mine")([EVENTS[0]])[0].service == "mine"
+    with pytest.raises(SettingsError, match=r"forward\.rule\[0\]\.query"):
+        prepare_of(Settings(forward=Forward(rule=[Rule(query="(", action="drop")])))
