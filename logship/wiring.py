@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from logship import naming
-from logship.errors import MissingExtraError
+from logship.errors import MissingExtraError, SettingsError
 from logship.settings import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from logship import settings as config
+    from logship.forward.checkpoints.port import Checkpoints
+    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.port import Source
     from logship.settings import Settings
     from logship.store.opensearch.setup import Setup
     from logship.store.port import StoreReader, StoreWriter
@@ -71,6 +79,82 @@ def cluster_setup(store: Store) -> Setup:
     from logship.store.opensearch.setup import Setup
 
     return Setup(store)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """What all sources of a forwarder share."""
+
+    checkpoints: Checkpoints
+    keep: Callable[[Sequence[DeadLetter]], object]
+    """Takes what cannot be read; returns when it is safe."""
+    now_us: int
+    """What spans such as ``1h`` count back from, microseconds since 1970."""
+    interval_s: float = 1.0
+    """Pause between two rounds of a source that asks."""
+    once: bool = False
+    """End when everything that is there now has been read."""
+    say: Callable[[str], None] = lambda _: None
+    """Told what people should know, a line each."""
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970."""
+
+
+def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[Source]:
+    """The sources that ``[[forward.source]]`` describes, in its order.
+
+    Raises:
+        SettingsError: a key is missing or cannot be used; the message names it.
+        UsageError, AccessError: no region, credentials or such role are known.
+        MissingExtraError: what a source needs is not installed.
+    """
+    makers = {"cloudwatch": _cloudwatch, "kinesis": _kinesis}
+    return [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
+
+
+def _cloudwatch(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.cloudwatch.client import logs_client
+    from logship.cloudwatch.session import account_of
+    from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+
+    polled = Polled(
+        groups=tuple(source.groups),
+        start_ms=_start_ms(source, place, options),
+        interval_s=options.interval_s,
+        once=options.once,
+        account=account_of(source.role),
+        tps=source.tps,
+    )
+    client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
+    return CloudWatchPoller(client, options.checkpoints, polled, say=options.say, clock=options.clock)
+
+
+def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.cloudwatch.session import account_of, open_client, open_session
+    from logship.forward.sources.kinesis.source import Consumed, KinesisSource
+
+    if not source.stream:
+        raise SettingsError(f"{place}.stream is missing; name the data stream that the subscription filter writes to")
+    consumed = Consumed(
+        stream=source.stream,
+        start_ms=_start_ms(source, place, options),
+        interval_s=options.interval_s,
+        once=options.once,
+        account=account_of(source.role),
+    )
+    session = open_session(region=source.region, role=source.role, external_id=source.external_id)
+    client = open_client("kinesis", session)
+    return KinesisSource(client, options.checkpoints, consumed, keep=options.keep, say=options.say)
+
+
+def _start_ms(source: config.Source, place: str, options: SourceOptions) -> int:
+    from logship.errors import TimeRangeError
+    from logship.timerange import parse_time
+
+    try:
+        return parse_time(source.start, now_us=options.now_us) // 1000
+    except TimeRangeError as error:
+        raise SettingsError(f"{place}.start: {error}") from None
 
 
 def is_remote(store: Store) -> bool:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 from moto.server import ThreadedMotoServer
 
@@ -69,6 +70,8 @@ def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
+    # Its state belongs to the process, not to the server.
+    urlopen(f"{url}/moto-api/reset", data=b"").close()
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     try:
         yield url
