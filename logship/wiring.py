@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from logship import naming
 from logship.errors import MissingExtraError, SettingsError
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from logship.settings import Settings
     from logship.store.opensearch.setup import Setup
     from logship.store.port import StoreReader, StoreWriter
+
+
+_LAST_PORT: Final = 65_535
 
 
 def open_reader(store: Store | str) -> StoreReader:
@@ -108,7 +111,7 @@ def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[
         UsageError, AccessError: no region, credentials or such role are known.
         MissingExtraError: what a source needs is not installed.
     """
-    makers = {"cloudwatch": _cloudwatch, "kinesis": _kinesis}
+    makers = {"cloudwatch": _cloudwatch, "kinesis": _kinesis, "firehose": _firehose}
     return [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
 
 
@@ -145,6 +148,26 @@ def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Sourc
     session = open_session(region=source.region, role=source.role, external_id=source.external_id)
     client = open_client("kinesis", session)
     return KinesisSource(client, options.checkpoints, consumed, keep=options.keep, say=options.say)
+
+
+def _firehose(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.forward.sources.firehose.source import FirehoseSource, is_loopback
+    from logship.settings import secret
+
+    host, _, port = source.listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise SettingsError(f"{place}.listen = {source.listen!r} is no host and port; write 127.0.0.1:8088")
+    if options.once:
+        raise SettingsError(f"{place}: deliveries of Firehose have no end to stop at; leave --once or this source out")
+    access_key = secret(source.access_key, f"{place}.access_key")
+    if not access_key and not is_loopback(host):
+        raise SettingsError(
+            f'{place}.listen = {source.listen!r} is open to others without a key; set access_key = "env:NAME", '
+            "and the same key in the delivery stream"
+        )
+    _check_package("uvicorn", "firehose")
+    return FirehoseSource(host, int(port), keep=options.keep, access_key=access_key, say=options.say)
 
 
 def _start_ms(source: config.Source, place: str, options: SourceOptions) -> int:

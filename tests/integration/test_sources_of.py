@@ -64,6 +64,9 @@ def test_two_accounts_and_two_regions_are_read_in_one_process(tmp_path: Path, mo
     [
         ('type = "kinesis"', "forward.source[1].stream is missing"),
         ('start = "yesterdayish"', "forward.source[1].start: "),
+        ('type = "firehose"\nlisten = "8088"', "forward.source[1].listen = '8088'"),
+        ('type = "firehose"\nlisten = "0.0.0.0:8088"', "is open to others without a key"),
+        ('type = "firehose"\naccess_key = "example"', "forward.source[1].access_key holds a secret itself"),
     ],
 )
 def test_a_source_that_cannot_be_is_named(

@@ -101,7 +101,8 @@ def letter(bad: BadPayload, *, group: str, stream: str, timestamp_ms: int, event
         event_id: what tells it from all others of its stream.
     """
     event = LogEvent(group, stream, timestamp_ms, bad.text, event_id)
-    return DeadLetter(record_id(timestamp_ms, group, stream, event_id), event, bad.reason)
+    # Firehose tells another time at each attempt, so the id is made without one.
+    return DeadLetter(record_id(0, group, stream, event_id), event, bad.reason)
 
 
 @dataclass(slots=True)

@@ -179,7 +179,8 @@ def test_a_letter_is_the_same_each_time() -> None:
     """A payload that is delivered again is one letter; its id and place come from where it lay."""
     bad = read(b"\xff\xfe").bad[0]
     one, two = (
-        subscription.letter(bad, group="kinesis:logs", stream="shard-0", timestamp_ms=5, event_id="49-0") for _ in "ab"
+        subscription.letter(bad, group="firehose:logs", stream="", timestamp_ms=at, event_id="r-1-0") for at in (5, 6)
     )
 
-    assert (one, "kinesis:logs", base64.b64encode(b"\xff\xfe").decode()) == (two, one.event.group, one.event.message)
+    assert (one.id, "firehose:logs") == (two.id, one.event.group)
+    assert base64.b64decode(one.event.message) == b"\xff\xfe"
