@@ -214,7 +214,7 @@ class Pipeline:
             self.counts.existing += chunk.existing
             if chunk.rejected:
                 self.counts.rejected += len(chunk.rejected)
-                self._keep(_letters(chunk))
+                self._keep(letters_of(chunk))
             for delivered in self._chunks.pop(chunk):
                 delivered.open -= 1
         size = 0
@@ -231,7 +231,7 @@ class Pipeline:
                 self._changed.notify_all()
 
 
-def _letters(chunk: Chunk) -> list[DeadLetter]:
+def letters_of(chunk: Chunk) -> list[DeadLetter]:
     """The events whose records were rejected, with their messages as they would have been stored."""
     wanted: dict[tuple[str, str, object], list[Rejected]] = {}
     for rejected in chunk.rejected:
