@@ -111,7 +111,7 @@ def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[
         UsageError, AccessError: no region, credentials or such role are known.
         MissingExtraError: what a source needs is not installed.
     """
-    makers = {"cloudwatch": _cloudwatch, "kinesis": _kinesis, "firehose": _firehose}
+    makers = {"cloudwatch": _cloudwatch, "kinesis": _kinesis, "firehose": _firehose, "s3": _s3}
     return [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
 
 
@@ -168,6 +168,17 @@ def _firehose(source: config.Source, place: str, options: SourceOptions) -> Sour
         )
     _check_package("uvicorn", "firehose")
     return FirehoseSource(host, int(port), keep=options.keep, access_key=access_key, say=options.say)
+
+
+def _s3(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.cloudwatch.session import open_client, open_session
+    from logship.forward.sources.s3.source import S3Source
+
+    if not source.queue.startswith(("https://", "http://")):
+        raise SettingsError(f"{place}.queue = {source.queue!r} is no URL of an SQS queue; write https://sqs.…/QUEUE")
+    session = open_session(region=source.region, role=source.role, external_id=source.external_id)
+    s3, sqs = open_client("s3", session), open_client("sqs", session)
+    return S3Source(s3, sqs, source.queue, once=options.once, say=options.say)
 
 
 def _start_ms(source: config.Source, place: str, options: SourceOptions) -> int:

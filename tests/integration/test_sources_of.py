@@ -64,6 +64,7 @@ def test_two_accounts_and_two_regions_are_read_in_one_process(tmp_path: Path, mo
     [
         ('type = "kinesis"', "forward.source[1].stream is missing"),
         ('start = "yesterdayish"', "forward.source[1].start: "),
+        ('type = "s3"', "forward.source[1].queue = '' is no URL"),
         ('type = "firehose"\nlisten = "8088"', "forward.source[1].listen = '8088'"),
         ('type = "firehose"\nlisten = "0.0.0.0:8088"', "is open to others without a key"),
         ('type = "firehose"\naccess_key = "example"', "forward.source[1].access_key holds a secret itself"),
@@ -78,6 +79,42 @@ def test_a_source_that_cannot_be_is_named(
         sources(tmp_path, f"[[forward.source]]\n[[forward.source]]\n{keys}\n")
 
     assert said in str(error.value)
+
+
+def test_every_type_makes_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the settings, with names for people."""
+    fake_aws.use_credentials(monkeypatch)
+    monkeypatch.setenv("FIREHOSE_KEY", "example")
+    made = sources(
+        tmp_path,
+        f"""
+        [[forward.source]]
+        type = "kinesis"
+        stream = "arn:aws:kinesis:eu-west-1:210987654321:stream/logs"
+        role = "{ROLE}"
+        [[forward.source]]
+        type = "firehose"
+        listen = "[::]:8443"
+        access_key = "env:FIREHOSE_KEY"
+        [[forward.source]]
+        type = "s3"
+        queue = "https://sqs.eu-west-1.amazonaws.com/123456789012/objects"
+        [[forward.source]]
+        """,
+    )
+
+    assert [source.name for source in made] == [
+        "kinesis 210987654321 logs",
+        "firehose [::]:8443",
+        "s3 objects",
+        "cloudwatch eu-west-1",
+    ]
+
+
+def test_deliveries_have_no_end(tmp_path: Path) -> None:
+    """A source that waits for others to send cannot be read once."""
+    with pytest.raises(SettingsError, match="leave --once"):
+        sources(tmp_path, '[[forward.source]]\ntype = "firehose"', once=True)
 
 
 def test_a_role_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ class FirehoseSource:
         access_key: str = "",
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.name = f"firehose {host}:{port}"
+        self.name = f"firehose [{host}]:{port}" if ":" in host else f"firehose {host}:{port}"
         self.listening = threading.Event()
         """Set once connections are taken."""
         self.port = port
