@@ -1,8 +1,9 @@
 """The Lambda entry point: ``logship.serverless.handler``.
 
-It takes the events of an event source mapping on a Kinesis data stream, and those of a log group's direct
-subscription. The store is the one of ``LOGSHIP_STORE`` or of a logship.toml beside the code. What it needs is made at
-the first event and kept for the container's later ones; importing this module loads no vendor SDK.
+It takes the events of an event source mapping on a Kinesis data stream, those of a log group's direct subscription,
+and those of a mapping on a queue that a bucket tells of its new objects. The store is the one of ``LOGSHIP_STORE`` or
+of a logship.toml beside the code. What it needs is made at the first event and kept for the container's later ones;
+importing this module loads no vendor SDK.
 
 **What is answered.** An event's batch is stored in parts. If a part cannot be, what follows must come again:
 
@@ -11,6 +12,9 @@ the first event and kept for the container's later ones; importing this module l
   Kinesis record that is not. A stream has an order, so Lambda takes this as "all before it is done": it goes on from
   that record and sends every later one again, whatever else is listed. The event source mapping must have
   ``ReportBatchItemFailures`` among its `FunctionResponseTypes`; without it Lambda would count the batch as done.
+- Messages of a queue stand alone: the answer lists each of which an object could not be read, and Lambda gives these
+  back to the queue, which moves them to its own dead letters in time. This mapping needs ``ReportBatchItemFailures``,
+  too. If no message at all could be worked on, the error is raised.
 - Direct subscriptions have no partial answers: errors are raised, and Lambda tries twice more. Give the function an
   on-failure destination for what is left then.
 
@@ -32,7 +36,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.errors import LogshipError, UsageError
+from logship.errors import DataError, LogshipError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from logship.store.port import StoreWriter
 
 _PART_EVENTS: Final = 5_000
+_TRIES: Final = 4
 _PART_CHARACTERS: Final = 8 * 2**20
 
 
@@ -91,10 +96,18 @@ class LambdaForwarder:
         writer: the store.
         prepare: makes records of events.
         keep: takes what can never be stored; returns when it is safe.
+        s3: client of S3; None makes one when an object is to be read.
     """
 
-    def __init__(self, writer: StoreWriter, prepare: Prepare, keep: Callable[[Sequence[DeadLetter]], object]) -> None:
-        self._writer, self._prepare, self._keep = writer, prepare, keep
+    def __init__(
+        self,
+        writer: StoreWriter,
+        prepare: Prepare,
+        keep: Callable[[Sequence[DeadLetter]], object],
+        *,
+        s3: Any = None,
+    ) -> None:
+        self._writer, self._prepare, self._keep, self._s3 = writer, prepare, keep, s3
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Stores one event; see the module.
@@ -107,9 +120,11 @@ class LambdaForwarder:
             return self._subscription(event["awslogs"])
         if isinstance(records, list) and all(record.get("eventSource") == "aws:kinesis" for record in records):
             return self._kinesis(records)
+        if isinstance(records, list) and all(record.get("eventSource") == "aws:sqs" for record in records):
+            return self._queue(records)
         raise UsageError(
             f"an event with {', '.join(sorted(event)) or 'nothing'} is none that logship.serverless.handler knows; "
-            "let a Kinesis event source mapping or a log group's subscription filter call it"
+            "let an event source mapping of Kinesis or SQS, or a log group's subscription filter, call it"
         )
 
     def _subscription(self, awslogs: dict[str, Any]) -> dict[str, Any]:
@@ -135,10 +150,43 @@ class LambdaForwarder:
             except LogshipError as error:
                 if number == 0:
                     raise
-                print(f"logship: {error}; Lambda sends again from {part.first}", file=sys.stderr)  # noqa: T201
+                _say(f"{error}; Lambda sends again from {part.first}")
                 failed = part.first
                 break
         return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
+
+    def _queue(self, messages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        failed: list[str] = []
+        error: LogshipError | None = None
+        for message in messages:
+            try:
+                self._objects(str(message.get("body", "")))
+            except LogshipError as problem:
+                error = problem
+                _say(f"{error}; message {message['messageId']} goes back to its queue")
+                failed.append(message["messageId"])
+        if error and len(failed) == len(messages):
+            raise error
+        return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+    def _objects(self, body: str) -> None:
+        """Stores the objects that a message tells of."""
+        from logship.cloudwatch.paging import Retry
+        from logship.cloudwatch.session import open_client, open_session
+        from logship.forward.sources.s3 import notice, objects
+
+        try:
+            notices = notice.read(body)
+        except notice.NoNotice as error:
+            raise DataError(f"a message of the queue cannot be read: {error}") from None
+        if self._s3 is None and notices:
+            self._s3 = open_client("s3", open_session())
+        for one in filter(objects.is_log, notices):
+            try:
+                for events in objects.batches(objects.read(self._s3, one, Retry(tries=_TRIES))):
+                    self._store(_Part(one.key, events))
+            except objects.GoneError as gone:
+                _say(f"{gone} has been deleted; it is left out")
 
     def _store(self, part: _Part) -> None:
         """Makes a part safe: its events in the store, its letters where letters go."""
@@ -199,6 +247,11 @@ def _decoded(data: object) -> Payload:
         return read(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
         return Payload(bad=[BadPayload("it is no base64", text.encode("utf-8", "replace"))])
+
+
+def _say(line: str) -> None:
+    """A line in the function's log."""
+    print(f"logship: {line}", file=sys.stderr)  # noqa: T201
 
 
 def _digest(data: bytes) -> str:

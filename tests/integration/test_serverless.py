@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from logship import serverless
-from logship.errors import ConnectError, SettingsError, UsageError
+from logship.cloudwatch.session import open_client, open_session
+from logship.errors import BrokenFileError, ConnectError, SettingsError, UsageError
 from logship.forward.files import FileOptions, read_events
 from logship.forward.letter_lines import LetterBucket, print_letters
 from logship.forward.prepare import Preparer
@@ -158,6 +159,38 @@ def test_continuation_lines_are_linked_also_after_a_failure() -> None:
     records = list(store.scan(All()))
 
     assert records[1].attributes["logship.continues"] == records[0].id
+
+
+def test_objects_that_a_queue_tells_of_are_stored(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A message fails alone: the others are done, and Lambda gives that one back to the queue."""
+
+    def of(*keys: str) -> dict[str, Any]:
+        about = [{"bucket": {"name": "logs"}, "object": {"key": key}} for key in keys]
+        bodies = [json.dumps({"Records": [{"eventName": "ObjectCreated:Put", "s3": one}]}) for one in about]
+        return {
+            "Records": [
+                {"eventSource": "aws:sqs", "messageId": k, "body": b} for k, b in zip(keys, bodies, strict=True)
+            ]
+        }
+
+    with fake_aws.moto(monkeypatch):
+        session = open_session(region="us-east-1")
+        client = open_client("s3", session)
+        client.create_bucket(Bucket="logs")
+        client.put_object(Bucket="logs", Key="good.log", Body=b"2026-11-23T14:00:00Z it is good\n")
+        client.put_object(Bucket="logs", Key="bad.gz", Body=b"\x1f\x8bbroken")
+        store = MemoryStore()
+        lambda_ = forwarder(store)
+        answer = failures(lambda_.handle(of("bad.gz", "good.log", "gone.log")))
+        with pytest.raises(BrokenFileError):
+            lambda_.handle(of("bad.gz"))
+    said = capsys.readouterr().err
+
+    assert (answer, len(messages(store))) == (["bad.gz"], 1)
+    assert "message bad.gz goes back to its queue" in said
+    assert "s3://logs/gone.log has been deleted" in said
 
 
 def test_an_event_of_something_else_is_said() -> None:
