@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
+import time
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from logship import naming
 from logship.errors import MissingExtraError, SettingsError
 from logship.settings import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from logship import settings as config
     from logship.forward.checkpoints.port import Checkpoints
+    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.port import Source
     from logship.settings import Forward, Settings
     from logship.store.opensearch.setup import Setup
     from logship.store.port import StoreReader, StoreWriter
+
+
+_LAST_PORT: Final = 65_535
 
 
 def open_reader(store: Store | str) -> StoreReader:
@@ -104,6 +112,113 @@ def cluster_setup(store: Store) -> Setup:
     from logship.store.opensearch.setup import Setup
 
     return Setup(store)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions:
+    """What all sources of a forwarder share."""
+
+    checkpoints: Checkpoints
+    keep: Callable[[Sequence[DeadLetter]], object]
+    """Takes what cannot be read; returns when it is safe."""
+    now_us: int
+    """What spans such as ``1h`` count back from, microseconds since 1970."""
+    interval_s: float = 1.0
+    """Pause between two rounds of a source that asks."""
+    once: bool = False
+    """End when everything that is there now has been read."""
+    say: Callable[[str], None] = lambda _: None
+    """Told what people should know, a line each."""
+    clock: Callable[[], float] = time.time
+    """Seconds since 1970."""
+
+
+def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[Source]:
+    """The sources that ``[[forward.source]]`` describes, in its order.
+
+    Raises:
+        SettingsError: a key is missing or cannot be used; the message names it.
+        UsageError, AccessError: no region, credentials or such role are known.
+        MissingExtraError: what a source needs is not installed.
+    """
+    makers = {"cloudwatch": _cloudwatch, "kinesis": _kinesis, "firehose": _firehose, "s3": _s3}
+    return [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
+
+
+def _cloudwatch(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.cloudwatch.client import logs_client
+    from logship.cloudwatch.session import account_of
+    from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+
+    polled = Polled(
+        groups=tuple(source.groups),
+        start_ms=_start_ms(source, place, options),
+        interval_s=options.interval_s,
+        once=options.once,
+        account=account_of(source.role),
+        tps=source.tps,
+    )
+    client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
+    return CloudWatchPoller(client, options.checkpoints, polled, say=options.say, clock=options.clock)
+
+
+def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.cloudwatch.session import account_of, open_client, open_session
+    from logship.forward.sources.kinesis.source import Consumed, KinesisSource
+
+    if not source.stream:
+        raise SettingsError(f"{place}.stream is missing; name the data stream that the subscription filter writes to")
+    consumed = Consumed(
+        stream=source.stream,
+        start_ms=_start_ms(source, place, options),
+        interval_s=options.interval_s,
+        once=options.once,
+        account=account_of(source.role),
+    )
+    session = open_session(region=source.region, role=source.role, external_id=source.external_id)
+    client = open_client("kinesis", session)
+    return KinesisSource(client, options.checkpoints, consumed, keep=options.keep, say=options.say)
+
+
+def _firehose(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.forward.sources.firehose.source import FirehoseSource, is_loopback
+    from logship.settings import secret
+
+    host, _, port = source.listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise SettingsError(f"{place}.listen = {source.listen!r} is no host and port; write 127.0.0.1:8088")
+    if options.once:
+        raise SettingsError(f"{place}: deliveries of Firehose have no end to stop at; leave --once or this source out")
+    access_key = secret(source.access_key, f"{place}.access_key")
+    if not access_key and not is_loopback(host):
+        raise SettingsError(
+            f'{place}.listen = {source.listen!r} is open to others without a key; set access_key = "env:NAME", '
+            "and the same key in the delivery stream"
+        )
+    _check_package("uvicorn", "firehose")
+    return FirehoseSource(host, int(port), keep=options.keep, access_key=access_key, say=options.say)
+
+
+def _s3(source: config.Source, place: str, options: SourceOptions) -> Source:
+    from logship.cloudwatch.session import open_client, open_session
+    from logship.forward.sources.s3.source import S3Source
+
+    if not source.queue.startswith(("https://", "http://")):
+        raise SettingsError(f"{place}.queue = {source.queue!r} is no URL of an SQS queue; write https://sqs.…/QUEUE")
+    session = open_session(region=source.region, role=source.role, external_id=source.external_id)
+    s3, sqs = open_client("s3", session), open_client("sqs", session)
+    return S3Source(s3, sqs, source.queue, once=options.once, say=options.say)
+
+
+def _start_ms(source: config.Source, place: str, options: SourceOptions) -> int:
+    from logship.errors import TimeRangeError
+    from logship.timerange import parse_time
+
+    try:
+        return parse_time(source.start, now_us=options.now_us) // 1000
+    except TimeRangeError as error:
+        raise SettingsError(f"{place}.start: {error}") from None
 
 
 def is_remote(store: Store) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,33 +27,38 @@ _ACCESS_CODES: Final = frozenset(
     }
 )
 _THROTTLING_CODES: Final = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException", "RequestLimitExceeded"}
+    {
+        "ThrottlingException",
+        "Throttling",
+        "TooManyRequestsException",
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "ProvisionedThroughputExceededException",  # Kinesis: a shard's share is used up
+        "KMSThrottlingException",
+        "RequestThrottled",  # SQS
+        "OverLimit",
+        "SlowDown",  # S3
+    }
 )
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
 
 
-def logs_client(*, region: str | None = None, endpoint_url: str | None = None) -> Any:
+def logs_client(
+    *, region: str | None = None, endpoint_url: str | None = None, role: str = "", external_id: str = ""
+) -> Any:
     """A client that tries each request once; whoever calls it decides about trying again.
 
-    ``AWS_ENDPOINT_URL`` and the SDK's own ways to find region and credentials are honoured.
+    ``AWS_ENDPOINT_URL`` and the SDK's own ways to find region and credentials are honoured; see `open_session`.
 
     Raises:
-        UsageError: no region is known.
+        UsageError: no region is known, or the role is none.
         AccessError: no credentials are known.
     """
-    import boto3
-    from botocore.config import Config
+    from logship.cloudwatch.session import open_client, open_session
 
-    config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=30)
-    with explained():
-        # Every other SDK of AWS reads AWS_REGION; boto3 reads AWS_DEFAULT_REGION alone.
-        session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
-        if session.get_credentials() is None:
-            raise AccessError(
-                "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
-            )
-        client = session.client("logs", endpoint_url=endpoint_url, config=config)
+    session = open_session(region=region, role=role, external_id=external_id)
+    client = open_client("logs", session, endpoint_url=endpoint_url)
     client.meta.events.register("before-parse.cloudwatch-logs.FilterLogEvents", _parse_page)
     return client
 
@@ -99,8 +103,10 @@ def translate(error: Exception, what: str) -> LogshipError:
         return UsageError("no AWS region is known; set AWS_REGION, or region under [[forward.source]]")
     if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
         return AccessError(f"{what}: {error}; attach a role to the machine, or run: aws configure sso")
-    if isinstance(error, (sdk.ProfileNotFound, sdk.InvalidEndpointDiscoveryConfigurationError)):
-        return UsageError(f"{what}: {error}")
+    if isinstance(
+        error, (sdk.ProfileNotFound, sdk.InvalidEndpointDiscoveryConfigurationError, sdk.ParamValidationError)
+    ):
+        return UsageError(f"{what}: {' '.join(str(error).split())}")
     return ConnectError(f"{what}: {error}; check AWS_ENDPOINT_URL, the region and the network")
 
 

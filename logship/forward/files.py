@@ -21,6 +21,7 @@ from logship.record import SEVERITY_NUMBERS, LogEvent, from_document, with_own_i
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import PurePath
     from typing import BinaryIO
 
     from logship.parse.parsed import Parsed
@@ -83,8 +84,13 @@ def find(paths: Iterable[str]) -> list[Path]:
     return found
 
 
-def read_events(path: Path, options: FileOptions) -> Iterator[FileEvent]:
+def read_events(path: Path, options: FileOptions, *, named: PurePath | None = None) -> Iterator[FileEvent]:
     """The events of one file, in its order, in constant memory.
+
+    Args:
+        path: the file.
+        options: how it is read.
+        named: the path that tells group and stream, where that is not the file's own.
 
     Raises:
         BrokenFileError: the file cannot be read, or not to its end; the events before were given out.
@@ -95,16 +101,18 @@ def read_events(path: Path, options: FileOptions) -> Iterator[FileEvent]:
             start = probe.read(6)
         opener = next((open_ for magic, open_ in _MAGIC if start.startswith(magic)), None)
         with opener(path, "rb") if opener else path.open("rb") as file:
-            yield from _events(path, file, options, complete=options.final or opener is not None)  # type: ignore[arg-type]
+            yield from _events(named or path.resolve(), file, options, complete=options.final or opener is not None)  # type: ignore[arg-type]
     except _BROKEN as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise BrokenFileError(f"{str(path)!r} cannot be read on: {reason}; what came before it is stored") from None
+        raise BrokenFileError(
+            f"{str(named or path)!r} cannot be read on: {reason}; what came before it is stored"
+        ) from None
 
 
-def _events(path: Path, file: BinaryIO, options: FileOptions, *, complete: bool) -> Iterator[FileEvent]:
+def _events(path: PurePath, file: BinaryIO, options: FileOptions, *, complete: bool) -> Iterator[FileEvent]:
     lines = _Lines(file, complete=complete)
     first = lines.peek()
-    group = options.group or path.resolve().parent.name or "files"
+    group = options.group or path.parent.name or "files"
     stream = options.stream or blake2b(first[:_FIRST_LINE], digest_size=8).hexdigest()
     stand_in = _StandIn(group, stream)
     if first.strip() == b"{" or _is_listing(first):
@@ -112,7 +120,7 @@ def _events(path: Path, file: BinaryIO, options: FileOptions, *, complete: bool)
     elif _cloudwatch(first) or _document(first):
         yield from _ndjson(lines, stand_in)
     elif _EXPORT_NAME.match(path.name) and _EXPORT_LINE.match(_text(first)[0]):
-        yield from _export(lines, _StandIn(options.group or group, options.stream or path.resolve().parent.name))
+        yield from _export(lines, _StandIn(options.group or group, options.stream or path.parent.name))
     else:
         yield from _plain(path, lines, stand_in, options.time_ms)
 
@@ -249,7 +257,7 @@ def _export(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:
         yield FileEvent(stand_in.event(last_ms, text, raw), exact=exact)
 
 
-def _plain(path: Path, lines: _Lines, stand_in: _StandIn, time_ms: int | None) -> Iterator[FileEvent]:
+def _plain(path: PurePath, lines: _Lines, stand_in: _StandIn, time_ms: int | None) -> Iterator[FileEvent]:
     """Undated lines take the time of the dated line before them; those at the top the first time there is."""
     waiting: list[tuple[bytes, Parsed]] = []
     last_ms = time_ms

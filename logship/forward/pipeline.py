@@ -215,7 +215,7 @@ class Pipeline:
             self.counts.existing += chunk.existing
             if chunk.rejected:
                 self.counts.rejected += len(chunk.rejected)
-                self._keep(_letters(chunk, self._clean))
+                self._keep(letters_of(chunk, self._clean))
             for delivered in self._chunks.pop(chunk):
                 delivered.open -= 1
         size = 0
@@ -232,7 +232,7 @@ class Pipeline:
                 self._changed.notify_all()
 
 
-def _letters(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:
+def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:
     """The events whose records were rejected, with their messages as they may be kept."""
     wanted: dict[tuple[str, str, object], list[Rejected]] = {}
     for rejected in chunk.rejected:

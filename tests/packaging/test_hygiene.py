@@ -22,6 +22,7 @@ def loaded_by(code: str) -> set[str]:
     [
         "import logship",
         "import logship.handler",
+        "import logship.serverless",
         "from logship.handler import CloudWatchHandler; CloudWatchHandler('/g').close()",
         "from logship.cli.main import logship\ntry: logship.main(['--help'])\nexcept SystemExit: pass",
     ],

@@ -1,0 +1,90 @@
+"""Sessions of the SDK for a region and, where logs lie in another account, for a role that is assumed there."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import partial
+from typing import Any, Final
+
+from logship.cloudwatch.client import explained
+from logship.errors import AccessError, UsageError
+
+_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/.+\Z")
+_TIMEOUT_S: Final = 5
+
+
+def open_session(*, region: str | None = None, role: str = "", external_id: str = "") -> Any:
+    """A session; credentials of an assumed role are fetched on first use and renewed before they expire.
+
+    Args:
+        region: None takes ``AWS_REGION``, then the SDK's own choice.
+        role: ARN of the role to assume; empty takes the credentials as they are found.
+        external_id: what the role's trust policy asks for, if it does.
+
+    Raises:
+        UsageError: the ARN is none of a role.
+        AccessError: no credentials are known.
+    """
+    import boto3
+
+    with explained("AWS"):
+        # Every other SDK of AWS reads AWS_REGION; boto3 reads AWS_DEFAULT_REGION alone.
+        session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
+        if session.get_credentials() is None:
+            raise AccessError(
+                "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
+            )
+    return _assume(session, role, external_id) if role else session
+
+
+def account_of(role: str) -> str:
+    """The account that a role belongs to; "" for no role.
+
+    Raises:
+        UsageError: the ARN is none of a role.
+    """
+    if not role:
+        return ""
+    found = _ROLE.match(role)
+    if not found:
+        raise UsageError(f"role {role!r} is no ARN of a role; write arn:aws:iam::123456789012:role/NAME")
+    return found[1]
+
+
+def open_client(service: str, session: Any, *, read_timeout_s: float = 30, endpoint_url: str | None = None) -> Any:
+    """A client that tries each request once; whoever calls it decides about trying again.
+
+    Raises:
+        UsageError: no region is known.
+    """
+    from botocore.config import Config
+
+    config = Config(
+        retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=_TIMEOUT_S, read_timeout=read_timeout_s
+    )
+    with explained(service):
+        return session.client(service, endpoint_url=endpoint_url, config=config)
+
+
+def _assume(session: Any, role: str, external_id: str) -> Any:
+    """A session with the credentials of a role, which another session may assume."""
+    import boto3
+    import botocore.session
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+    account_of(role)
+    with explained(f"role {role!r}"):
+        source = botocore.session.get_session()
+        fetcher = AssumeRoleCredentialFetcher(
+            client_creator=partial(source.create_client, region_name=session.region_name),
+            source_credentials=session.get_credentials(),
+            role_arn=role,
+            extra_args={"RoleSessionName": "logship"} | ({"ExternalId": external_id} if external_id else {}),
+        )
+        assumed = botocore.session.get_session()
+        # The public way to give a session credentials takes keys, which would not be renewed.
+        assumed._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
+            refresh_using=fetcher.fetch_credentials, method="assume-role"
+        )
+        return boto3.session.Session(botocore_session=assumed, region_name=session.region_name)

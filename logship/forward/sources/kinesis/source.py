@@ -1,0 +1,283 @@
+"""The source: a few threads read all shards of a stream that are this process's, each shard by one at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.client import is_retriable, translate
+from logship.cloudwatch.paging import Retry
+from logship.errors import Stopped
+from logship.forward.checkpoints.port import LeaseLost
+from logship.forward.sources.kinesis.due import Due
+from logship.forward.sources.kinesis.place import Place, loads
+from logship.forward.sources.kinesis.shard import Shard
+from logship.forward.sources.kinesis.stream import Listed, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from logship.forward.checkpoints.port import Checkpoints
+    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.port import Batch
+
+_THREADS: Final = 4
+_FIRST_TRIES: Final = 4
+"""Before the first answer an endpoint counts as out of reach after that many tries."""
+_LOOK_S: Final = 0.1
+_SAID_AT: Final = frozenset({3, 8, 16})
+_SAID_EVERY: Final = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumed:
+    """Which stream to read, and how often."""
+
+    stream: str
+    """Name or ARN."""
+    start_ms: int
+    """Where the first run begins, milliseconds since 1970; shards that appear later are read whole."""
+    interval_s: float = 1.0
+    """Pause between two calls for a shard of which nothing is left to read."""
+    once: bool = False
+    """End when all that was there at the start has been read."""
+    account: str = ""
+    """Sets the checkpoints of an account apart, where one process reads several."""
+    list_interval_s: float = 5.0
+    """How often new shards are looked for, and shards shared out among processes."""
+
+
+class KinesisSource:
+    """Reads a data stream that subscription filters write to; see the port.
+
+    Args:
+        client: of Kinesis, which tries each request once.
+        checkpoints: where reading stands, a key a shard.
+        wanted: what to read.
+        keep: takes payloads that cannot be read; returns when they are safe.
+        say: told what people should know, a line each.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        checkpoints: Checkpoints,
+        wanted: Consumed,
+        *,
+        keep: Callable[[Sequence[DeadLetter]], object],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._stream = Stream(client, wanted.stream)
+        self.name = f"kinesis {wanted.account + ' ' if wanted.account else ''}{self._stream.name}"
+        self.retried = 0
+        self._checkpoints, self._wanted, self._keep, self._say = checkpoints, wanted, keep, say
+        self._prefix = f"kinesis/{wanted.account}/{client.meta.region_name}/{self._stream.name}"
+        self._first: dict[str, Place] = {}
+        """Where the shards of the first run begin; every other one follows on what was read, and is read whole."""
+        self._shards: dict[str, Shard] = {}
+        self._finished: set[str] = set()
+        self._due = Due()
+        self._look = threading.Event()
+        self._began_s = 0.0
+        self._saved_s = float("-inf")
+        self._failure: BaseException | None = None
+
+    @property
+    def lags_ms(self) -> dict[str, int]:
+        """How far behind the newest record the shards of this process are, by name, as of their last page."""
+        return {shard.name: shard.lag_ms for shard in list(self._shards.values()) if shard.lag_ms is not None}
+
+    def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
+        """Reads until stopped, or with `once` until what was there at the start is read.
+
+        Raises:
+            ConnectError, AccessError, UsageError: the stream cannot be read.
+            DataError: a checkpoint cannot be.
+        """
+        self._began_s = time.monotonic()
+        ended = threading.Event()  # ends the threads of this source; `stop` ends everything
+        listed = self._stream.shards(Retry(stop, tries=_FIRST_TRIES))
+        known = [self._checkpoints.load(self._key(shard.name)) for shard in listed]
+        if not any(known):
+            self._first = {shard.name: Place(start_ms=self._wanted.start_ms) for shard in listed}
+        self._open(listed)
+        threads = [
+            threading.Thread(target=self._work, args=(deliver, ended), name=f"logship-kinesis-{number}", daemon=True)
+            for number in range(_THREADS)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._tend(listed, stop, ended)
+        finally:
+            ended.set()
+            self._due.end()
+            for thread in threads:
+                thread.join()
+        if self._failure:
+            raise self._failure
+
+    def save(self, *, now: bool = False) -> None:
+        """Keeps the places of the shards that have moved; see the port."""
+        at_s = time.monotonic()
+        if at_s - self._saved_s < self._checkpoints.save_interval_s and not now:
+            return
+        self._saved_s = at_s
+        for shard in list(self._shards.values()):
+            place = shard.to_save()
+            if place is None:
+                continue
+            try:
+                shard.saved(place, self._checkpoints.save(self._key(shard.name), place.dumps(), shard.version))
+            except LeaseLost:
+                self._let_go(shard)
+                continue
+            if place.ended:
+                self._finished.add(shard.name)
+                self._let_go(shard)
+                self._look.set()
+
+    def _key(self, shard: str) -> str:
+        return f"{self._prefix}:{shard}"
+
+    def _tend(self, listed: list[Listed], stop: threading.Event, ended: threading.Event) -> None:
+        """Looks for new shards, and whether all is done, until the end."""
+        next_list_s = time.monotonic() + self._wanted.list_interval_s
+        while not ended.is_set() and not stop.wait(_LOOK_S):
+            if self._look.is_set() or time.monotonic() >= next_list_s:
+                next_list_s = time.monotonic() + self._wanted.list_interval_s
+                self._look.clear()
+                try:
+                    listed = self._stream.shards(Retry(stop, say=self._say))
+                except Stopped:
+                    return
+                self._open(listed)
+            elif self._wanted.once and self._is_done(listed):
+                return
+
+    def _is_done(self, listed: Sequence[Listed]) -> bool:
+        """Whether this process's shards are read up to where they stood at the start."""
+        ours = self._checkpoints.share([self._key(shard.name) for shard in listed])
+        for shard in listed:
+            if self._key(shard.name) not in ours or shard.name in self._finished:
+                continue
+            held = self._shards.get(shard.name)
+            if held is None or not held.caught_up:
+                return False
+        return True
+
+    def _open(self, listed: Sequence[Listed]) -> None:
+        """Begins to read the shards that are this process's and whose parents are finished; lets others go."""
+        names = {shard.name for shard in listed}
+        ours = self._checkpoints.share([self._key(name) for name in names - self._finished])
+        for shard in listed:
+            held = self._shards.get(shard.name)
+            is_ours = self._key(shard.name) in ours
+            if held and not is_ours:
+                self._let_go(held)
+            elif is_ours and not held and all(self._is_finished(parent, names) for parent in shard.parents):
+                self._begin(shard.name)
+        for held in [held for held in list(self._shards.values()) if held.name not in names]:
+            self._let_go(held)
+
+    def _is_finished(self, parent: str, names: set[str]) -> bool:
+        """Whether all of a parent is stored; one that is no longer listed has expired with its records."""
+        if parent in self._finished or parent not in names:
+            return True
+        found = self._checkpoints.load(self._key(parent))
+        if found and loads(found[0], self._key(parent)).ended:
+            self._finished.add(parent)
+        return parent in self._finished
+
+    def _begin(self, name: str) -> None:
+        """Begins to read a shard at its checkpoint; one without gets it now, so that it is known to be no new one."""
+        key = self._key(name)
+        found = self._checkpoints.load(key)
+        if found:
+            place, version = loads(found[0], key), found[1]
+        else:
+            place = self._first.get(name, Place())
+            try:
+                version = self._checkpoints.save(key, place.dumps(), 0)
+            except LeaseLost:
+                return
+        if place.ended:
+            self._finished.add(name)
+            return
+        shard = self._shards[name] = Shard(name, self._stream.name, place, version)
+        self._due.put(shard)
+
+    def _let_go(self, shard: Shard) -> None:
+        shard.closed = True
+        if self._shards.get(shard.name) is shard:
+            self._shards.pop(shard.name, None)
+
+    def _work(self, deliver: Callable[[Batch], None], ended: threading.Event) -> None:
+        try:
+            while (shard := self._due.take()) is not None:
+                if not shard.closed:
+                    self._page(shard, deliver)
+        except Stopped:
+            pass
+        except BaseException as error:  # handed to the thread that runs the source
+            self._failure = self._failure or error
+        finally:
+            ended.set()
+            self._due.end()
+
+    def _page(self, shard: Shard, deliver: Callable[[Batch], None]) -> None:
+        """Fetches a shard's next page and delivers what is in it."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        called_s = time.monotonic()
+        try:
+            if shard.iterator is None:
+                shard.iterator = self._stream.iterator(shard.name, shard.read)
+            page = self._stream.page(shard.iterator, shard.limit)
+        except (BotoCoreError, ClientError) as error:
+            self._failed(shard, error)
+            return
+        shard.failures = 0
+        pause_s = shard.pace(page, self._wanted.interval_s)
+        for batch in shard.batches(page, self._keep):
+            deliver(batch)
+        shard.iterator = page.get("NextShardIterator")
+        if shard.iterator is None:
+            self._look.set()
+            return
+        # Read up to `lag` before the call: that is behind the start once as much time has passed since.
+        shard.caught_up = shard.caught_up or (shard.lag_ms or 0) / 1000 <= called_s - self._began_s
+        self._due.put(shard, called_s + pause_s)
+
+    def _failed(self, shard: Shard, error: Exception) -> None:
+        """Puts the shard off, begins it anew where it stands, or lets it go.
+
+        Raises:
+            LogshipError: nothing can be read any more.
+        """
+        code = str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
+        what = f"Kinesis stream {self._stream.name!r}, {shard.name}"
+        if code == "ExpiredIteratorException":
+            shard.iterator = None
+            self._due.put(shard)
+        elif is_retriable(error):
+            self.retried += 1
+            wait_s = shard.back_off()
+            if shard.failures in _SAID_AT or shard.failures % _SAID_EVERY == 0:
+                self._say(f"{translate(error, what)}; trying again")
+            self._due.put(shard, time.monotonic() + wait_s)
+        elif code == "InvalidArgumentException" and shard.iterator is None and shard.read.after:
+            self._say(
+                f"{what} no longer has the record {shard.read.after!r} that its checkpoint names; "
+                "it is read from its oldest record, and what expired before that is lost"
+            )
+            shard.read = Place()
+            self._due.put(shard)
+        elif code == "ResourceNotFoundException":
+            # The shard has expired, or the stream is gone; the listing tells.
+            self._let_go(shard)
+            self._look.set()
+        else:
+            raise translate(error, what) from error

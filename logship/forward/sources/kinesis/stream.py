@@ -1,0 +1,70 @@
+"""The calls of Kinesis that reading a stream takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from logship.errors import UnknownGroupError, UsageError
+
+if TYPE_CHECKING:
+    from logship.cloudwatch.paging import Retry
+    from logship.forward.sources.kinesis.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A shard of the listing."""
+
+    name: str
+    parents: tuple[str, ...] = ()
+    """The shards it was split off or merged from; they may have expired."""
+
+
+class Stream:
+    """A data stream.
+
+    Args:
+        client: of Kinesis, which tries each request once.
+        stream: name or ARN.
+    """
+
+    def __init__(self, client: Any, stream: str) -> None:
+        self.name = stream.rsplit("/", 1)[-1]
+        self._client = client
+        self._which = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
+
+    def shards(self, retry: Retry) -> list[Listed]:
+        """All shards that hold records, closed ones included.
+
+        Raises:
+            UsageError: there is no such stream.
+            Stopped, LogshipError: see `Retry.call`.
+        """
+        request: dict[str, Any] = dict(self._which)
+        found: list[Listed] = []
+        while True:
+            try:
+                page = retry.call(f"Kinesis stream {self.name!r}", self._client.list_shards, **request)
+            except UnknownGroupError:
+                raise UsageError(
+                    f"there is no Kinesis stream {self.name!r} in {self._client.meta.region_name}; "
+                    "list them with: aws kinesis list-streams"
+                ) from None
+            for shard in page["Shards"]:
+                parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
+                found.append(Listed(shard["ShardId"], tuple(parent for parent in parents if parent)))
+            if not page.get("NextToken"):
+                return found
+            request = {"NextToken": page["NextToken"]}
+
+    def iterator(self, shard: str, place: Place) -> str:
+        """Where GetRecords begins for a place. What the SDK raises is raised."""
+        answer = self._client.get_shard_iterator(ShardId=shard, **self._which, **place.iterator())
+        return str(answer["ShardIterator"])
+
+    def page(self, iterator: str, limit: int) -> dict[str, Any]:
+        """The next records. What the SDK raises is raised."""
+        which = self._which if "StreamARN" in self._which else {}
+        answer: dict[str, Any] = self._client.get_records(ShardIterator=iterator, Limit=limit, **which)
+        return answer

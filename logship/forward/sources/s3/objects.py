@@ -1,0 +1,119 @@
+"""One object of S3 → events, in constant memory: it is copied to a file that lives as long as it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.errors import BrokenFileError, DataError, UsageError
+from logship.forward import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from logship.cloudwatch.paging import Retry
+    from logship.forward.sources.s3.notice import Notice
+    from logship.record import LogEvent
+
+_PIECE_BYTES: Final = 2**20
+_BATCH_EVENTS: Final = 2_500
+_BATCH_CHARACTERS: Final = 2 * 2**20
+_WRITE_TEST: Final = "aws-logs-write-test"
+"""What CreateExportTask leaves in a bucket to see whether it may."""
+_GONE: Final = frozenset({"NoSuchKey", "404"})
+
+
+class GoneError(Exception):
+    """The object is no longer there."""
+
+
+def is_log(notice: Notice) -> bool:
+    """Whether an object may hold lines: folders of the console and test objects do not."""
+    return not notice.key.endswith("/") and PurePosixPath(notice.key).name != _WRITE_TEST
+
+
+def path_of(notice: Notice) -> PurePosixPath:
+    """The path that tells group and stream of an object, as ``aws s3 sync s3://BUCKET BUCKET`` would name it."""
+    return PurePosixPath("/", notice.bucket, notice.key.lstrip("/"))
+
+
+def read(client: Any, notice: Notice, retry: Retry) -> Iterator[LogEvent]:
+    """The events of an object, with the ids that `logship import` gives them.
+
+    Lines of files without any time have the time at which the object was stored.
+
+    Args:
+        client: of S3.
+        notice: which object.
+        retry: how long to try.
+
+    Raises:
+        Stopped: while S3 was tried again.
+        GoneError: it has been deleted.
+        BrokenFileError: it cannot be read on; the events before were given out.
+        AccessError, ConnectError, UsageError: S3 does not give it.
+        DataError: there is no room for it here.
+    """
+    with TemporaryDirectory(prefix="logship-s3-") as folder:
+        path = Path(folder) / "object"
+        stored_ms = retry.call(
+            f"s3://{notice.bucket}/{notice.key}", _copy_known, client=client, notice=notice, path=path
+        )
+        try:
+            yield from _events(path, notice, files.FileOptions(final=True))
+        except UsageError:  # no line has a time, and none was given out
+            yield from _events(path, notice, files.FileOptions(final=True, time_ms=stored_ms))
+
+
+def _events(path: Path, notice: Notice, options: files.FileOptions) -> Iterator[LogEvent]:
+    for found in files.read_events(path, options, named=path_of(notice)):
+        if found.record is not None:
+            raise BrokenFileError(
+                f"s3://{notice.bucket}/{notice.key} holds records that logship printed, not log lines; "
+                "copy it, and bring it in with: logship import"
+            )
+        yield found.event
+
+
+def _copy_known(client: Any, notice: Notice, path: Path) -> int:
+    """As `_copy`; an object that is gone is told apart from S3 that is away."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return _copy(client, notice, path)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _GONE:
+            raise GoneError(f"s3://{notice.bucket}/{notice.key}") from None
+        raise
+
+
+def _copy(client: Any, notice: Notice, path: Path) -> int:
+    """Copies an object to a file; when it was stored, milliseconds since 1970."""
+    answer = client.get_object(Bucket=notice.bucket, Key=notice.key)
+    try:
+        with path.open("wb") as file:
+            for piece in answer["Body"].iter_chunks(_PIECE_BYTES):
+                file.write(piece)
+    except OSError as error:
+        raise DataError(
+            f"s3://{notice.bucket}/{notice.key} cannot be kept in {str(path.parent)!r} while it is read: "
+            f"{error.strerror or error}; set TMPDIR to a folder with room for it"
+        ) from None
+    at: datetime = answer["LastModified"]
+    return int(at.timestamp() * 1000)
+
+
+def batches(events: Iterable[LogEvent]) -> Iterator[list[LogEvent]]:
+    """Events in lists of bounded size."""
+    batch: list[LogEvent] = []
+    held = 0
+    for event in events:
+        batch.append(event)
+        held += len(event.message)
+        if len(batch) >= _BATCH_EVENTS or held >= _BATCH_CHARACTERS:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,121 @@
+"""The queue that tells of objects: its messages are held while they are worked on, and deleted when all is stored."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.client import translate
+from logship.cloudwatch.paging import Retry
+from logship.errors import AccessError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterator, Sequence
+
+HOLD_S: Final = 120
+"""How long nobody else gets a message that we have; renewed while it is worked on."""
+_AT_ONCE: Final = 4
+"""Messages of one call: few, so that several processes share a queue well."""
+_WAIT_S: Final = 5
+"""How long the queue waits for a message before it answers: a forwarder that is to end waits as long."""
+_FIRST_TRIES: Final = 4
+_MOST_ENTRIES: Final = 10
+"""Amazon SQS, DeleteMessageBatch and ChangeMessageVisibilityBatch: entries of one call."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Message:
+    """A message that we hold."""
+
+    id: str
+    body: str
+    receipt: str
+
+
+class Queue:
+    """A queue of SQS. `finish` may be called by any thread, `delete` by one that need not be the others'.
+
+    Args:
+        client: of SQS, which tries each request once.
+        url: of the queue.
+        say: told what people should know.
+    """
+
+    def __init__(self, client: Any, url: str, say: Callable[[str], None] = lambda _: None) -> None:
+        self.name = url.rstrip("/").rpartition("/")[2]
+        self._client, self._url, self._say = client, url, say
+        self._tries: int | None = _FIRST_TRIES
+        self._held: dict[str, Message] = {}
+        self._finished: deque[Message] = deque()
+
+    def receive(self, stop: threading.Event, *, wait_s: int = _WAIT_S) -> list[Message]:
+        """The next messages; none if there are none for a while.
+
+        Raises:
+            Stopped, LogshipError: see `Retry.call`.
+        """
+        answer = Retry(stop, tries=self._tries, say=self._say).call(
+            f"SQS queue {self.name!r}",
+            self._client.receive_message,
+            QueueUrl=self._url,
+            MaxNumberOfMessages=_AT_ONCE,
+            WaitTimeSeconds=wait_s,
+            VisibilityTimeout=HOLD_S,
+        )
+        self._tries = None
+        found = [Message(item["MessageId"], item["Body"], item["ReceiptHandle"]) for item in answer.get("Messages", [])]
+        self._held |= {message.receipt: message for message in found}
+        return found
+
+    def leave(self, message: Message) -> None:
+        """Lets a message go: the queue gives it out again, or moves it to its own dead letters."""
+        self._held.pop(message.receipt, None)
+
+    def finish(self, message: Message) -> None:
+        """All that a message tells of is stored."""
+        self._finished.append(message)
+
+    def delete(self) -> None:
+        """Deletes the messages that are finished; one that cannot be now comes again, and is finished again.
+
+        Raises:
+            AccessError: we may not.
+        """
+        done: list[Message] = []
+        while self._finished:
+            done.append(self._finished.popleft())
+        self._call(self._client.delete_message_batch, done)
+        for message in done:
+            self.leave(message)
+
+    def hold(self, ended: threading.Event) -> None:
+        """Renews the hold on messages until the event is set."""
+        while not ended.wait(HOLD_S / 3):
+            try:
+                self._call(
+                    self._client.change_message_visibility_batch, list(self._held.values()), VisibilityTimeout=HOLD_S
+                )
+            except AccessError as error:
+                self._say(f"{error}; messages that take longer than {HOLD_S} s are worked on twice")
+
+    def _call(self, request: Callable[..., Any], messages: Sequence[Message], **of_each: Any) -> None:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        for some in _tens(messages):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": message.receipt, **of_each} for number, message in enumerate(some)
+            ]
+            try:
+                request(QueueUrl=self._url, Entries=entries)
+            except (BotoCoreError, ClientError) as error:
+                failure = translate(error, f"SQS queue {self.name!r}")
+                if isinstance(failure, AccessError):
+                    raise failure from error
+                self._say(f"{failure}; its messages come again")
+
+
+def _tens(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    for start in range(0, len(messages), _MOST_ENTRIES):
+        yield messages[start : start + _MOST_ENTRIES]

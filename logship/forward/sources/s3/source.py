@@ -1,0 +1,115 @@
+"""The source: takes messages from the queue, reads the objects they tell of, and deletes them once all is stored."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.paging import Retry
+from logship.errors import LogshipError
+from logship.forward.port import Batch
+from logship.forward.sources.s3 import notice, objects
+from logship.forward.sources.s3.queue import Queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from logship.forward.sources.s3.notice import Notice
+    from logship.forward.sources.s3.queue import Message
+
+_TRIES: Final = 4
+_EMPTY_ANSWERS: Final = 2
+"""With `once`, so many answers without messages end the reading: one may miss a few."""
+_LAST_WAIT_S: Final = 1
+_MOST_SAID: Final = 10_000
+
+
+class S3Source:
+    """Reads the objects that a queue tells of, one after the other; see the port.
+
+    What such objects hold has no event ids, so a log group comes this way or another, never by two.
+
+    Args:
+        s3: client of S3, which tries each request once.
+        sqs: client of SQS, which does too.
+        queue: URL of the queue.
+        once: end when the queue is empty.
+        say: told what people should know, a line each.
+    """
+
+    def __init__(
+        self,
+        s3: Any,
+        sqs: Any,
+        queue: str,
+        *,
+        once: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._s3, self._once, self._say = s3, once, say
+        self._queue = Queue(sqs, queue, say)
+        self.name = f"s3 {self._queue.name}"
+        self.objects = 0
+        """Objects that were read to their end."""
+        self._said: set[str] = set()
+
+    def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
+        """Reads until stopped, or until the queue is empty with `once`.
+
+        Raises:
+            ConnectError, AccessError, UsageError: the queue cannot be read.
+        """
+        ended = threading.Event()
+        holder = threading.Thread(target=self._queue.hold, args=(ended,), name="logship-s3-hold", daemon=True)
+        holder.start()
+        try:
+            empty = 0
+            while not stop.is_set() and not (self._once and empty == _EMPTY_ANSWERS):
+                messages = self._queue.receive(stop, **({"wait_s": _LAST_WAIT_S} if self._once else {}))
+                empty = 0 if messages else empty + 1
+                for message in messages:
+                    self._take(message, deliver, stop)
+        finally:
+            ended.set()
+            holder.join()
+
+    def save(self, *, now: bool = False) -> None:
+        """Deletes the messages of which all is stored."""
+        del now
+        self._queue.delete()
+
+    def _take(self, message: Message, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
+        """Reads what a message tells of. Batches are acknowledged in their order, so the last one tells of all."""
+        try:
+            notices = notice.read(message.body)
+        except notice.NoNotice as error:
+            self._say_once(f"a message of queue {self._queue.name!r} is left there: {error}")
+            self._queue.leave(message)
+            return
+        whole = [self._read(one, deliver, stop) for one in notices if objects.is_log(one)]
+        if all(whole):
+            deliver(Batch([], lambda: self._queue.finish(message)))
+        else:
+            self._queue.leave(message)
+
+    def _read(self, one: Notice, deliver: Callable[[Batch], None], stop: threading.Event) -> bool:
+        """Delivers an object; whether there is nothing more to do about it."""
+        try:
+            for batch in objects.batches(objects.read(self._s3, one, Retry(stop, tries=_TRIES))):
+                deliver(Batch(batch))
+        except objects.GoneError as error:
+            self._say(f"{error} has been deleted; it is left out")
+        except LogshipError as error:
+            self._say_once(f"{error}; the message that told of it is left in queue {self._queue.name!r}")
+            return False
+        else:
+            self.objects += 1
+        return True
+
+    def _say_once(self, line: str) -> None:
+        """A message that is left comes again and again until the queue gives up on it."""
+        if line not in self._said:
+            if len(self._said) >= _MOST_SAID:
+                self._said.clear()
+            self._said.add(line)
+            self._say(line)

@@ -1,0 +1,229 @@
+"""Objects that a queue tells of: read as `logship import` reads them, and forgotten only when they are stored."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from logship.cloudwatch.session import open_client, open_session
+from logship.errors import ConnectError, UsageError
+from logship.forward.files import FileOptions
+from logship.forward.importing import import_paths
+from logship.forward.port import Batch
+from logship.forward.sources.s3 import notice, queue
+from logship.forward.sources.s3.notice import NoNotice, Notice
+from logship.forward.sources.s3.source import S3Source
+from logship.parse import Parser
+from logship.testing import MemoryStore
+from tests import fake_aws
+from tests.forwarding import forward, messages, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+EXPORT = "".join(f"2026-11-23T14:21:0{n}.123Z line {n % 2}\n  more of it\n" for n in range(4)).encode()
+OBJECTS = {
+    "exports/5e2f/web-1/000000.gz": gzip.compress(EXPORT),
+    "exports/5e2f/web-2/000000.gz": gzip.compress(EXPORT),
+    "shop/app.log": b"2026-11-23 14:00:00 INFO a\n2026-11-23 14:00:01 ERROR b \xff\n",
+    "top.ndjson": b'{"logGroup":"/shop/a","logStreamName":"x","timestamp":5,"eventId":"1","message":"from ndjson"}\n',
+    "shop/wei rd+n\u00e4me %.log": b"2026-11-23T14:00:00Z INFO weird\n",
+}
+
+
+def of_s3(key: str, event: str = "ObjectCreated:Put") -> str:
+    """What S3 itself writes."""
+    about = {"bucket": {"name": "logs"}, "object": {"key": quote_plus(key), "size": 1}}
+    return json.dumps({"Records": [{"eventSource": "aws:s3", "eventName": event, "s3": about}]})
+
+
+def of_sns(key: str) -> str:
+    return json.dumps({"Type": "Notification", "TopicArn": "arn:aws:sns:x", "Message": of_s3(key)})
+
+
+def of_bridge(key: str) -> str:
+    detail = {"bucket": {"name": "logs"}, "object": {"key": key, "size": 1}}
+    return json.dumps({"detail-type": "Object Created", "source": "aws.s3", "detail": detail})
+
+
+TEST_EVENT = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "logs"})
+
+
+class Place:
+    """A bucket and its queue."""
+
+    def __init__(self) -> None:
+        session = open_session()
+        self.s3, self.sqs = open_client("s3", session), open_client("sqs", session)
+        self.s3.create_bucket(Bucket="logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        self.url = self.sqs.create_queue(QueueName="objects")["QueueUrl"]
+        self.said: list[str] = []
+
+    def put(self, key: str, content: bytes) -> None:
+        self.s3.put_object(Bucket="logs", Key=key, Body=content)
+
+    def send(self, body: str) -> None:
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=body)
+
+    def left(self) -> tuple[int, int]:
+        """(messages waiting, messages held)."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
+        return int(found[names[0]]), int(found[names[1]])
+
+    def source(self) -> S3Source:
+        return S3Source(self.s3, self.sqs, self.url, once=True, say=self.said.append)
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr("logship.forward.sources.s3.source._LAST_WAIT_S", 0)
+    with fake_aws.moto(monkeypatch):
+        yield Place()
+
+
+def test_objects_are_read_as_import_reads_them(place: Place, tmp_path: Path) -> None:
+    """Exports, logs and NDJSON have the ids that `logship import` of a copy of the bucket gives them."""
+    for key, content in OBJECTS.items():
+        place.put(key, content)
+        place.send(of_s3(key))
+        file = tmp_path / "logs" / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    store, imported = MemoryStore(), MemoryStore()
+    stored, _ = forward([place.source()], tmp_path / "state", store)
+    import_paths([str(tmp_path / "logs")], imported, Parser(), FileOptions())
+
+    assert (stored, place.left(), place.said) == (20, (0, 0), [])
+    assert [record.id for record in records(store)] == [record.id for record in records(imported)]
+
+
+@pytest.mark.parametrize("wrap", [of_s3, of_sns, of_bridge])
+def test_every_form_of_message_is_read(wrap: Any) -> None:
+    """From S3, by SNS, by EventBridge; keys are decoded where they are encoded."""
+    assert notice.read(wrap("a b/c+\u00e4%.log")) == [Notice("logs", "a b/c+\u00e4%.log")]
+
+
+@pytest.mark.parametrize("body", [TEST_EVENT, of_s3("a", "ObjectRemoved:Delete"), of_bridge("a").replace("Cre", "Del")])
+def test_other_messages_of_buckets_are_nothing(body: str) -> None:
+    """Tests and deletions tell of no new object."""
+    assert notice.read(body) == []
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "{}", '{"Records":[{"eventName":"ObjectCreated:Put"}]}', '{"Records":7}']
+)
+def test_what_is_no_message_of_a_bucket_says_so(body: str) -> None:
+    """Whatever somebody else writes to the queue."""
+    with pytest.raises(NoNotice):
+        notice.read(body)
+
+
+def test_bad_objects_are_left_to_the_queue_and_said_once(place: Place, tmp_path: Path) -> None:
+    """A broken archive, records of logship, a foreign message; what came before the break is stored."""
+    place.put("a/000000.gz", gzip.compress(EXPORT * 500)[:-20])
+    place.put("a/records.ndjson", b'{"_id":"%032d","@timestamp":"2026-11-23T14:21:05Z","body":"x",' % 0
+              + b'"resource":{"attributes":{}},"attributes":{}}\n')  # fmt: skip
+    place.put("good.log", b"2026-11-23T14:00:00Z INFO good\n")
+    for body in ("hello", of_s3("a/000000.gz"), of_s3("a/records.ndjson"), of_s3("gone.log"), TEST_EVENT):
+        place.send(body)
+    place.send(of_s3("good.log"))
+    store = MemoryStore()
+    source = place.source()
+    forward([source], tmp_path, store)
+    first, left = list(place.said), place.left()
+    place.send("hello")
+    place.send(of_s3("a/000000.gz"))
+    forward([source], tmp_path, store)
+
+    assert (len(first), left) == (4, (0, 3))
+    assert place.said == first
+    assert {"'objects' is left there" in line or "left in queue 'objects'" in line for line in first[:3]} == {True}
+    assert first[3] == "s3://logs/gone.log has been deleted; it is left out"
+    assert any("good" in message for message in messages(store))
+    assert len(messages(store)) > 100
+
+
+def test_an_undated_object_has_the_time_it_was_stored_at(place: Place, tmp_path: Path) -> None:
+    """Rather than being refused, as a file would be that nobody gives a time."""
+    place.put("shop/undated.txt", b"one\ntwo\n")
+    place.send(of_s3("shop/undated.txt"))
+    store = MemoryStore()
+    forward([place.source()], tmp_path, store)
+    ages_s = [time.time() - record.time_us / 1e6 for record in records(store)]
+
+    assert messages(store) == ["one", "two"]
+    assert max(ages_s) < 60
+
+
+def test_a_message_is_deleted_only_when_all_is_stored(place: Place) -> None:
+    """What was delivered and not acknowledged stays in the queue."""
+    place.put("shop/app.log", OBJECTS["shop/app.log"])
+    place.send(of_s3("shop/app.log"))
+    source, delivered = place.source(), list[Batch]()
+    source.run(delivered.append, threading.Event())
+    source.save(now=True)
+    before = place.left()
+    for batch in delivered[:-1]:
+        batch.stored()
+    source.save(now=True)
+    between = place.left()
+    delivered[-1].stored()
+    source.save(now=True)
+
+    assert (before, between, place.left()) == ((0, 1), (0, 1), (0, 0))
+    assert [len(batch.events) for batch in delivered] == [2, 0]
+
+
+def test_a_message_is_held_while_it_is_worked_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else gets it, however long the store takes."""
+    monkeypatch.setattr(queue, "HOLD_S", 1)
+    place.put("shop/app.log", OBJECTS["shop/app.log"])
+    place.send(of_s3("shop/app.log"))
+    seen: list[tuple[int, int]] = []
+
+    def slow(batch: Batch) -> None:
+        if batch.events:
+            time.sleep(2.2)
+            seen.append(place.left())
+
+    place.source().run(slow, threading.Event())
+
+    assert seen == [(0, 1)]
+
+
+def test_a_bucket_that_is_away_is_asked_again(place: Place, tmp_path: Path) -> None:
+    """A few times; what comes then is read as if nothing had been."""
+    place.put("shop/app.log", OBJECTS["shop/app.log"])
+    place.send(of_s3("shop/app.log"))
+    away = open_client("s3", open_session(), endpoint_url="http://127.0.0.1:9")
+    asked: list[Any] = []
+
+    class Twice:
+        """Is away for two calls."""
+
+        def get_object(self, **request: Any) -> Any:
+            asked.append(request)
+            return (away if len(asked) < 3 else place.s3).get_object(**request)
+
+    store = MemoryStore()
+    source = S3Source(Twice(), place.sqs, place.url, once=True, say=place.said.append)
+    stored, _ = forward([source], tmp_path, store)
+
+    assert (stored, len(asked), place.said) == (2, 3, [])
+
+
+def test_a_queue_that_is_none_is_said(place: Place) -> None:
+    """No such queue, and none that answers."""
+    with pytest.raises(UsageError, match=r"NonExistentQueue|QueueDoesNotExist"):
+        S3Source(place.s3, place.sqs, place.url + "x").run(print, threading.Event())
+    away = open_client("sqs", open_session(), endpoint_url="http://127.0.0.1:9")
+    with pytest.raises(ConnectError, match="SQS queue 'objects'"):
+        S3Source(place.s3, away, "http://127.0.0.1:9/1/objects").run(print, threading.Event())
