@@ -127,6 +127,11 @@ def test_pairs_mean_the_same_to_plans(shape: list[str], values: list[list[str]])
 
 @given(lines=alike())
 @example(lines=['{"service":"a","n":1,"f":0.5,"duration_ms":12,"status":200,"logship.kind":"Log"}'] * 3)
+@example(lines=['{"service":"a","n":"\\u00fc"}'] * 3)
+@example(lines=['{"service":"a","n":"ü"}'] * 3)
+@example(lines=['{"service":"a","n":"' + "x" * 1025 + '"}'] * 3)
+@example(lines=['{"service":"a","n":9007199254740993}'] * 3)
+@example(lines=['{"service":"a","n":1}', '{"service":"a","n":1.5}', '{"service":"a","n":1}'])
 def test_what_a_shape_promises_is_so(lines: list[str]) -> None:
     """A record with a shape has its names in that order, values of its types, short ASCII text and exact numbers."""
     for record in both_ways(lines)[1]:
