@@ -11,6 +11,7 @@ from logship.forward.rules import Decision, RuleCount, Rules
 from logship.forward.services import service_of
 from logship.parse import Parser
 from logship.record import CONTINUES
+from logship.secrets import from_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,8 +56,8 @@ class Preparer:
     Args:
         parser: makes a record of one event.
         rules: which records are stored; None means all.
-        redact_many: takes secrets out of the lines of a batch; None leaves them to the parser. Lines that it leaves
-            as they are should be the same objects: that is how a clean line costs nothing more.
+        redact_many: takes secrets out of the lines of a batch; None leaves lines as they are. It gives back the batch
+            itself if it is clean, and else the same object for each line that is.
     """
 
     def __init__(
@@ -71,16 +72,13 @@ class Preparer:
 
     def __call__(self, events: Sequence[LogEvent]) -> list[Record]:
         """The records, in the order of their events; those that rules leave out are absent."""
-        if self._redact_many:
-            events = self._clean(events, self._redact_many)
-        record = self._parser.record
-        records = [record(event) for event in events]
+        records = self._parser.records(events, self._clean(events))
         return self._rules.apply(records) if self._rules else records
 
     def clean(self, event: LogEvent) -> LogEvent:
         """The event as it may be kept: redacted. Nothing is counted."""
         [message] = self._redact_many([event.message]) if self._redact_many else [event.message]
-        return event._replace(message=self._parser.redacted(message))
+        return event._replace(message=message)
 
     def alone(self, event: LogEvent, *, continues: str = "") -> Record | None:
         """The record of an event that comes out of its order, such as a dead letter; None where a rule leaves it out.
@@ -127,38 +125,31 @@ class Preparer:
             self._rules.rewind(mark.rules)
         self._redacted = mark.redacted.copy()
 
-    def _clean(
-        self, events: Sequence[LogEvent], redact_many: Callable[[Sequence[str]], Sequence[str]]
-    ) -> Sequence[LogEvent]:
-        """The events with their messages redacted."""
+    def _clean(self, events: Sequence[LogEvent]) -> Sequence[str] | None:
+        """The redacted messages of the events; None where nothing is redacted."""
+        if self._redact_many is None:
+            return None
         before = [event.message for event in events]
-        after = redact_many(before)
-        changed = [index for index, message in enumerate(after) if message is not before[index]]
-        if not changed:
-            return events
-        cleaned = list(events)
-        for index in changed:
-            cleaned[index] = events[index]._replace(message=after[index])
-            self._redacted += Counter(_TAKEN_OUT.findall(after[index])) - Counter(_TAKEN_OUT.findall(before[index]))
-        return cleaned
+        after = self._redact_many(before)
+        if after is not before:
+            for old, new in zip(before, after, strict=True):
+                if new is not old:
+                    self._redacted += Counter(_TAKEN_OUT.findall(new)) - Counter(_TAKEN_OUT.findall(old))
+        return after
 
 
-def prepare_of(
-    settings: Settings,
-    *,
-    redact_many: Callable[[Sequence[str]], Sequence[str]] | None = None,
-    service: str = "",
-) -> Preparer:
+def prepare_of(settings: Settings, *, service: str = "") -> Preparer:
     """What the settings want done to events on their way into the store.
 
     Args:
-        settings: their `[forward]` and `[[service]]`.
-        redact_many: takes secrets out of the lines of a batch.
+        settings: their `[redact]`, `[forward]` and `[[service]]`.
         service: the service of every line that names none; "" asks the settings.
 
     Raises:
-        SettingsError: a rule or a group's pattern that cannot be used; the message names its key.
+        SettingsError: a rule or a pattern that cannot be used; the message names its key.
     """
     named = (lambda _: service) if service else service_of(settings)
     parser = Parser(named, keep_original=settings.forward.keep_original)
-    return Preparer(parser, rules=Rules(settings.forward.rule), redact_many=redact_many)
+    redactor = from_settings(settings.redact)
+    rules = Rules(settings.forward.rule) if settings.forward.rule else None
+    return Preparer(parser, rules=rules, redact_many=redactor.redact_many if redactor else None)

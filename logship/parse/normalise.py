@@ -55,7 +55,6 @@ class Parser:
     Args:
         service_of: names the service of a log group, for lines that do not say it.
         keep_original: whether records carry the line as it arrived where `body` is not all of it.
-        redact: takes secrets out of a line before anything is made of it; None leaves lines as they are.
     """
 
     def __init__(
@@ -63,9 +62,8 @@ class Parser:
         service_of: Callable[[str], str] = naming.service_of_group,
         *,
         keep_original: bool = True,
-        redact: Callable[[str], str] | None = None,
     ) -> None:
-        self._service_of, self._keep_original, self._redact = service_of, keep_original, redact
+        self._service_of, self._keep_original = service_of, keep_original
         self._services: dict[str, str] = {}
         self._streams: OrderedDict[tuple[str, str], _Stream] = OrderedDict()
         self._plans = Plans(keep_original=keep_original)
@@ -74,13 +72,11 @@ class Parser:
         """The records of a batch, in less time than one by one.
 
         Args:
-            events: in the order of each stream, with their messages as they arrived: ids do not depend on what is redacted.
-            messages: their texts, if they are redacted already.
+            events: in the order of each stream, with their messages as they arrived: ids do not depend on redaction.
+            messages: their redacted texts; None takes them as they are.
         """
         if messages is None:
             messages = [event.message for event in events]
-            if self._redact:
-                messages = [*map(self._redact, messages)]
         self._plans.begin_batch()
         made: list[Record] = []
         group = name = stream = None
@@ -117,11 +113,9 @@ class Parser:
         Args:
             event: with its message as it arrived, since ids do not depend on what is redacted.
             parsed: what `parse_line` made of that message, if it is known.
-            redacted: the message without its secrets, if it is known; None has the parser's own redactor make it.
+            redacted: the message without its secrets; None takes it as it is.
         """
-        message = redacted
-        if message is None:
-            message = self._redact(event.message) if self._redact else event.message
+        message = event.message if redacted is None else redacted
         if parsed is None or message is not event.message:
             parsed = parse_line(message)
         return self._record(event, message, parsed, self._stream(event.group, event.stream))

@@ -159,12 +159,12 @@ def test_what_cannot_be_read_is_kept_and_the_rest_goes_on(tmp_path: Path) -> Non
         ({"X-Amz-Firehose-Access-Key": "\u00e9"}, body(), 401),
         ({"X-Amz-Firehose-Request-Id": "r-2"}, body(), 400),
         ({"Content-Encoding": "gzip"}, b"no gzip", 400),
-        ({"Content-Encoding": "gzip"}, gzip.compress(body())[:-9], 400),
+        ({"Content-Encoding": "gzip"}, gzip.compress(body(), mtime=0)[:-9], 400),
         ({"Content-Encoding": "br"}, body(), 400),
         ({}, b"{", 400),
         ({}, b"[]", 400),
         ({}, b'{"requestId":"r-1"}', 400),
-        ({"Content-Encoding": "gzip"}, gzip.compress(b" " * (MAX_BODY_BYTES + 1)), 413),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b" " * (MAX_BODY_BYTES + 1), mtime=0), 413),
     ],
 )
 def test_what_is_no_delivery_is_refused(anywhere: str, head: dict[str, str], content: bytes, status: int) -> None:

@@ -194,6 +194,8 @@ class Shares:
     """Checkpoints of which this process has some keys at a time."""
 
     save_interval_s = 0.0
+    share_interval_s = 0.2
+    place = "a test"
 
     def __init__(self, inner: Checkpoints, *ours: str) -> None:
         self.inner, self.ours, self.lost = inner, set(ours), set[str]()
@@ -208,6 +210,9 @@ class Shares:
 
     def share(self, keys: Collection[str]) -> set[str]:
         return {key for key in keys if key.rpartition(":")[2] in self.ours}
+
+    def release(self, key: str) -> None:
+        self.ours.discard(key.rpartition(":")[2])
 
     def close(self) -> None:
         self.inner.close()

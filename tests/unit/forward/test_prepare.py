@@ -100,7 +100,7 @@ def test_the_settings_make_it() -> None:
         forward=Forward(rule=[Rule(query="service:edge", action="drop")], keep_original=False),
         service=[Service(name="edge", groups=["/shop/e*"])],
     )
-    prepare = prepare_of(settings, redact_many=redact_many)
+    prepare = prepare_of(settings)
     records = prepare([event(1, '{"msg": "a"}', group="/shop/e1"), event(2, '{"msg": "b"}')])
 
     assert [(record.service, record.original) for record in records] == [("orders", "b")]
