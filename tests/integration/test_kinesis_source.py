@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from logship.cloudwatch.session import open_client, open_session
-from logship.errors import AccessError, DataError, UsageError
+from logship.errors import AccessError, ConnectError, DataError, UsageError
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.dead_letters import DeadLetters
@@ -194,11 +194,12 @@ class Shares:
     """Checkpoints of which this process has some keys at a time."""
 
     save_interval_s = 0.0
-    share_interval_s = 0.2
+    share_interval_s = 10.0
     place = "a test"
 
     def __init__(self, inner: Checkpoints, *ours: str) -> None:
         self.inner, self.ours, self.lost = inner, set(ours), set[str]()
+        self.down = False
 
     def load(self, key: str) -> tuple[str, int] | None:
         return self.inner.load(key)
@@ -206,13 +207,15 @@ class Shares:
     def save(self, key: str, value: str, version: int) -> int:
         if key in self.lost:
             raise LeaseLost
+        if self.down:
+            raise ConnectError("no answer")
         return self.inner.save(key, value, version)
 
     def share(self, keys: Collection[str]) -> set[str]:
         return {key for key in keys if key.rpartition(":")[2] in self.ours}
 
     def release(self, key: str) -> None:
-        self.ours.discard(key.rpartition(":")[2])
+        self.inner.release(key)
 
     def close(self) -> None:
         self.inner.close()
@@ -245,6 +248,29 @@ def test_processes_share_the_shards(tmp_path: Path) -> None:
 
     assert (before, messages(others)) == (said(1), said(0))
     assert place == kept.load(key)
+
+
+def test_checkpoints_out_of_reach_are_saved_later(tmp_path: Path) -> None:
+    """While they cannot be saved, shards are read on; the places are saved when there is an answer again."""
+    with FakeKinesis() as kinesis:
+        shard = next(iter(kinesis.shards))
+        key, kept, store = f"kinesis//eu-west-1/logs:{shard}", SqliteCheckpoints(tmp_path), MemoryStore()
+        shared = Shares(kept, shard)
+        with forwarding([source(kinesis, shared, tmp_path, once=False, interval_s=0.1)], tmp_path, store):
+            kinesis.put(shard, data(0))
+            wait_for(lambda: messages(store) == said(0))
+            shared.down = True
+            kinesis.put(shard, data(1))
+            wait_for(lambda: messages(store) == said(0, 1))
+            before = kept.load(key)
+            shared.down = False
+            kinesis.put(shard, data(2))
+            wait_for(lambda: messages(store) == said(0, 1, 2))
+        after = kept.load(key)
+
+    assert before
+    assert after
+    assert after[1] > before[1]
 
 
 def test_what_ends_the_source_is_said_in_words(tmp_path: Path) -> None:

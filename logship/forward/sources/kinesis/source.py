@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
-from logship.errors import Stopped
+from logship.errors import ConnectError, Stopped
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.sources.kinesis.due import Due
 from logship.forward.sources.kinesis.place import Place, loads
@@ -134,6 +134,9 @@ class KinesisSource:
             except LeaseLost:
                 self._let_go(shard)
                 continue
+            except ConnectError as error:
+                self._say(f"{error}; checkpoints are saved later")
+                return
             if place.ended:
                 self._finished.add(shard.name)
                 self._let_go(shard)
@@ -153,7 +156,10 @@ class KinesisSource:
                     listed = self._stream.shards(Retry(stop, say=self._say))
                 except Stopped:
                     return
-                self._open(listed)
+                try:
+                    self._open(listed)
+                except ConnectError as error:  # checkpoints are out of reach; the next look tries again
+                    self._say(str(error))
             elif self._wanted.once and self._is_done(listed):
                 return
 
