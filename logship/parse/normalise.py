@@ -74,7 +74,7 @@ class Parser:
         """The records of a batch, in less time than one by one.
 
         Args:
-            events: in the order of each stream, with their messages as they arrived: ids do not depend on what is redacted.
+            events: in the order of each stream, their messages as they arrived, which ids depend on.
             messages: their texts, if they are redacted already.
         """
         if messages is None:

@@ -24,7 +24,7 @@ _AFTER_LITERAL: Final = b",}] \t\r\n\\"
 _DEEPEST: Final = 3
 """JSON within JSON within JSON within JSON: seven backslashes before each quote."""
 _BETWEEN: Final = r"\s*(?:[,:}\]][\s,:{}\[\]0-9eE+.\-truefalsnTFNo\\]*)?"
-"""What stands between two strings of JSON or of a Python value: then the quote before it ended a string, and began no value."""
+"""What stands between two strings of JSON or Python: then the quote before it ended one, and began no value."""
 _MASK: Final = (
     r"[*.#\x{2022}\x{25cf}-]+|[xX]{3,}|<[\w .:-]*>|\[[\w .:-]*\]|\([\w .:-]*\)|\{\{? ?[\w.]* ?\}?\}|"
     r"\$[({][\w.:/-]*[)}]?|\$[A-Z][A-Z0-9_]*|%s|%\(\w+\)s|%[A-Z_]+%|\\*[\"']{0,2}|"

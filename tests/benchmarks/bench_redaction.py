@@ -22,6 +22,11 @@ HOSTILE: Final = (
 )  # fmt: skip
 """What is repeated to a mebibyte."""
 
+WORDS: Final = (
+    "akia", "asia", "eyj", "-----begin", "ghp_", "xox", "sk_live", "aiza", "npm_", "glpat", "sg.", "authorization",
+    "bearer", "passw", "pwd", "secret=", "token=", "api_key", "apikey", "@",
+)  # fmt: skip
+
 
 def clean_lines() -> list[str]:
     """JSON of 250 to 280 bytes as services write it, with URLs, ports, ids and fields that are named like secrets."""

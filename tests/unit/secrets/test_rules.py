@@ -100,12 +100,12 @@ SECRETS = [
     # Vendors.
     (f"ghp_{LETTERS[:36]}", "[redacted:github-token]"),
     (f"github_pat_{LETTERS}", "[redacted:github-token]"),
-    ("glpat-abcdefghij0123456789", "[redacted:gitlab-token]"),
-    ("xoxb-123456789012-abcdef", "[redacted:slack-token]"),
-    ("sk_live_abcdefghij0123456789", "[redacted:stripe-key]"),
+    (f"glpat-{LETTERS[:20]}", "[redacted:gitlab-token]"),
+    (f"xoxb-{LETTERS[:20]}", "[redacted:slack-token]"),
+    (f"sk_live_{LETTERS[:20]}", "[redacted:stripe-key]"),
     (f"AIza{LETTERS[:35]}", "[redacted:google-key]"),
     (f"npm_{LETTERS[:36]}", "[redacted:npm-token]"),
-    ("SG.abcdefghijklmnop_-12.abcdefghijklmnop_-123456", "[redacted:sendgrid-key]"),
+    (f"SG.{LETTERS[:22]}.{LETTERS}", "[redacted:sendgrid-key]"),
     (f"pypi-AgE{LETTERS}", "[redacted:pypi-token]"),
 ]  # fmt: skip
 
