@@ -7,6 +7,7 @@ import binascii
 from typing import Final
 
 from logship.secrets.shown import Shown
+from logship.secrets.values import is_mask
 
 _QUOTE: Final = r"(?:\\*[\"']|%22)?"
 _NAME: Final = rf"(?i:authorization){_QUOTE}\s*(?:[:=,]|%3[AaDd])"
