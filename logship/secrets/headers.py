@@ -44,6 +44,11 @@ def _opaque(lead: bytes, secret: bytes) -> bool:
     return _has_digit(secret) and bool(secret.translate(None, _NUMBER))
 
 
+def _no_mask(lead: bytes, secret: bytes) -> bool:
+    del lead
+    return not is_mask(secret)
+
+
 def _in_header(lead: bytes) -> bool:
     return b"authorization" in lead.lower()
 
@@ -89,5 +94,6 @@ RULES: Final = (
         # Up to the last @ of the authority; one with a slash in it is a password where it cannot be a port.
         secret=r"(?:[^\s\"'<>\\/?#]|\\+u[0-9a-fA-F]{4})*@|[0-9]*[^0-9\s\"'<>\\@/?#][^\s\"'<>\\@]{0,127}@",
         stays=b"@",
+        accepts=_no_mask,
     ),
 )
