@@ -77,7 +77,7 @@ RULES: Final = (
     Shown(
         name="basic-auth",
         anchor=r"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)\b",
-        lead=rf"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)(?:[ =\"',]|\\+[\"'])*{_USER}:",
+        lead=rf"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)\b(?:[ =\"',]|\\+[\"'])*{_USER}:",
         secret=r"[^\s\"'\\]+",
     ),
     Shown(
@@ -89,7 +89,7 @@ RULES: Final = (
     ),
     Shown(
         name="url-password",
-        anchor=rf":(?:\\*/){{2}}{_USER}:[^\s\"'<>\\@]*@",
+        anchor=rf":(?:\\*/){{2}}{_USER}:[^\s\"'<>@]*@",
         lead=rf":(?:\\*/){{2}}{_USER}:",
         # Up to the last @ of the authority; one with a slash in it is a password where it cannot be a port.
         secret=r"(?:[^\s\"'<>\\/?#]|\\+u[0-9a-fA-F]{4})*@|[0-9]*[^0-9\s\"'<>\\@/?#][^\s\"'<>\\@]{0,127}@",

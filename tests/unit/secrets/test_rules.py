@@ -60,6 +60,7 @@ SECRETS = [
     ("amqp://a:p@ss@mq/", "amqp://a:[redacted:url-password]@mq/"),
     ("amqp://a:pa/ss@mq/", "amqp://a:[redacted:url-password]@mq/"),
     (r'{"u":"https:\/\/a:pw@h\/x"}', r'{"u":"https:\/\/a:[redacted:url-password]@h\/x"}'),
+    (r'{"u":"https://a:p\u0026w@h/x"}', r'{"u":"https://a:[redacted:url-password]@h/x"}'),
     # Pairs.
     ("password=hunter2 user=bob", "password=[redacted:password] user=bob"),
     ("password=hunter2,user=bob", "password=[redacted:password],user=bob"),
