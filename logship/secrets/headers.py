@@ -7,6 +7,7 @@ import binascii
 from typing import Final
 
 from logship.secrets.shown import Shown
+from logship.secrets.values import is_mask
 
 _QUOTE: Final = r"(?:\\*[\"']|%22)?"
 _NAME: Final = rf"(?i:authorization){_QUOTE}\s*(?:[:=,]|%3[AaDd])"
@@ -43,6 +44,11 @@ def _opaque(lead: bytes, secret: bytes) -> bool:
     return _has_digit(secret) and bool(secret.translate(None, _NUMBER))
 
 
+def _no_mask(lead: bytes, secret: bytes) -> bool:
+    del lead
+    return not is_mask(secret)
+
+
 def _in_header(lead: bytes) -> bool:
     return b"authorization" in lead.lower()
 
@@ -71,7 +77,7 @@ RULES: Final = (
     Shown(
         name="basic-auth",
         anchor=r"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)\b",
-        lead=rf"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)(?:[ =\"',]|\\+[\"'])*{_USER}:",
+        lead=rf"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)\b(?:[ =\"',]|\\+[\"'])*{_USER}:",
         secret=r"[^\s\"'\\]+",
     ),
     Shown(
@@ -83,10 +89,11 @@ RULES: Final = (
     ),
     Shown(
         name="url-password",
-        anchor=rf":(?:\\*/){{2}}{_USER}:[^\s\"'<>\\@]*@",
+        anchor=rf":(?:\\*/){{2}}{_USER}:[^\s\"'<>@]*@",
         lead=rf":(?:\\*/){{2}}{_USER}:",
         # Up to the last @ of the authority; one with a slash in it is a password where it cannot be a port.
         secret=r"(?:[^\s\"'<>\\/?#]|\\+u[0-9a-fA-F]{4})*@|[0-9]*[^0-9\s\"'<>\\@/?#][^\s\"'<>\\@]{0,127}@",
         stays=b"@",
+        accepts=_no_mask,
     ),
 )

@@ -14,6 +14,7 @@ _SIGN: Final = r"(?::=|=>|==?|:|%3[AaDd])"
 _OPEN: Final = r"b?(?:\\*[\"']|%22)"
 _SUFFIX: Final = r"(?:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
 _LONGEST_PREFIX: Final = 24
+_LONGEST_NAME: Final = 40
 _COUNT_DIGITS: Final = 9
 _PLAIN: Final = b" \t\r\n\"'([{,;=:"
 
@@ -97,13 +98,21 @@ class Named:
             return True
         if len(value) < self.shortest or values.is_mask(value) or values.is_word(value):
             return False
-        if lead.sign == "=" and lead.spaced and values.is_pair(value):
+        if lead.sign == "=" and not lead.open and self._is_expression(data, lead, value):
             return False
         if not self.numbers and value.isdigit() and len(value) <= _COUNT_DIGITS:
             return False
         if self.prose and lead.sign == ":" and not lead.open and value.isalpha():
             return data[lead.start - 1 : lead.start] not in _PLAIN
         return not self.not_value or not compiled(self.not_value).fullmatch(value)
+
+    def _is_expression(self, data: bytes, lead: _Lead, value: bytes) -> bool:
+        if lead.spaced and values.is_pair(value):
+            return True
+        before = data[max(0, lead.start - _LONGEST_NAME) : lead.end].rstrip(b" \t=:")
+        name = compiled(r"[\w.-]*\z").search(before)
+        after = data[lead.end + len(value) : lead.end + len(value) + 1]
+        return (lead.spaced or self.prose) and values.is_code(value, after, name.group() if name else b"")
 
 
 def _taken_apart(data: bytes, start: int, end: int) -> _Lead:
@@ -145,7 +154,7 @@ RULES: Final = (
     Named(name="aws-session-token", keys="(?:session|security)[_-]?token", prose=False),
     Named(
         name="password",
-        keys="passw(?:or)?d|passwort|passphrase|passcode|identified by",
+        keys="passw(?:or)?d|passwort|passphrase|passcode|(?-i:IDENTIFIED BY)",
         shortest=1,
         numbers=True,
         prose=False,

@@ -29,19 +29,19 @@ _MASK: Final = (
     r"[*.#\x{2022}\x{25cf}-]+|[xX]{3,}|<[\w .:-]*>|\[[\w .:-]*\]|\([\w .:-]*\)|\{\{? ?[\w.]* ?\}?\}|"
     r"\$[({][\w.:/-]*[)}]?|\$[A-Z][A-Z0-9_]*|%s|%\(\w+\)s|%[A-Z_]+%|\\*[\"']{0,2}|"
     r"(?i:null|none|nil|undefined|nan|true|false|yes|n/a|redacted|filtered|masked|hidden|removed)|"
-    r"arn:.*|(?:env|file|ssm|secretsmanager|keyring|vault):.*"
+    r"(?:Optional|Union|Literal|[Ll]ist|[Dd]ict)\[.*|arn:.*|(?:env|file|ssm|secretsmanager|keyring|vault):.*"
 )
 LONGEST_JUDGED: Final = 200
 """Longer values are secrets, whatever they look like."""
 _WORDS: Final = frozenset(
-    b"a an and are as at bad be bearer been blank but by can cannot changed correct denied did does empty "
-    b"expected expired expires failed failure field for found from given had has have id if in incorrect "
-    b"input invalid is it length long match matches may mismatch missing must no none not object of ok on "
-    b"only optional or please provided rejected required reset reused set shall short should size string "
-    b"text that the this to too type unexpected unknown unset updated used user valid value was weak will "
-    b"with without wrong you your".split()
+    b"a an and any are as at bad be bearer been blank bool but by bytes can cannot changed correct denied "
+    b"dict did does empty expected expired expires failed failure field float for found from given had has "
+    b"have id if in incorrect input int invalid is it length list long match matches may mismatch missing "
+    b"must no none not object of ok on only optional or please provided rejected required reset reused "
+    b"self set shall short should size str string text that the this to too type unexpected unknown unset "
+    b"updated used user valid value was weak will with without wrong you your".split()
 )
-"""Words that follow `password:` in prose."""
+"""Words that follow `password:` in prose, or are types of it."""
 
 
 @cache
@@ -103,6 +103,21 @@ def literal_end(data: bytes, start: int) -> int:
 def is_mask(value: bytes) -> bool:
     """Whether a value only says that there is one, or none: `****`, `null`, `${PASSWORD}`, `<hidden>`."""
     return bool(compiled(_MASK).fullmatch(value.strip()))
+
+
+def is_code(value: bytes, after: bytes, name: bytes) -> bool:
+    """Whether a value without quotes is an expression, as in the source lines of a stack trace.
+
+    Args:
+        value: `self._read`, `token_of(x`, `other.token`.
+        after: the byte behind it.
+        name: the whole name before the sign: a variable that is handed on under its own name is no secret either.
+    """
+    if compiled(r"[A-Za-z_][\w.]*").fullmatch(value):
+        last = name[name.rfind(b".") + 1 :]
+        same = b"_" in last and value == last
+        return same or after in (b"(", b"[") or (b"." in value and value.lower().endswith(last[-6:].lower()))
+    return bool(compiled(r"[A-Za-z_][A-Za-z_.]*[(\[].*|[A-Za-z_.]+\([\w.]+").fullmatch(value))
 
 
 def is_pair(value: bytes) -> bool:

@@ -22,6 +22,11 @@ HOSTILE: Final = (
 )  # fmt: skip
 """What is repeated to a mebibyte."""
 
+WORDS: Final = (
+    "akia", "asia", "eyj", "-----begin", "ghp_", "xox", "sk_live", "aiza", "npm_", "glpat", "sg.", "authorization",
+    "bearer", "passw", "pwd", "secret=", "token=", "api_key", "apikey", "@",
+)  # fmt: skip
+
 
 def clean_lines() -> list[str]:
     """JSON of 250 to 280 bytes as services write it, with URLs, ports, ids and fields that are named like secrets."""
@@ -63,6 +68,8 @@ def main() -> None:
     print(
         f"clean line of {sum(map(len, lines)) // LINES} B: {one:.2f} us alone (budget {BUDGET_US}), {many:.2f} us in a batch of {LINES:,} (goal 1)"
     )
+    chain = best_us(lambda: [any(map(line.lower().__contains__, WORDS)) for line in lines], LINES)
+    print(f"for comparison, a chain of {len(WORDS)} substrings in each line, which knows nothing yet: {chain:.2f} us")
     print(
         f"one line in a hundred with a secret: {best_us(lambda: redactor.redact_many(mixed), LINES):.2f} us a line in a batch"
     )
