@@ -239,7 +239,8 @@ def _letters(found: Payload, record: dict[str, Any]) -> list[DeadLetter]:
 
 
 def _decoded(data: object) -> Payload:
-    from logship.forward.sources.subscription import BadPayload, Payload, read
+    from logship.forward.sources.subscription import Payload, read
+    from logship.forward.sources.unpacking import BadPayload
 
     text = data if isinstance(data, str) else ""
     try:

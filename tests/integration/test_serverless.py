@@ -245,13 +245,17 @@ def test_a_letter_that_is_not_kept_is_not_done() -> None:
 
 
 def test_the_handler_takes_its_store_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it needs is made once for all events of a container."""
+    """What it needs is made once for all events of a container; secrets are taken out, and rules are applied."""
+    (tmp_path / "logship.toml").write_text('[[forward.rule]]\nquery = "dull"\naction = "drop"\n')
+    monkeypatch.setenv("LOGSHIP_CONFIG", str(tmp_path / "logship.toml"))
     monkeypatch.setenv("LOGSHIP_STORE", str(tmp_path / "store"))
     serverless._forwarder.cache_clear()
-    answers = [serverless.handler(kinesis(data(number)), None) for number in range(2)]
+    texts = ["password=hunter22", "dull"]
+    answers = [serverless.handler(kinesis(data(number, text=text)), None) for number, text in enumerate(texts)]
     kept = serverless._forwarder.cache_info().misses
     serverless._forwarder()._writer.close()
     serverless._forwarder.cache_clear()
 
     assert (answers, kept) == ([{"batchItemFailures": []}] * 2, 1)
-    assert Reader(str(tmp_path / "store")).count(All()) == 2
+    [record] = Reader(str(tmp_path / "store")).scan(All())
+    assert record.body.startswith("password=[redacted:")

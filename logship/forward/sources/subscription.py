@@ -7,33 +7,18 @@ the `eventId` that FilterLogEvents gives it, so that its record is the same whic
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
-import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Annotated, Any, Final, Literal
 
+import msgspec
 import orjson
 
 from logship.forward.dead_letters import DeadLetter
+from logship.forward.sources.unpacking import BLANK, MAX_UNPACKED_BYTES, BadPayload, unpacked
 from logship.record import LogEvent, record_id
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-MAX_UNPACKED_BYTES: Final = 64 * 2**20
-"""What one payload may hold unpacked: PutLogEvents takes batches of 1 MiB, so more than this is no log of anybody."""
-_LAYERS: Final = 4
-"""How often a payload may be wrapped: gzip in base64 in gzip is more than anybody sends."""
-_GZIP: Final = b"\x1f\x8b"
-_GZIP_WINDOW: Final = 31
-"""zlib's word for "gzip, of any window"."""
-_SLICE_BYTES: Final = 16 * 2**10
-"""Unpacking goes in slices: what follows a gzip member is copied, and a hostile payload has thousands of members."""
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\r\n]+={0,2}[\r\n]*\Z")
-_BLANK: Final = b" \t\r\n\x00"
 _LONE_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _LAST_MS: Final = 253_402_300_799_999
 """The end of the year 9999."""
@@ -42,21 +27,25 @@ _DECODER: Final = json.JSONDecoder(strict=False)
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
-class BadPayload:
-    """Bytes that are no payload, and why."""
+class _Event(msgspec.Struct, gc=False):
+    """A usual event of a payload."""
 
-    reason: str
-    data: bytes
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    timestamp: Annotated[int, msgspec.Meta(ge=0, le=_LAST_MS)]
+    message: str
 
-    @property
-    def text(self) -> str:
-        """The bytes as they can be kept and read again: themselves if they are text, else as base64."""
-        try:
-            text = self.data.decode()
-        except UnicodeDecodeError:
-            return base64.b64encode(self.data).decode()
-        return base64.b64encode(self.data).decode() if "\x00" in text else text
+
+class _Usual(msgspec.Struct, gc=False, rename="camel"):
+    """A usual payload; what is not read as one is looked at piece by piece."""
+
+    message_type: Literal["DATA_MESSAGE"]
+    log_group: Annotated[str, msgspec.Meta(min_length=1)]
+    log_stream: str
+    log_events: list[_Event]
+    owner: str = ""
+
+
+_USUAL: Final = msgspec.json.Decoder(_Usual)
 
 
 @dataclass(slots=True)
@@ -79,10 +68,10 @@ def read(data: bytes, *, limit_bytes: int = MAX_UNPACKED_BYTES) -> Payload:
         limit_bytes: how much they may hold unpacked.
     """
     found = Payload()
-    if not data.strip(_BLANK):
+    if not data.strip(BLANK):
         found.bad.append(BadPayload("it is empty", data))
         return found
-    for part in _unpacked(data, _Limit(limit_bytes), _LAYERS):
+    for part in unpacked(data, limit_bytes):
         if isinstance(part, BadPayload):
             found.bad.append(part)
         else:
@@ -102,90 +91,22 @@ def letter(bad: BadPayload, *, group: str, stream: str, timestamp_ms: int, event
     """
     event = LogEvent(group, stream, timestamp_ms, bad.text, event_id)
     # Firehose tells another time at each attempt, so the id is made without one.
-    return DeadLetter(record_id(0, group, stream, event_id), event, bad.reason)
-
-
-@dataclass(slots=True)
-class _Limit:
-    """How much may still be unpacked."""
-
-    left_bytes: int
-
-
-def _unpacked(data: bytes, limit: _Limit, layers: int) -> Iterator[bytes | BadPayload]:
-    """The JSON texts inside."""
-    if not layers:
-        yield BadPayload("it is packed too often", data)
-    elif data.startswith(_GZIP):
-        for part in _members(data, limit):
-            if isinstance(part, BadPayload):
-                yield part
-            else:
-                yield from _unpacked(part, limit, layers - 1)
-    elif inner := _from_base64(data):
-        yield from _unpacked(inner, limit, layers - 1)
-    else:
-        yield data
-
-
-def _from_base64(data: bytes) -> bytes:
-    """What base64 stands for; empty where the bytes are none, or stand for nothing that we read."""
-    if not _BASE64.match(data):
-        return b""
-    try:
-        inner = base64.b64decode(data)
-    except (binascii.Error, ValueError):
-        return b""
-    return inner if inner.startswith((_GZIP, b"{")) else b""
-
-
-def _members(data: bytes, limit: _Limit) -> Iterator[bytes | BadPayload]:
-    """The contents of gzip members that follow each other, with or without blanks between."""
-    view, at = memoryview(data), 0
-    while at < len(data):
-        begin = at
-        if data[at : at + 2] != _GZIP:
-            rest = data[at:].strip(_BLANK)
-            if rest[:2] == _GZIP:
-                at = data.index(rest[:2], at)
-                continue
-            if rest:
-                yield rest
-            return
-        try:
-            content, at = _member(view, at, limit)
-        except zlib.error as error:
-            yield BadPayload(f"its gzip is broken: {error}", data[begin:])
-            return
-        except EOFError:
-            yield BadPayload("its gzip is cut off", data[begin:])
-            return
-        except OverflowError:
-            yield BadPayload("it holds too much unpacked", data[begin:])
-            return
-        if content.strip(_BLANK):
-            yield content
-
-
-def _member(view: memoryview, at: int, limit: _Limit) -> tuple[bytes, int]:
-    """The content of the gzip member that begins at a position, and where it ends."""
-    unpacker = zlib.decompressobj(_GZIP_WINDOW)
-    pieces: list[bytes] = []
-    while not unpacker.eof:
-        if at >= len(view):
-            raise EOFError
-        piece = view[at : at + _SLICE_BYTES]
-        at += len(piece)
-        content = unpacker.decompress(piece, limit.left_bytes + 1)
-        limit.left_bytes -= len(content)
-        if limit.left_bytes < 0:
-            raise OverflowError
-        pieces.append(content)
-    return b"".join(pieces), at - len(unpacker.unused_data)
+    return DeadLetter(record_id(0, group, stream, event_id), event, bad.reason, kind="payload")
 
 
 def _read_documents(data: bytes, found: Payload) -> None:
     """Adds what a JSON text holds; several documents may follow each other."""
+    try:
+        usual = _USUAL.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    else:
+        group, stream = usual.log_group, usual.log_stream
+        found.events += [
+            LogEvent(group, stream, event.timestamp, event.message, event.id) for event in usual.log_events
+        ]
+        found.owner = usual.owner or found.owner
+        return
     try:
         document: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -220,6 +141,15 @@ def _behind_blanks(text: str, at: int) -> int:
 
 def _read_document(document: Any, raw: bytes, found: Payload) -> None:
     """Adds the events of one document."""
+    events, bad = len(found.events), len(found.bad)
+    try:
+        _read_fields(document, raw, found)
+    except RecursionError:
+        del found.events[events:], found.bad[bad:]
+        found.bad.append(BadPayload("it is nested too deeply", raw))
+
+
+def _read_fields(document: Any, raw: bytes, found: Payload) -> None:
     kind = document.get("messageType") if isinstance(document, dict) else None
     if kind == "CONTROL_MESSAGE":
         return
@@ -262,8 +192,15 @@ def _event(group: str, stream: str, event: Any) -> LogEvent | str:
         return "has no message"
     if not isinstance(message, str):
         # A transformer makes objects of lines.
-        message = orjson.dumps(message).decode()
+        message = _json(message)
     return LogEvent(group, stream, at, _whole(message), str(event_id))
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # deep, or with halves of surrogate pairs
+        return _ENCODER.encode(value)
 
 
 def _whole(text: str) -> str:

@@ -81,6 +81,14 @@ def test_a_transformed_message_is_its_json() -> None:
     assert found.events[0].message == '{"level":"INFO","n":1}'
 
 
+@pytest.mark.parametrize("message", [b"[" * 300 + b"]" * 300, b'{"a":"\\ud800"}'])
+def test_an_object_that_is_hard_to_write_is_its_json(message: bytes) -> None:
+    """However deep it is, and whatever its texts hold."""
+    found = read(PLAIN.replace(b'"one"', message))
+
+    assert [json.loads(event.message) for event in found.events[:1]] == [json.loads(message)]
+
+
 def test_half_a_surrogate_pair_is_replaced() -> None:
     """Text that no store can write is made text that every store can write."""
     found = read(PLAIN.replace(b'"one"', b'"a\\ud800b\\ud83d\\ude00"'))
@@ -101,6 +109,11 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
         (b"[1,2]", "no payload of a subscription filter"),
         (b"17", "no payload of a subscription filter"),
         (b"[" * 100_000, "it is no JSON"),
+        (b'{"x":' + b"[" * 100_000, "it is no JSON"),
+        (
+            payload(logEvents=[{"id": 1, "timestamp": 1, "message": "@"}]).replace(b'"@"', b"[" * 1010 + b"]" * 1010),
+            "deep",
+        ),
         (payload(logGroup=None), "lacks logGroup"),
         (payload(logEvents="x"), "lacks logGroup"),
         (payload(logEvents=[{"timestamp": 1, "message": "x"}]), "has no id"),

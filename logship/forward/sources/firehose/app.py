@@ -12,7 +12,7 @@ from logship.forward.port import Batch
 from logship.forward.sources import subscription
 from logship.forward.sources.firehose import request as http
 from logship.forward.sources.firehose.request import MAX_BODY_BYTES, Refused
-from logship.forward.sources.subscription import BadPayload
+from logship.forward.sources.unpacking import BadPayload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence

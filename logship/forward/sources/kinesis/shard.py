@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from logship.forward.dead_letters import DeadLetter
+    from logship.forward.sources.unpacking import BadPayload
     from logship.record import LogEvent
 
 SHARD_BYTES_PER_S: Final = 2_000_000
@@ -86,7 +87,7 @@ class Shard:
 
         return Batch(events, stored)
 
-    def _letters(self, record: dict[str, Any], bad: Sequence[subscription.BadPayload]) -> list[DeadLetter]:
+    def _letters(self, record: dict[str, Any], bad: Sequence[BadPayload]) -> list[DeadLetter]:
         arrived_ms = int(record["ApproximateArrivalTimestamp"].timestamp() * 1000)
         return [
             subscription.letter(
