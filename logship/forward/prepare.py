@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from logship.forward.rules import Decision, RuleCount, Rules
 from logship.forward.services import service_of
-from logship.parse import Parser
-from logship.record import CONTINUES
+from logship.parse import Parser, parse_line
+from logship.record import CONTINUES, HANDLER_ID, record_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,10 +53,10 @@ class Preparer:
     """Makes records of events, in the order of each stream. One thread calls.
 
     Args:
-        parser: makes a record of one event.
+        parser: makes the records; it redacts nothing by itself.
         rules: which records are stored; None means all.
-        redact_many: takes secrets out of the lines of a batch; None leaves them to the parser. Lines that it leaves
-            as they are should be the same objects: that is how a clean line costs nothing more.
+        redact_many: takes secrets out of the lines of a batch; None leaves them as they are. Lines without secrets are
+            given back as the same objects, or all of them as the same sequence.
     """
 
     def __init__(
@@ -71,22 +71,22 @@ class Preparer:
 
     def __call__(self, events: Sequence[LogEvent]) -> list[Record]:
         """The records, in the order of their events; those that rules leave out are absent."""
-        if self._redact_many:
-            events = self._clean(events, self._redact_many)
-        record = self._parser.record
-        records = [record(event) for event in events]
+        if self._redact_many is None:
+            records = self._parser.records(events)
+        else:
+            records = self._redacted_records(events, self._redact_many)
         return self._rules.apply(records) if self._rules else records
 
     def clean(self, event: LogEvent) -> LogEvent:
         """The event as it may be kept: redacted. Nothing is counted."""
-        [message] = self._redact_many([event.message]) if self._redact_many else [event.message]
-        return event._replace(message=self._parser.redacted(message))
+        return event._replace(message=self._redact_many([event.message])[0]) if self._redact_many else event
 
-    def alone(self, event: LogEvent, *, continues: str = "") -> Record | None:
+    def alone(self, event: LogEvent, *, identity: str = "", continues: str = "") -> Record | None:
         """The record of an event that comes out of its order, such as a dead letter; None where a rule leaves it out.
 
         Args:
             event: it is neither linked to events before it, nor are later ones to it.
+            identity: the id of its record, if it is known. An id of our handler in the line is newer knowledge.
             continues: the id of the event that it continues, where that is known.
         """
         mark = self._parser.mark()
@@ -96,6 +96,9 @@ class Preparer:
         finally:
             self._rules = rules
             self._parser.rewind(mark)
+        record.shape = None
+        if identity and HANDLER_ID not in record.attributes:
+            record.id = identity
         record.attributes.pop(CONTINUES, None)
         if continues:
             record.attributes[CONTINUES] = continues
@@ -127,20 +130,25 @@ class Preparer:
             self._rules.rewind(mark.rules)
         self._redacted = mark.redacted.copy()
 
-    def _clean(
+    def _redacted_records(
         self, events: Sequence[LogEvent], redact_many: Callable[[Sequence[str]], Sequence[str]]
-    ) -> Sequence[LogEvent]:
-        """The events with their messages redacted."""
+    ) -> list[Record]:
         before = [event.message for event in events]
         after = redact_many(before)
-        changed = [index for index, message in enumerate(after) if message is not before[index]]
-        if not changed:
-            return events
-        cleaned = list(events)
-        for index in changed:
-            cleaned[index] = events[index]._replace(message=after[index])
-            self._redacted += Counter(_TAKEN_OUT.findall(after[index])) - Counter(_TAKEN_OUT.findall(before[index]))
-        return cleaned
+        records = self._parser.records(events, after)
+        if after is not before:
+            for event, message, record in zip(events, after, records, strict=True):
+                if message is not event.message:
+                    self._redacted += Counter(_TAKEN_OUT.findall(message)) - Counter(_TAKEN_OUT.findall(event.message))
+                    _keep_own_id(event, record)
+        return records
+
+
+def _keep_own_id(event: LogEvent, record: Record) -> None:
+    """Gives a record the id that its line had before secrets were taken out of it."""
+    own = parse_line(event.message).attributes.get(HANDLER_ID) if HANDLER_ID in event.message else None
+    if isinstance(own, str) and own != record.attributes.get(HANDLER_ID):
+        record.id = record_id(event.timestamp_ms, event.group, event.stream, event.event_id, own)
 
 
 def prepare_of(
