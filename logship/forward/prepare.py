@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from logship.forward.rules import Decision, RuleCount, Rules
 from logship.forward.services import service_of
-from logship.parse import Parser, parse_line
-from logship.record import CONTINUES, HANDLER_ID, record_id
+from logship.parse import Parser
+from logship.record import CONTINUES, HANDLER_ID
+from logship.secrets import from_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -137,18 +138,10 @@ class Preparer:
         after = redact_many(before)
         records = self._parser.records(events, after)
         if after is not before:
-            for event, message, record in zip(events, after, records, strict=True):
-                if message is not event.message:
-                    self._redacted += Counter(_TAKEN_OUT.findall(message)) - Counter(_TAKEN_OUT.findall(event.message))
-                    _keep_own_id(event, record)
+            for old, new in zip(before, after, strict=True):
+                if new is not old:
+                    self._redacted += Counter(_TAKEN_OUT.findall(new)) - Counter(_TAKEN_OUT.findall(old))
         return records
-
-
-def _keep_own_id(event: LogEvent, record: Record) -> None:
-    """Gives a record the id that its line had before secrets were taken out of it."""
-    own = parse_line(event.message).attributes.get(HANDLER_ID) if HANDLER_ID in event.message else None
-    if isinstance(own, str) and own != record.attributes.get(HANDLER_ID):
-        record.id = record_id(event.timestamp_ms, event.group, event.stream, event.event_id, own)
 
 
 def prepare_of(
@@ -160,13 +153,15 @@ def prepare_of(
     """What the settings want done to events on their way into the store.
 
     Args:
-        settings: their `[forward]` and `[[service]]`.
-        redact_many: takes secrets out of the lines of a batch.
+        settings: their `[forward]`, `[redact]` and `[[service]]`.
+        redact_many: takes secrets out of the lines of a batch; None takes those that the settings name.
         service: the service of every line that names none; "" asks the settings.
 
     Raises:
         SettingsError: a rule or a group's pattern that cannot be used; the message names its key.
     """
+    if redact_many is None and (redactor := from_settings(settings.redact)):
+        redact_many = redactor.redact_many
     named = (lambda _: service) if service else service_of(settings)
     parser = Parser(named, keep_original=settings.forward.keep_original)
     return Preparer(parser, rules=Rules(settings.forward.rule), redact_many=redact_many)

@@ -102,7 +102,7 @@ def letter(bad: BadPayload, *, group: str, stream: str, timestamp_ms: int, event
     """
     event = LogEvent(group, stream, timestamp_ms, bad.text, event_id)
     # Firehose tells another time at each attempt, so the id is made without one.
-    return DeadLetter(record_id(0, group, stream, event_id), event, bad.reason)
+    return DeadLetter(record_id(0, group, stream, event_id), event, bad.reason, kind="payload")
 
 
 @dataclass(slots=True)

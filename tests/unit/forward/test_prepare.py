@@ -12,7 +12,7 @@ from logship.forward.prepare import Preparer, prepare_of
 from logship.forward.rules import Rules
 from logship.parse import Parser
 from logship.record import CONTINUES, LogEvent
-from logship.settings import Forward, Rule, Service, Settings
+from logship.settings import Forward, Redact, Rule, Service, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,5 +130,8 @@ def test_the_settings_make_it() -> None:
 
     assert [(record.service, record.original) for record in records] == [("orders", "b")]
     assert prepare_of(Settings(), service="mine")([EVENTS[0]])[0].service == "mine"
+    [secret] = prepare_of(Settings())([event(1, "INFO password=hunter2")])
+    [plain] = prepare_of(Settings(redact=Redact(enabled=False)))([event(1, "INFO password=hunter2")])
+    assert (secret.body, plain.body) == ("INFO password=[redacted:password]", "INFO password=hunter2")
     with pytest.raises(SettingsError, match=r"forward\.rule\[0\]\.query"):
         prepare_of(Settings(forward=Forward(rule=[Rule(query="(", action="drop")])))

@@ -50,7 +50,7 @@ def test_redacting_twice_changes_nothing(line: str) -> None:
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=5), st.sampled_from([None, 2]), st.booleans())
-def test_json_stays_json_with_the_same_keys(value: dict[str, Any], indent: int | None, ascii_only: bool) -> None:
+def test_json_stays_json_with_the_same_keys(value: dict[str, Any], indent: int | None, ascii_only: bool) -> None:  # noqa: FBT001
     """No quote and no half of an escape is taken, no key is lost."""
     line = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
     clean = json.loads(REDACTOR.redact(line))
