@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.dead_letters import DeadLetter
     from logship.forward.port import Source
+    from logship.record import Record
     from logship.settings import Forward, Settings
     from logship.store.opensearch.setup import Setup
     from logship.store.port import StoreReader, StoreWriter
@@ -100,6 +101,15 @@ def open_checkpoints(forward: Forward, store: str, *, say: Callable[[str], None]
         )
     region = next((source.region for source in forward.source if source.region), None)
     return DynamoCheckpoints(dynamodb_client(region=region), named[1], store=store, state=forward.state, say=say)
+
+
+def place_of(store: Store) -> Callable[[Record], str]:
+    """Where the store would put a record, in words: its folder, or the index. Nothing is asked or opened."""
+    if not is_remote(store):
+        return lambda _: store.location
+    from logship.store.opensearch import partition
+
+    return lambda record: f"{store.index}-{partition.span(int(record.id[:12], 16), store.partition).suffix}"
 
 
 def cluster_setup(store: Store) -> Setup:

@@ -108,6 +108,7 @@ def replay(ids: tuple[str, ...], group: str | None, state: str | None, store: st
     """
     from logship.forward.prepare import prepare_of
     from logship.forward.replay import replay as replayed
+    from logship.forward.sources.subscription import read
     from logship.wiring import open_writer
 
     diagnostics.expect_many_objects()
@@ -125,6 +126,7 @@ def replay(ids: tuple[str, ...], group: str | None, state: str | None, store: st
             writer,
             prepare,
             chosen,
+            read_payload=read,
             progress=lambda now: progress.show(f"{now.letters:,} of {total:,} dead letters"),
         )
     finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from logship.forward.rules import Decision, RuleCount, Rules
 from logship.forward.services import service_of
 from logship.parse import Parser
-from logship.record import CONTINUES
+from logship.record import CONTINUES, HANDLER_ID
 from logship.secrets import from_settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Preparer:
     """Makes records of events, in the order of each stream. One thread calls.
 
     Args:
-        parser: makes a record of one event.
+        parser: makes the records; it redacts nothing by itself.
         rules: which records are stored; None means all.
         redact_many: takes secrets out of the lines of a batch; None leaves lines as they are. It gives back the batch
             itself if it is clean, and else the same object for each line that is.
@@ -80,11 +80,12 @@ class Preparer:
         [message] = self._redact_many([event.message]) if self._redact_many else [event.message]
         return event._replace(message=message)
 
-    def alone(self, event: LogEvent, *, continues: str = "") -> Record | None:
+    def alone(self, event: LogEvent, *, identity: str = "", continues: str = "") -> Record | None:
         """The record of an event that comes out of its order, such as a dead letter; None where a rule leaves it out.
 
         Args:
             event: it is neither linked to events before it, nor are later ones to it.
+            identity: the id of its record, if it is known. An id of our handler in the line is newer knowledge.
             continues: the id of the event that it continues, where that is known.
         """
         mark = self._parser.mark()
@@ -94,6 +95,9 @@ class Preparer:
         finally:
             self._rules = rules
             self._parser.rewind(mark)
+        record.shape = None
+        if identity and HANDLER_ID not in record.attributes:
+            record.id = identity
         record.attributes.pop(CONTINUES, None)
         if continues:
             record.attributes[CONTINUES] = continues

@@ -107,7 +107,7 @@ class _Work:
 
 def _made(letter: DeadLetter, prepare: Preparer, read_payload: Callable[[bytes], Payload] | None) -> _Work:
     if letter.kind == "event":
-        record = prepare.alone(letter.event, continues=letter.continues)
+        record = prepare.alone(letter.event, identity=letter.id, continues=letter.continues)
         return _Work(letter, [record] if record else [], int(record is None))
     if read_payload is None:
         return _Work(letter, [], 0, letter.reason)

@@ -18,6 +18,8 @@ import pytest
 from logship.forward.dead_letters import FILE, DeadLetter, DeadLetters
 from logship.forward.prepare import Preparer
 from logship.forward.run import ForwardOptions, forward_groups
+from logship.forward.sources.subscription import letter as letter_of
+from logship.forward.sources.unpacking import BadPayload
 from logship.parse import Parser
 from logship.query.tree import All
 from logship.record import LogEvent, record_id
@@ -227,14 +229,26 @@ def test_rules_and_services_of_the_settings_hold_for_replays(place: Path) -> Non
     assert {record.service for record in Reader(place / "data").scan(All())} == {"checkout"}
 
 
-def test_payloads_stay_and_are_said(tmp_path: Path) -> None:
-    """What never became events cannot be stored by a parser: exit status 1, and it is kept."""
-    event = LogEvent("kinesis:shop", "shard-0", START_MS, "H4sI", "1")
-    keep(tmp_path, DeadLetter("0" * 32, event, "its gzip is cut off", START_MS, "payload"))
-    done = logship("replay", "0000", cwd=tmp_path, code=1)
+def test_payloads_are_read_again(tmp_path: Path) -> None:
+    """Events of a payload that can be read now are stored; what is none stays, and exit status 1 says so."""
+    document = {
+        "messageType": "DATA_MESSAGE", "owner": "1", "logGroup": "/shop/a", "logStream": "x",
+        "logEvents": [{"id": "7", "timestamp": START_MS, "message": "INFO from a payload"}],
+    }  # fmt: skip
+    bad = [BadPayload("its gzip was cut off", text) for text in (json.dumps(document).encode(), b"H4sI")]
+    keep(
+        tmp_path,
+        *(
+            letter_of(one, group="kinesis:shop", stream="shard-0", timestamp_ms=START_MS, event_id=str(number))
+            for number, one in enumerate(bad)
+        ),
+    )
+    shown = logship("show", cwd=tmp_path, code=0).stdout
+    done = logship("replay", "--all", "--store", "./data", cwd=tmp_path, code=1)
+    [record] = Reader(tmp_path / "data").scan(All())
 
-    assert ("1 still cannot be stored and are kept" in done.stderr, left(tmp_path)) == (True, 1)
-    assert "(payload)" in logship("show", cwd=tmp_path, code=0).stdout
+    assert (shown.count("(payload)"), "1 still cannot be stored" in done.stderr, left(tmp_path)) == (2, True, 1)
+    assert (record.body, record.id) == ("INFO from a payload", record_id(START_MS, "/shop/a", "x", "7"))
 
 
 WRONG: list[tuple[list[str], int, str]] = [

@@ -12,7 +12,7 @@ from logship.forward.prepare import Preparer, prepare_of
 from logship.forward.rules import Rules
 from logship.parse import Parser
 from logship.record import CONTINUES, LogEvent
-from logship.settings import Forward, Rule, Service, Settings
+from logship.settings import Forward, Redact, Rule, Service, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +94,31 @@ def test_an_event_out_of_order_links_to_nothing_by_chance() -> None:
     assert (alone[3], after.attributes[CONTINUES]) == (None, first.id)
 
 
+def test_ids_do_not_depend_on_what_is_redacted() -> None:
+    """The handler's id counts as it stood in the line, also in a letter whose line lost it."""
+    line = event(1, '{"msg": "a", "logship.id": "7f3c-42"}')
+    prepare = Preparer(Parser(), redact_many=lambda texts: [text.replace("7f3c-42", "[redacted:id]") for text in texts])
+    [record], [plain] = prepare([line]), Preparer(Parser())([line])
+    gone = line._replace(message='{"msg": "a"}')
+    replayed = prepare.alone(gone, identity=record.id)
+
+    assert (record.id, record.original) == (plain.id, prepare.clean(line).message)
+    assert replayed is not None
+    assert replayed.id == plain.id
+
+
+def test_a_record_that_is_changed_is_written_as_it_is() -> None:
+    """What a parser promises of its records does not hold for those that got a rate or a link."""
+    rules = Rules([Rule(query="*", action="sample", rate=1.0)])
+    line = '{"timestamp":"2026-11-23T14:21:05.871Z","level":"INFO","message":"a","n":1}'
+    events, parser = [event(number, line) for number in range(50)], Parser()
+    plain = [record.shape is None for record in Preparer(parser)(events)]
+    prepare = Preparer(parser, rules=rules)
+    changed = [*prepare(events), *(prepare.alone(one, continues="f" * 32) for one in events)]
+
+    assert (False in plain, [record and record.shape for record in changed]) == (True, [None] * 100)
+
+
 def test_the_settings_make_it() -> None:
     """Rules, services by group, and whether originals are kept, from logship.toml; its errors name the key."""
     settings = Settings(
@@ -105,5 +130,8 @@ def test_the_settings_make_it() -> None:
 
     assert [(record.service, record.original) for record in records] == [("orders", "b")]
     assert prepare_of(Settings(), service="mine")([EVENTS[0]])[0].service == "mine"
+    [secret] = prepare_of(Settings())([event(1, "INFO password=hunter2")])
+    [plain] = prepare_of(Settings(redact=Redact(enabled=False)))([event(1, "INFO password=hunter2")])
+    assert (secret.body, plain.body) == ("INFO password=[redacted:password]", "INFO password=hunter2")
     with pytest.raises(SettingsError, match=r"forward\.rule\[0\]\.query"):
         prepare_of(Settings(forward=Forward(rule=[Rule(query="(", action="drop")])))
