@@ -1,20 +1,19 @@
-"""Reading: groups by pattern, and the events of a time range page by page."""
+"""Reading the events of a time range page by page, and how long to go on with a request that may succeed later."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from operator import itemgetter
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import explained, is_retriable, translate
-from logship.errors import Stopped, UnknownGroupError
+from logship.errors import Stopped
 from logship.record import LogEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 20.0
@@ -22,7 +21,6 @@ _SAID_AT: Final = frozenset({3, 8, 16})
 _SAID_EVERY: Final = 30
 _NEEDED: Final = itemgetter("logStreamName", "timestamp", "message", "eventId")
 _PARTS: Final = itemgetter("logStreamName", "timestamp", "message", "eventId", "ingestionTime")
-_WILD: Final = frozenset("*?[")
 
 
 @dataclass
@@ -60,48 +58,6 @@ class Retry:
             wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
             if self.stop.wait(random.uniform(0, wait)):  # noqa: S311 - jitter
                 raise Stopped
-
-
-def list_groups(
-    client: Any,
-    patterns: Sequence[str],
-    retry: Retry,
-    *,
-    observe: Callable[[dict[str, Any]], None] = lambda _: None,
-) -> list[str]:
-    """The names of the groups that match at least one pattern with `*` and `?`; all of them for no pattern.
-
-    Args:
-        client: of CloudWatch Logs.
-        patterns: names and patterns.
-        retry: how long to try.
-        observe: sees each answer.
-
-    Raises:
-        UnknownGroupError: a pattern without wildcards names a group that does not exist.
-    """
-    found: set[str] = set()
-    for pattern in patterns or ["*"]:
-        prefix = pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
-        names = [name for name in _names(client, prefix, retry, observe) if fnmatchcase(name, pattern)]
-        if not names and prefix == pattern:
-            raise UnknownGroupError(
-                f"there is no log group {pattern!r} in this account and region; "
-                "list them with: aws logs describe-log-groups"
-            )
-        found.update(names)
-    return sorted(found)
-
-
-def _names(client: Any, prefix: str, retry: Retry, observe: Callable[[dict[str, Any]], None]) -> Iterator[str]:
-    request = {"logGroupNamePrefix": prefix} if prefix else {}
-    while True:
-        page = retry.call("listing log groups", client.describe_log_groups, **request)
-        observe(page)
-        yield from (group["logGroupName"] for group in page["logGroups"])
-        if "nextToken" not in page:
-            return
-        request["nextToken"] = page["nextToken"]
 
 
 def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, retry: Retry) -> Iterator[list[LogEvent]]:

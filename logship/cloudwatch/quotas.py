@@ -17,6 +17,8 @@ _FILTER_TPS: Final = {"us-east-1": 25.0} | dict.fromkeys(
     ("ap-northeast-3", "ap-southeast-3", "ca-west-1", "eu-central-1", "il-central-1"), 5.0
 )
 _OTHER_TPS: Final = 10.0
+TAGS_TPS: Final = 5.0
+"""Calls of ListTagsForResource each second."""
 _USED: Final = 0.98
 """The part of a quota that is spent: evenly spaced calls arrive a little unevenly."""
 _LOOK_BACK_S: Final = 4.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
 
+REGION: Final = "us-east-1"
 Position = tuple[int, int]
 """(timestamp in ms, sequence number): where a page begins or ends."""
 
@@ -38,6 +39,7 @@ class Group:
     """One log group. Events stand in order of (timestamp, ingestion time, sequence)."""
 
     name: str
+    account: str
     created_ms: int
     log_class: str = "STANDARD"
     kms_key_id: str | None = None
@@ -55,6 +57,11 @@ class Group:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def arn(self) -> str:
+        """Without the ``:*`` at its end."""
+        return f"arn:aws:logs:{REGION}:{self.account}:log-group:{self.name}"
+
     def put(
         self, stream: Stream, timestamp_ms: int, message: str, *, now_ms: int, visible_ms: int, number: int
     ) -> None:
@@ -65,8 +72,8 @@ class Group:
                 "timestamp": timestamp_ms,
                 "message": message,
                 "ingestionTime": now_ms,
-                # 56 digits, as the service's ids have
-                "eventId": f"3{timestamp_ms:019d}{number:036d}",
+                # 56 digits, as the service's ids have; no two accounts give the same
+                "eventId": f"3{timestamp_ms:019d}{self.account}{number:024d}",
             }
         )
         at = len(self._rows)

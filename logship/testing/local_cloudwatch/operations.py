@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from logship.testing.local_cloudwatch.groups import Position
 
 ACCOUNT: Final = "123456789012"
-REGION: Final = "us-east-1"
 _FAR_MS: Final = 2**62
 _CLASSES: Final = frozenset({"STANDARD", "INFREQUENT_ACCESS", "DELIVERY"})
 _MOST_GROUPS_LISTED: Final = 1000
@@ -34,7 +33,10 @@ class Operations:
     ) -> None:
         self._clock, self._mischief = clock, mischief
         self._delay_s = delay_s
+        self.account = ACCOUNT
         self.groups: dict[str, Group] = {}
+        self.linked: dict[str, Operations] = {}
+        """Accounts whose groups this one sees, as a monitoring account does, by number."""
         self._number = 0
 
     def call(self, operation: str, request: dict[str, Any]) -> bytes:
@@ -65,7 +67,7 @@ class Operations:
         if log_class not in _CLASSES:
             raise _invalid(f"1 validation error detected: Value '{log_class}' at 'logGroupClass' is not valid")
         self.groups[name] = Group(
-            name, self._now_ms(), log_class, request.get("kmsKeyId"), dict(request.get("tags") or {})
+            name, self.account, self._now_ms(), log_class, request.get("kmsKeyId"), dict(request.get("tags") or {})
         )
 
     def _do_DeleteLogGroup(self, request: dict[str, Any]) -> None:  # noqa: N802
@@ -94,9 +96,14 @@ class Operations:
         prefix, part = request.get("logGroupNamePrefix"), request.get("logGroupNamePattern")
         if prefix and part:
             raise _invalid("LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.")
-        names = [name for name in sorted(self.groups) if name.startswith(prefix or "") and (part or "") in name]
-        names, token = _described(names, request, limits.MAX_DESCRIBED)
-        return {"logGroups": [_group_facts(self.groups[name]) for name in names]} | token
+        groups = [*self.groups.values()]
+        if request.get("includeLinkedAccounts"):
+            groups += [group for linked in self.linked.values() for group in linked.groups.values()]
+        found = {
+            group.arn: group for group in groups if group.name.startswith(prefix or "") and (part or "") in group.name
+        }
+        arns, token = _described(sorted(found, key=lambda arn: (found[arn].name, arn)), request, limits.MAX_DESCRIBED)
+        return {"logGroups": [_group_facts(found[arn]) for arn in arns]} | token
 
     def _do_ListLogGroups(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         pattern = request.get("logGroupNamePattern") or ""
@@ -214,7 +221,8 @@ class Operations:
             raise _invalid("LogGroup name and LogGroup ARN are mutually exclusive parameters.")
         if not (name or identifier):
             raise _invalid("1 validation error detected: Value null at 'logGroupName' failed to satisfy constraint")
-        return self._named(name or _group_of_arn(str(identifier)))
+        linked = self.linked.get(str(identifier).split(":")[4]) if str(identifier).startswith("arn:") else None
+        return (linked or self)._named(name or _group_of_arn(str(identifier)))  # noqa: SLF001 - of the same class
 
     def _named(self, name: str) -> Group:
         if name not in self.groups:
@@ -298,7 +306,7 @@ def _filter_page(rows: list[bytes], token: str | None) -> bytes:
 
 def _row_position(row: bytes) -> Position:
     found = orjson.loads(row)
-    return found["timestamp"], int(found["eventId"][20:])
+    return found["timestamp"], int(found["eventId"][32:])
 
 
 def _behind(position: Position) -> Position:
@@ -323,10 +331,6 @@ def _described(names: list[str], request: dict[str, Any], most: int) -> tuple[li
     return names[start:onward], more
 
 
-def _arn(group: Group) -> str:
-    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{group.name}"
-
-
 def _group_of_arn(identifier: str) -> str:
     return identifier.partition(":log-group:")[2].removesuffix(":*") if identifier.startswith("arn:") else identifier
 
@@ -336,8 +340,8 @@ def _group_facts(group: Group) -> dict[str, Any]:
         "logGroupName": group.name,
         "creationTime": group.created_ms,
         "metricFilterCount": 0,
-        "arn": _arn(group) + ":*",
-        "logGroupArn": _arn(group),
+        "arn": group.arn + ":*",
+        "logGroupArn": group.arn,
         "storedBytes": group.stored_bytes,
         "logGroupClass": group.log_class,
     }
@@ -352,7 +356,7 @@ def _stream_facts(group: Group, stream: Stream) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "logStreamName": stream.name,
         "creationTime": stream.created_ms,
-        "arn": f"{_arn(group)}:log-stream:{stream.name}",
+        "arn": f"{group.arn}:log-stream:{stream.name}",
         "storedBytes": 0,
         "uploadSequenceToken": "0",
     }

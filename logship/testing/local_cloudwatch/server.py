@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from logship.testing.local_cloudwatch.faults import ApiError, Faults, Mischief, NoAnswer
-from logship.testing.local_cloudwatch.operations import REGION, Operations
+from logship.testing.local_cloudwatch.groups import REGION
+from logship.testing.local_cloudwatch.operations import Operations
 
 if TYPE_CHECKING:
     import random
@@ -84,6 +85,11 @@ class LocalCloudWatch:
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106 - means nothing
         )
+
+    def link(self, other: LocalCloudWatch, account: str) -> None:
+        """Makes this a monitoring account of another one, whose number is given: it sees the groups there."""
+        other._operations.account = account
+        self._operations.linked[account] = other._operations
 
     def events(self, group: str) -> list[LogEvent]:
         """Everything a group has taken in, visible or not, in order; [] for an unknown group."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import is_retriable, translate
-from logship.cloudwatch.paging import Retry, events_of, list_groups
+from logship.cloudwatch.discovery import Discovery, FoundGroup
+from logship.cloudwatch.paging import Retry, events_of
 from logship.cloudwatch.quotas import Governor, filter_tps
 from logship.cloudwatch.service_clock import ServiceClock
 from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
@@ -20,7 +21,7 @@ from logship.forward.sources.poll.marks import Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.port import Batch
@@ -52,6 +53,12 @@ class Polled:
 
     groups: Sequence[str] = ()
     """Names and patterns; none means every group."""
+    exclude: Sequence[str] = ()
+    """Names and patterns of groups that are not read."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags that a group must have; values may be patterns."""
+    linked: bool = False
+    """Whether groups of accounts linked to this monitoring account are read, too."""
     start_ms: int
     """Where a group that has no checkpoint begins."""
     interval_s: float = 1.0
@@ -63,6 +70,8 @@ class Polled:
     memory: Memory = field(default_factory=Memory)
     tps: float | None = None
     """Calls a second; None takes the documented quota of the region."""
+    governor: Governor | None = None
+    """Of all sources of the account and region; None makes one."""
 
 
 class CloudWatchPoller:
@@ -87,10 +96,19 @@ class CloudWatchPoller:
     ) -> None:
         region = client.meta.region_name
         self.name = f"cloudwatch {wanted.account + ' ' if wanted.account else ''}{region}"
-        self.governor = Governor(wanted.tps or filter_tps(region))
+        self.governor = wanted.governor or Governor(wanted.tps or filter_tps(region))
         self.retried = 0
         self._client, self._checkpoints, self._wanted, self._say = client, checkpoints, wanted, say
         self._clock = ServiceClock(clock)
+        self._discovery = Discovery(
+            client,
+            wanted.groups,
+            exclude=wanted.exclude,
+            tags=wanted.tags,
+            linked=wanted.linked,
+            observe=self._clock.observe,
+        )
+        self._found: dict[str, FoundGroup] = {}
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
         self._failure: BaseException | None = None
@@ -145,7 +163,9 @@ class CloudWatchPoller:
         return f"{self._prefix}:{group}"
 
     def _list(self, retry: Retry) -> list[str]:
-        return list_groups(self._client, self._wanted.groups, retry, observe=self._clock.observe)
+        listed = self._discovery.list(retry)
+        self._found |= listed
+        return list(listed)
 
     def _reader(self, name: str, found: tuple[str, int] | None) -> GroupReader:
         now_ms = self._clock.now_ms()
@@ -216,20 +236,25 @@ class CloudWatchPoller:
         group = reading.group
         request = group.request(reading, self._clock.now_ms())
         try:
-            page = self._client.filter_log_events(logGroupName=group.name, **request)
+            page = self._client.filter_log_events(**self._found[group.name].address, **request)
         except (BotoCoreError, ClientError) as error:
             self._failed(reading, error)
             return
         self.governor.accepted()
         self._clock.observe(page)
         group.refused = ""
-        spare = self._scheduler.spare(self._threads())
-        events, token = events_of(group.name, page), page.get("nextToken")
         group.figures.bytes += _size(page)
-        batch = group.take(reading, events, token, self._clock.now_ms(), spare=spare)
+        batch = self._take(reading, page)
+        page.clear()  # delivering may wait long, and a page takes more memory than its events
         if batch is not None:
             deliver(batch)
         self._scheduler.give_back(reading)
+
+    def _take(self, reading: Reading, page: dict[str, Any]) -> Batch | None:
+        assert self._scheduler is not None
+        group, spare = reading.group, self._scheduler.spare(self._threads())
+        events = events_of(self._found[group.name].name, page)
+        return group.take(reading, events, page.get("nextToken"), self._clock.now_ms(), spare=spare)
 
     def _threads(self) -> int:
         return min(_MOST_THREADS, 2 + int(self.governor.quota / _CALLS_PER_THREAD_S))
