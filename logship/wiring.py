@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship import settings as config
+    from logship.cloudwatch.quotas import Governor
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.dead_letters import DeadLetter
     from logship.forward.port import Source
@@ -151,25 +152,44 @@ def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[
         UsageError, AccessError: no region, credentials or such role are known.
         MissingExtraError: what a source needs is not installed.
     """
-    makers = {"cloudwatch": _cloudwatch, "kinesis": _kinesis, "firehose": _firehose, "s3": _s3}
+    makers: dict[str, Callable[[config.Source, str, SourceOptions], Source]]
+    makers = {"cloudwatch": _Pollers(), "kinesis": _kinesis, "firehose": _firehose, "s3": _s3}
     return [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
 
 
-def _cloudwatch(source: config.Source, place: str, options: SourceOptions) -> Source:
-    from logship.cloudwatch.client import logs_client
-    from logship.cloudwatch.session import account_of
-    from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+class _Pollers:
+    """Makes pollers; those of one account and region share its quota, and all share the memory of known ids."""
 
-    polled = Polled(
-        groups=tuple(source.groups),
-        start_ms=_start_ms(source, place, options),
-        interval_s=options.interval_s,
-        once=options.once,
-        account=account_of(source.role),
-        tps=source.tps,
-    )
-    client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
-    return CloudWatchPoller(client, options.checkpoints, polled, say=options.say, clock=options.clock)
+    def __init__(self) -> None:
+        from logship.forward.sources.poll.known import Memory
+
+        self._memory = Memory()
+        self._governors: dict[tuple[str, str], Governor] = {}
+
+    def __call__(self, source: config.Source, place: str, options: SourceOptions) -> Source:
+        from logship.cloudwatch.client import logs_client
+        from logship.cloudwatch.quotas import Governor, filter_tps
+        from logship.cloudwatch.session import account_of
+        from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+
+        client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
+        account, region = account_of(source.role), client.meta.region_name
+        if source.tps is not None and source.tps <= 0:
+            raise SettingsError(f"{place}.tps = {source.tps!r} is no number of calls a second; write 1 or more")
+        governor = self._governors.setdefault((account, region), Governor(source.tps or filter_tps(region)))
+        polled = Polled(
+            groups=tuple(source.groups),
+            exclude=tuple(source.exclude_groups),
+            tags=source.tags,
+            linked=source.linked_accounts,
+            start_ms=_start_ms(source, place, options),
+            interval_s=options.interval_s,
+            once=options.once,
+            account=account,
+            memory=self._memory,
+            governor=governor,
+        )
+        return CloudWatchPoller(client, options.checkpoints, polled, say=options.say, clock=options.clock)
 
 
 def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Source:

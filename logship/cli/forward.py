@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,69 +17,30 @@ from logship.cli import diagnostics, options
     multiple=True,
     metavar="PATTERN",
     shell_complete=options.complete_group,
-    help="Log group or pattern; may be repeated.",
+    help="Log group or pattern; may be repeated. In place of the settings' sources.",
 )
 @click.option("--start", metavar="TIME", help="Where a group without checkpoint begins: 1h back if not set.")
 @click.option("--state", metavar="DIR", help="Folder of checkpoints and dead letters; ./state if not set.")
 @click.option("--region", help="AWS region.")
 @click.option("--once", is_flag=True, help="Stop when everything that is visible now is stored.")
-def command(
-    store: str | None,
-    groups: tuple[str, ...],
-    start: str | None,
-    state: str | None,
-    region: str | None,
-    *,
-    once: bool,
-) -> None:
-    """Stream log groups of CloudWatch Logs into the store, losing nothing and storing nothing twice.
+@click.option("--dry-run", is_flag=True, help="Show what would become of some events of each group; store nothing.")
+@click.option("--first", type=click.IntRange(1, 1000), default=5, show_default=True, help="With --dry-run: so many.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", help="With --dry-run: how to print."
+)
+def command(store: str | None, *, dry_run: bool, first: int, form: str, **flags: Any) -> int:
+    """Stream logs into the store, losing nothing and storing nothing twice.
 
-    Stops cleanly on SIGTERM and Ctrl-C, and goes on where it stopped, also after being killed.
+    Reads the sources of logship.toml, or the log groups of --group. Stops cleanly on SIGTERM and Ctrl-C, goes on where
+    it stopped, also after being killed, and reads its settings again on SIGHUP.
     """
-    from logship.cloudwatch.client import logs_client
-    from logship.forward.prepare import prepare_of
-    from logship.forward.run import ForwardOptions, forward_groups
-    from logship.settings import Source
-    from logship.timerange import parse_time
-    from logship.wiring import is_remote, open_writer
+    from logship.cli import forwarding
 
     diagnostics.expect_many_objects()
-    settings = options.settings()
-    source = settings.forward.source[0] if settings.forward.source else Source()
+    wanted = forwarding.Wanted(
+        groups=flags["groups"], start=flags["start"], state=flags["state"], region=flags["region"], once=flags["once"]
+    )
     target = options.chosen_store(store)
-    place = target.location if is_remote(target) else str(Path(target.location).resolve())
-    wanted = ForwardOptions(
-        groups=groups or tuple(source.groups),
-        start_ms=parse_time(start or source.start, now_us=options.now_us()) // 1000,
-        state=state or settings.forward.state,
-        interval_s=settings.forward.interval_s,
-        once=once,
-        store=place,
-    )
-    prepare = prepare_of(settings)
-    stop = _stop_on_signals()
-    client = logs_client(region=region or source.region)
-    writer = open_writer(target, "forward", long_running=True)
-    try:
-        done = forward_groups(client, writer, prepare, wanted, stop=stop, say=diagnostics.say)
-    finally:
-        writer.close()
-    counts, left_out = done.counts, sum(rule.dropped + rule.sampled_out for rule in prepare.counts().rules)
-    diagnostics.say(
-        f"{counts.stored:,} records stored from {len(done.groups)} log groups"
-        + (f"; {counts.existing:,} were there already" if counts.existing else "")
-        + (f"; rules left out {left_out:,}" if left_out else "")
-        + (f"; {counts.rejected:,} cannot be stored, see: logship dead-letters list" if counts.rejected else "")
-    )
-
-
-def _stop_on_signals() -> threading.Event:
-    stop = threading.Event()
-
-    def handle(number: int, frame: Any) -> None:
-        del number, frame
-        stop.set()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-    return stop
+    if dry_run:
+        return forwarding.show(wanted, target, first=first, form=form)
+    return forwarding.run(wanted, target)

@@ -109,6 +109,11 @@ def _say_hints(query: str) -> None:
         diagnostics.say(f"hint: {hint}")
 
 
+def context() -> click.Context:
+    """The context of the running command: another thread that reads settings enters it."""
+    return click.get_current_context()
+
+
 def settings() -> Settings:
     """The settings of this run, from `--config`."""
     context = click.get_current_context()

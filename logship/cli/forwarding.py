@@ -1,0 +1,205 @@
+"""What `logship forward` does: settings and flags → sources → a forwarder, made anew when the settings change."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from logship.cli import diagnostics, options
+from logship.errors import ExitCode, LogshipError
+from logship.settings import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from logship.forward.prepare import Preparer
+    from logship.forward.run import Forwarder
+    from logship.settings import Settings, Store
+    from logship.store.port import StoreWriter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The flags; what is not given leaves the word to the settings."""
+
+    groups: Sequence[str]
+    start: str | None
+    state: str | None
+    region: str | None
+    once: bool
+
+    def settings(self) -> Settings:
+        """The settings as they are now, with the flags over them."""
+        found = options.settings()
+        forward = found.forward
+        sources = [self._over(source) for source in self._sources(forward.source)]
+        changed = msgspec.structs.replace(forward, state=self.state or forward.state, source=sources)
+        return msgspec.structs.replace(found, forward=changed)
+
+    def _sources(self, found: Sequence[Source]) -> Sequence[Source]:
+        if not self.groups:
+            return found or [Source()]
+        base = next((source for source in found if source.type == "cloudwatch"), Source())
+        return [msgspec.structs.replace(base, groups=list(self.groups), exclude_groups=[], tags={})]
+
+    def _over(self, source: Source) -> Source:
+        start, region = self.start or source.start, self.region or source.region
+        return msgspec.structs.replace(source, start=start, region=region)
+
+
+def run(wanted: Wanted, target: Store) -> int:
+    """Forwards until told to stop."""
+    from logship.forward.prepare import prepare_of
+    from logship.wiring import open_writer
+
+    settings = wanted.settings()
+    prepare_of(settings)  # complains before anything is opened
+    signals = _Signals(wanted)
+    writer = open_writer(target, "forward", long_running=True)
+    with closing(writer):
+        while True:
+            prepare = prepare_of(settings)
+            _forward(wanted, settings, target, writer, prepare, signals)
+            renewed = signals.renewed()
+            if renewed is None:
+                return ExitCode.DONE
+            settings = renewed
+            diagnostics.say("the settings were read again; going on where it stood")
+
+
+def _forward(
+    wanted: Wanted, settings: Settings, target: Store, writer: StoreWriter, prepare: Preparer, signals: _Signals
+) -> None:
+    """One forwarder, from its checkpoints to its end."""
+    from logship.forward.dead_letters import DeadLetters
+    from logship.forward.run import Forwarder
+    from logship.wiring import SourceOptions, is_remote, open_checkpoints, sources_of
+
+    place = target.location if is_remote(target) else str(Path(target.location).resolve())
+    with (
+        closing(open_checkpoints(settings.forward, place, say=diagnostics.say)) as checkpoints,
+        closing(DeadLetters(settings.forward.state)) as letters,
+    ):
+        sources = sources_of(
+            settings.forward.source,
+            SourceOptions(
+                checkpoints=checkpoints,
+                keep=letters.keep,
+                now_us=options.now_us(),
+                interval_s=settings.forward.interval_s,
+                once=wanted.once,
+                say=diagnostics.say,
+            ),
+        )
+        forwarder = Forwarder(sources, writer, prepare, letters, stop=signals.stop_of_next(), say=diagnostics.say)
+        forwarder.run()
+    _report(forwarder, prepare)
+
+
+def _report(forwarder: Forwarder, prepare: Preparer) -> None:
+    counts, done = forwarder.counts, prepare.counts()
+    left_out, redacted = sum(rule.dropped + rule.sampled_out for rule in done.rules), sum(done.redacted.values())
+    diagnostics.say(
+        f"{counts.stored:,} records stored from {', '.join(source.name for source in forwarder.sources)}"
+        + (f"; {counts.existing:,} were there already" if counts.existing else "")
+        + (f"; {diagnostics.counted(redacted, 'secret')} redacted" if redacted else "")
+        + (f"; rules left out {left_out:,}" if left_out else "")
+        + (f"; {counts.rejected:,} cannot be stored, see: logship dead-letters list" if counts.rejected else "")
+    )
+
+
+class _Signals:
+    """SIGTERM and SIGINT end everything; SIGHUP ends the forwarder that runs, if the new settings are good."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._lock = threading.Lock()
+        self._ended = False
+        self._stop = threading.Event()
+        self._renewed: Settings | None = None
+        self._hangup = threading.Event()
+        context = options.context()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        signal.signal(signal.SIGHUP, lambda *_: self._hangup.set())
+        threading.Thread(target=self._watch, args=(context,), name="logship-reload", daemon=True).start()
+
+    def stop_of_next(self) -> threading.Event:
+        """What the next forwarder is stopped by; it is set already if everything is to end."""
+        with self._lock:
+            self._stop = threading.Event()
+            if self._ended:
+                self._stop.set()
+            return self._stop
+
+    def renewed(self) -> Settings | None:
+        """The settings to go on with; None when everything is to end."""
+        with self._lock:
+            found, self._renewed = self._renewed, None
+            return None if self._ended else found
+
+    def _end(self, *_: Any) -> None:
+        self._ended = True
+        self._stop.set()
+
+    def _watch(self, context: Any) -> None:
+        from logship.forward.prepare import prepare_of
+
+        while True:
+            self._hangup.wait()
+            self._hangup.clear()
+            try:
+                with context:
+                    settings = self._wanted.settings()
+                    prepare_of(settings)
+            except LogshipError as error:
+                diagnostics.say(f"logship: {error}; going on with the settings as they were")
+                continue
+            with self._lock:
+                self._renewed = settings
+                self._stop.set()
+
+
+def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
+    """Prints what would become of the first events of each group."""
+    from logship.cli import dry_run
+    from logship.cloudwatch.client import logs_client
+    from logship.cloudwatch.discovery import Discovery
+    from logship.cloudwatch.paging import Retry
+    from logship.forward.dry_run import foresee
+    from logship.forward.prepare import prepare_of
+    from logship.timerange import parse_time
+    from logship.wiring import place_of
+
+    settings, now_us, found = wanted.settings(), options.now_us(), 0
+    prepare = prepare_of(settings)
+    for source in settings.forward.source:
+        if source.type != "cloudwatch":
+            diagnostics.say(
+                f"{source.type} {source.stream or source.queue or source.listen}: nothing to look at before it sends"
+            )
+            continue
+        client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
+        retry = Retry(tries=4)
+        groups = Discovery(
+            client, source.groups, exclude=source.exclude_groups, tags=source.tags, linked=source.linked_accounts
+        ).list(retry)
+        samples = foresee(
+            client,
+            [group.name for group in groups.values()],
+            prepare,
+            place_of(target),
+            first=first,
+            start_ms=parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None,
+            now_ms=now_us // 1000,
+            retry=retry,
+        )
+        found += dry_run.write(samples, settings.forward.rule, form)
+    diagnostics.say(f"dry run: {diagnostics.counted(found, 'event')} looked at, nothing stored")
+    return ExitCode.DONE
