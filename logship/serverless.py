@@ -67,11 +67,14 @@ def _forwarder() -> LambdaForwarder:
     """What a container keeps from one event to the next; nothing is kept of a first event that failed."""
     from logship import settings, wiring
     from logship.forward.letter_lines import LetterBucket, print_letters
+    from logship.forward.payload_letters import redacting
     from logship.forward.prepare import prepare_of
+    from logship.secrets import from_settings
 
     wanted = settings.load()
     place = os.environ.get("LOGSHIP_DEAD_LETTERS", "")
-    keep = LetterBucket(place).keep if place else print_letters
+    redactor = from_settings(wanted.redact)
+    keep = redacting(LetterBucket(place).keep if place else print_letters, redactor.redact if redactor else None)
     prepare = prepare_of(wanted)
     writer = wiring.open_writer(settings.resolve_store(None, wanted), "serverless")
     return LambdaForwarder(writer, prepare, keep)

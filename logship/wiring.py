@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -132,6 +132,8 @@ class SourceOptions:
     checkpoints: Checkpoints
     keep: Callable[[Sequence[DeadLetter]], object]
     """Takes what cannot be read; returns when it is safe."""
+    redact: Callable[[str], str] | None = None
+    """Takes secrets out of what cannot be read; None leaves it as it is."""
     now_us: int
     """What spans such as ``1h`` count back from, microseconds since 1970."""
     interval_s: float = 1.0
@@ -152,8 +154,11 @@ def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[
         UsageError, AccessError: no region, credentials or such role are known.
         MissingExtraError: what a source needs is not installed.
     """
+    from logship.forward.payload_letters import redacting
+
     makers: dict[str, Callable[[config.Source, str, SourceOptions], Source]]
     makers = {"cloudwatch": _Pollers(), "kinesis": _kinesis, "firehose": _firehose, "s3": _s3}
+    options = replace(options, keep=redacting(options.keep, options.redact), redact=None)
     return [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
 
 

@@ -244,7 +244,9 @@ def test_a_letter_that_is_not_kept_is_not_done() -> None:
         LambdaForwarder(MemoryStore(), Preparer(Parser()), away).handle(kinesis(b"poison"))
 
 
-def test_the_handler_takes_its_store_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_handler_takes_its_store_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What it needs is made once for all events of a container; secrets are taken out, and rules are applied."""
     (tmp_path / "logship.toml").write_text('[[forward.rule]]\nquery = "dull"\naction = "drop"\n')
     monkeypatch.setenv("LOGSHIP_CONFIG", str(tmp_path / "logship.toml"))
@@ -252,6 +254,8 @@ def test_the_handler_takes_its_store_from_the_environment(tmp_path: Path, monkey
     serverless._forwarder.cache_clear()
     texts = ["password=hunter22", "dull"]
     answers = [serverless.handler(kinesis(data(number, text=text)), None) for number, text in enumerate(texts)]
+    serverless.handler(kinesis(b"password=hunter22 no payload"), None)
+    said = capsys.readouterr().err
     kept = serverless._forwarder.cache_info().misses
     serverless._forwarder()._writer.close()
     serverless._forwarder.cache_clear()
@@ -259,3 +263,4 @@ def test_the_handler_takes_its_store_from_the_environment(tmp_path: Path, monkey
     assert (answers, kept) == ([{"batchItemFailures": []}] * 2, 1)
     [record] = Reader(str(tmp_path / "store")).scan(All())
     assert record.body.startswith("password=[redacted:")
+    assert "password=[redacted:password] no payload" in said

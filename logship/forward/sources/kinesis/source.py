@@ -78,6 +78,8 @@ class KinesisSource:
         """Where the shards of the first run begin; every other one follows on what was read, and is read whole."""
         self._shards: dict[str, Shard] = {}
         self._finished: set[str] = set()
+        self._ours: set[str] = set()
+        """Keys that are this process's, as of the last look."""
         self._due = Due()
         self._look = threading.Event()
         self._began_s = 0.0
@@ -99,8 +101,7 @@ class KinesisSource:
         self._began_s = time.monotonic()
         ended = threading.Event()  # ends the threads of this source; `stop` ends everything
         listed = self._stream.shards(Retry(stop, tries=_FIRST_TRIES))
-        known = [self._checkpoints.load(self._key(shard.name)) for shard in listed]
-        if not any(known):
+        if not any(self._checkpoints.load(self._key(shard.name)) for shard in listed):
             self._first = {shard.name: Place(start_ms=self._wanted.start_ms) for shard in listed}
         self._open(listed)
         threads = [
@@ -165,9 +166,8 @@ class KinesisSource:
 
     def _is_done(self, listed: Sequence[Listed]) -> bool:
         """Whether this process's shards are read up to where they stood at the start."""
-        ours = self._checkpoints.share([self._key(shard.name) for shard in listed])
         for shard in listed:
-            if self._key(shard.name) not in ours or shard.name in self._finished:
+            if self._key(shard.name) not in self._ours or shard.name in self._finished:
                 continue
             held = self._shards.get(shard.name)
             if held is None or not held.caught_up:
@@ -177,7 +177,7 @@ class KinesisSource:
     def _open(self, listed: Sequence[Listed]) -> None:
         """Begins to read the shards that are this process's and whose parents are finished; lets others go."""
         names = {shard.name for shard in listed}
-        ours = self._checkpoints.share([self._key(name) for name in names - self._finished])
+        ours = self._ours = self._checkpoints.share([self._key(name) for name in names - self._finished])
         for shard in listed:
             held = self._shards.get(shard.name)
             is_ours = self._key(shard.name) in ours
