@@ -9,6 +9,7 @@ from logship import naming
 from logship.parse import access_log, json_lines, logfmt, plain, postgres, stack
 from logship.parse.json_plans import Plans
 from logship.parse.parsed import Parsed
+from logship.parse.streams import LONGEST_GAP_MS, Stream
 from logship.record import (
     CONTINUES,
     EVENT_TIME,
@@ -16,7 +17,6 @@ from logship.record import (
     HANDLER_ID,
     ORIGINAL,
     PARSE_ERROR,
-    PLAIN_CHARS,
     SERVICE,
     STREAM,
     LogEvent,
@@ -37,18 +37,6 @@ _ID_CHARS: Final = 48
 _TEXT_FORMATS: Final = (access_log.parse, postgres.parse, plain.parse)
 
 
-class _Stream:
-    """What is known of the lines of one stream."""
-
-    __slots__ = ("first", "plain", "service")
-
-    def __init__(self, group: str, name: str, service: str) -> None:
-        self.service = service
-        self.plain = all(part.isascii() and len(part) <= PLAIN_CHARS for part in (group, name, service))
-        self.first = ""
-        """Id of the last event that continues none."""
-
-
 class Parser:
     """Makes records of events, in the order of each stream. It never raises, whatever the text.
 
@@ -65,7 +53,7 @@ class Parser:
     ) -> None:
         self._service_of, self._keep_original = service_of, keep_original
         self._services: dict[str, str] = {}
-        self._streams: OrderedDict[tuple[str, str], _Stream] = OrderedDict()
+        self._streams: OrderedDict[tuple[str, str], Stream] = OrderedDict()
         self._plans = Plans(keep_original=keep_original)
 
     def records(self, events: Sequence[LogEvent], messages: Sequence[str] | None = None) -> list[Record]:
@@ -88,13 +76,16 @@ class Parser:
             hidden = message is not event[3] and _hides_id(event[3], message)
             found = None if hidden else self._planned(event, message, stream)
             if isinstance(found, Record):
-                stream.first = found.id
+                if 0 <= event[2] - stream.first_ms <= LONGEST_GAP_MS:
+                    stream.first, stream.first_ms = found.id, event[2]
+                else:
+                    stream.begin(event[2], found.id)
             else:
                 found = self._record(event, message, found or parse_line(message), stream)
             made.append(found)
         return made
 
-    def _planned(self, event: LogEvent, message: str, stream: _Stream) -> Record | Parsed | None:
+    def _planned(self, event: LogEvent, message: str, stream: Stream) -> Record | Parsed | None:
         """What plans make of a line: a record, or its parts; None where that is no matter of theirs.
 
         They read lines that are an object of JSON, or pairs, and hold no other line; none of these continues another.
@@ -120,7 +111,7 @@ class Parser:
             parsed = parse_line(message)
         return self._record(event, message, parsed, self._stream(event.group, event.stream))
 
-    def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: _Stream) -> Record:
+    def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: Stream) -> Record:
         attributes = parsed.attributes
         handler_id = attributes.get(HANDLER_ID, "")
         if message is not event.message and _hides_id(event.message, message):
@@ -137,7 +128,7 @@ class Parser:
         attributes[EVENT_TIME] = event.timestamp_ms
         if self._keep_original and not parsed.whole and parsed.body != message:
             attributes[ORIGINAL] = message
-        _link(message, parsed, identity, stream)
+        _link(event.timestamp_ms, message, parsed, identity, stream)
         resource = parsed.resource
         if SERVICE not in resource:
             resource[SERVICE] = stream.service
@@ -156,20 +147,20 @@ class Parser:
 
     def mark(self) -> object:
         """Where each stream stands, for `rewind`."""
-        return {key: stream.first for key, stream in self._streams.items()}
+        return {key: stream.mark() for key, stream in self._streams.items()}
 
     def rewind(self, mark: object) -> None:
         """Goes back to where `mark` was taken, so that the same events may be parsed again."""
         assert isinstance(mark, dict)
         self._streams.clear()
-        for (group, name), first in mark.items():
-            self._stream(group, name).first = first
+        for (group, name), at in mark.items():
+            self._stream(group, name).rewind(at)
 
-    def _stream(self, group: str, name: str) -> _Stream:
+    def _stream(self, group: str, name: str) -> Stream:
         key = (group, name)
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = _Stream(group, name, self._services.get(group) or self._service(group))
+            stream = self._streams[key] = Stream(group, name, self._services.get(group) or self._service(group))
             if len(self._streams) > _STREAMS:
                 self._streams.popitem(last=False)
         else:
@@ -181,13 +172,13 @@ class Parser:
         return name
 
 
-def _link(message: str, parsed: Parsed, identity: str, stream: _Stream) -> None:
+def _link(at_ms: int, message: str, parsed: Parsed, identity: str, stream: Stream) -> None:
     """Marks a continuation line with the id of its first event."""
     if parsed.time_us is None and not message.startswith("{") and stack.continues(message):
-        if stream.first:
-            parsed.attributes[CONTINUES] = stream.first
+        if first := stream.continued(at_ms):
+            parsed.attributes[CONTINUES] = first
         return
-    stream.first = identity
+    stream.begin(at_ms, identity)
 
 
 def _hides_id(message: str, redacted: str) -> bool:

@@ -16,7 +16,7 @@ from logship.forward.rules import Rules
 from logship.forward.run import ForwardOptions, forward_groups
 from logship.parse import Parser
 from logship.query.tree import All
-from logship.settings import Forward, Rule, Settings, Store
+from logship.settings import Rule, Store
 from logship.testing import Faults, LocalCloudWatch, MemoryStore
 from logship.wiring import place_of
 
@@ -28,7 +28,6 @@ RULES = [
     Rule(query="level:debug", action="drop"),
     Rule(query="level:info", action="sample", rate=0.5),
 ]
-SETTINGS = Settings(forward=Forward(rule=RULES))
 
 
 def now_ms() -> int:
@@ -57,7 +56,7 @@ def set_up(cw: LocalCloudWatch, *groups: str) -> Any:
 
 
 def prepared() -> Preparer:
-    return Preparer(Parser(), rules=Rules(SETTINGS.forward.rule), redact_many=redact_many)
+    return Preparer(Parser(), rules=Rules(RULES), redact_many=redact_many)
 
 
 def test_what_is_foreseen_is_what_is_done(tmp_path: Path) -> None:

@@ -340,3 +340,17 @@ def test_no_credentials_and_no_endpoint_are_said(tmp_path: Path, monkeypatch: py
     dead = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert [(run.returncode, run.stderr.count("\n")) for run in (none, dead)] == [(4, 1), (3, 1)]
+
+
+def test_a_line_finds_its_event_across_a_restart(tmp_path: Path) -> None:
+    """What continues an event that an earlier forwarder stored is linked to it all the same."""
+    with LocalCloudWatch() as cw:
+        client, now_ms, store = set_up(cw), int(time.time() * 1000), MemoryStore()
+        for offset, message in enumerate(("2026-11-23T14:00:00Z ERROR no", "\tat x.Y", "\tat x.Z")):
+            event = {"timestamp": now_ms + offset, "message": message}
+            client.put_log_events(logGroupName=GROUPS[0], logStreamName="x", logEvents=[event])
+            forward_once(cw, store, tmp_path)
+    store.refresh()
+    first, *lines = sorted(store.scan(All()), key=lambda record: record.attributes["aws.log.timestamp"])
+
+    assert [line.attributes.get("logship.continues") for line in lines] == [first.id] * 2

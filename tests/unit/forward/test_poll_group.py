@@ -276,3 +276,28 @@ def test_a_checkpoint_names_so_many_ranges_at_most() -> None:
     text = reader.safe.dumps()
 
     assert (len(reader.ranges), len(reader.safe.ranges), len(text) < 20_500) == (MOST_RANGES, MOST_RANGES, True)
+
+
+def test_a_range_is_gone_on_with_somewhat_earlier() -> None:
+    """What continues an event that was stored just before is read with it again; nothing before the group's start."""
+    service = Service()
+    for second in range(12):
+        service.put(NOW_MS + second * 1_000, 0)
+    begin_ms, service.now_ms = NOW_MS + 500, NOW_MS + 60_000
+    first = GroupReader(
+        "/g", Marks.begin(begin_ms, service.now_ms), KnownIds(Memory()), interval_ms=5_000, now_ms=service.now_ms
+    )
+    reading = first.ranges[1]
+    for _ in range(2):
+        batch = first.take(reading, *service.page(first.request(reading, service.now_ms)), service.now_ms)
+        assert batch is not None
+        batch.stored()
+    saved = first.to_save()
+    assert saved is not None
+    marks = [loads(saved, "/g"), Marks.begin(begin_ms, service.now_ms)]
+    again, fresh = (
+        GroupReader("/g", one, KnownIds(Memory()), interval_ms=5_000, now_ms=service.now_ms, version=1) for one in marks
+    )
+
+    assert reader_pages(again, again.ranges[1], service) == [f"id-{number}" for number in range(4, 12)]
+    assert fresh.request(fresh.ranges[1], service.now_ms)["startTime"] == begin_ms

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from logship.parse import Parser, dialects, json_lines, times
 from logship.parse.json_plans import Plans
-from logship.parse.normalise import _Stream
+from logship.parse.streams import Stream
 from logship.record import DURATION_MS, EVENT_TIME, GROUP, HANDLER_ID, ORIGINAL, PLAIN_CHARS, STREAM, LogEvent, Record
 
 if TYPE_CHECKING:
     import pytest
 
 EVENT_MS = 1_795_443_665_871
-ORIGIN = _Stream("/shop/orders", "web-1", "orders")
+ORIGIN = Stream("/shop/orders", "web-1", "orders")
 NAMES = sorted(
     {*dialects.TIME, *dialects.BODY, *dialects.LEVEL, *dialects.TRACE, *dialects.SPAN, *dialects.PARENT,
      *dialects.RESOURCE, *dialects.ATTRIBUTE, *dialects.DURATIONS, *dialects.KIND_NAMES, *dialects.HANDLED,

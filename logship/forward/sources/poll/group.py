@@ -51,6 +51,8 @@ LIVE_PAGES: Final = 10
 AHEAD_MS: Final = 60_000
 """Events stamped further ahead than that are read apart, so that they are not read each time."""
 REMEMBERED_MS: Final = SWEEPS[NEAR].age_ms + 2 * SWEEPS[NEAR].every_ms
+CONTEXT_MS: Final = 2_000
+"""A range that is gone on with is read from that much earlier: its first line may continue an event that was stored."""
 SMALLEST_SPLIT_PAGES: Final = 8
 """A range is split when each half has some such number of pages before it."""
 
@@ -90,7 +92,10 @@ class GroupReader:
         self.live = Reading(self, "live")
         self._ahead = Reading(self, "ahead")
         self._sweeps = [Reading(self, "sweep", number) for number in range(len(SWEEPS))]
-        self.ranges = {number: self._range(number, *span) for number, span in marks.ranges.items()}
+        self.ranges = {
+            number: self._range(number, max(start_ms - CONTEXT_MS, min(start_ms, marks.first_ms)), end_ms)
+            for number, (start_ms, end_ms) in marks.ranges.items()
+        }
         if version and now_ms - marks.position_ms < GAP_MS:
             # What was known went with the process before: who restarts learns lateness anew, so it looks everywhere.
             self._begin_sweeps(self.lateness.start(range(DEEP), now_ms), now_ms)
