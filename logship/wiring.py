@@ -157,6 +157,7 @@ def _cloudwatch(source: config.Source, place: str, options: SourceOptions) -> So
         once=options.once,
         account=account_of(source.role),
         tps=source.tps,
+        live_tail=source.live_tail,
     )
     client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
     return CloudWatchPoller(client, options.checkpoints, polled, say=options.say, clock=options.clock)

@@ -57,6 +57,7 @@ def command(
         state=state or settings.forward.state,
         interval_s=settings.forward.interval_s,
         once=once,
+        live_tail=source.live_tail,
         store=place,
     )
     prepare = prepare_of(settings)
