@@ -56,6 +56,11 @@ class LiveTails:
         """The groups that have a session, or wait for one."""
         return [group for tail in [*self._tails] for group in tail.groups]
 
+    @property
+    def sessions(self) -> int:
+        """How many are open, or wait to be."""
+        return len(self._tails)
+
     def cover(self, groups: Sequence[str]) -> list[str]:
         """Tails these groups from now on, and no others; those that sessions do not reach are returned.
 
