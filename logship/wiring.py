@@ -193,6 +193,7 @@ class _Pollers:
             account=account,
             memory=self._memory,
             governor=governor,
+            live_tail=source.live_tail,
         )
         return CloudWatchPoller(client, options.checkpoints, polled, say=options.say, clock=options.clock)
 

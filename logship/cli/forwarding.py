@@ -91,6 +91,7 @@ def _forward(
             SourceOptions(
                 checkpoints=checkpoints,
                 keep=letters.keep,
+                redact=prepare.redact,
                 now_us=options.now_us(),
                 interval_s=settings.forward.interval_s,
                 once=wanted.once,

@@ -42,11 +42,15 @@ def run(
         UsageError: a stage needs all records before it can say anything.
         BrokenPipeError: nobody reads stdout any more.
     """
-    query, columns = _simple(query, stages)
-    heart = _Heartbeat()
-    found = heart.counted(
-        follow(readers, query, EARLIEST_US if start_us is None else start_us, first=first, idle=heart.beat)
-    )
+    query, columns = simple(query, stages)
+    heart = Heartbeat()
+    found = follow(readers, query, EARLIEST_US if start_us is None else start_us, first=first, idle=heart.beat)
+    show(found, columns, wanted, heart)
+
+
+def show(records: Iterator[Record], columns: tuple[Column, ...], wanted: str, heart: Heartbeat) -> None:
+    """Prints records as they come, or the chosen columns of them."""
+    found = heart.counted(records)
     try:
         if columns:
             tables.write_rows(columns, Records(found, columns).rows(), wanted, measured=0)
@@ -56,8 +60,12 @@ def run(
         heart.progress.clear()
 
 
-def _simple(query: Node, stages: Sequence[Stage]) -> tuple[Node, tuple[Column, ...]]:
-    """The query with the conditions of its stages, and the chosen columns."""
+def simple(query: Node, stages: Sequence[Stage]) -> tuple[Node, tuple[Column, ...]]:
+    """The query with the conditions of its stages, and the chosen columns.
+
+    Raises:
+        UsageError: a stage needs all records before it can say anything.
+    """
     columns: tuple[Column, ...] = ()
     for stage in stages:
         if isinstance(stage, Where):
@@ -70,7 +78,7 @@ def _simple(query: Node, stages: Sequence[Stage]) -> tuple[Node, tuple[Column, .
     return query, columns
 
 
-class _Heartbeat:
+class Heartbeat:
     """Says on stderr that following goes on, and how long ago the last record came."""
 
     def __init__(self) -> None:

@@ -48,6 +48,15 @@ class _Wanted:
 @click.option("--oldest-first", is_flag=True, help="Oldest record first; newest first if not set.")
 @click.option("--count", "only_count", is_flag=True, help="Print how many records match.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with records as they arrive, until Ctrl-C.")
+@click.option("--live", is_flag=True, help="With --follow: what CloudWatch gets, by Live Tail, instead of the store.")
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="PATTERN",
+    shell_complete=options.complete_group,
+    help="With --live: log group or pattern; may be repeated. Those of logship.toml if not set.",
+)
 @click.option("--explain", is_flag=True, help="Print how the query is understood and what it touches, and end.")
 @click.option("--saved", is_flag=True, help="Print the saved queries, and end.")
 @click.option(
@@ -60,10 +69,12 @@ def command(
     from_time: str | None,
     to_time: str | None,
     limit: int | None,
+    groups: tuple[str, ...],
     *,
     oldest_first: bool,
     only_count: bool,
     follow: bool,
+    live: bool,
     explain: bool,
     saved: bool,
     wanted: str | None,
@@ -75,6 +86,7 @@ def command(
     logship search '"waiting for lock" OR level:error -service:edge' --follow
     logship search 'kind:request | stats count(), p95(duration) by service | sort -count'
     logship search @slow service:orders
+    logship search level:error --follow --live --group '/shop/*'
 
     Exit status 0: found; 1: no match; 2: the query or a flag is wrong.
     """
@@ -86,7 +98,13 @@ def command(
     now = options.now_us()
     asked = expand(query, settings.queries)
     tree, pipeline = options.read_pipeline(asked.text, now=now)
-    if since or from_time or to_time:
+    if live or groups:
+        from logship.cli import tailing
+
+        given = {"--store": store, "--since": since, "--from": from_time, "--to": to_time, "--limit": limit}
+        tailing.refuse_past([name for name, value in given.items() if value], tailed=live, follow=follow)
+        within = None
+    elif since or from_time or to_time:
         within = options.time_range(since, from_time, to_time, now=now)
     else:
         within = _saved_range(asked, now)
@@ -99,6 +117,8 @@ def command(
         limit=limit,
         newest_first=not oldest_first,
     )
+    if live:
+        return _tail(search, groups, only_count=only_count)
     if follow:
         return _follow(search, store, only_count=only_count, ends=to_time)
     reader = options.open_store(store)
@@ -227,13 +247,9 @@ def _say_fields(reader: StoreReader, search: _Wanted, found: Iterable[Record]) -
 def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str | None) -> int:
     from logship.cli import live
 
-    if only_count:
-        raise UsageError("--follow has no end, so there is nothing to --count; use one of them")
     if ends:
         raise UsageError(f"--follow goes on, so --to {ends!r} cannot end it; leave out one of them")
-    if search.format == "json":
-        raise UsageError("--follow has no end, and a JSON array needs one; use --format ndjson")
-    _refuse_raw(search)
+    _refuse_ended(search, only_count=only_count)
     readers = options.open_store(store), options.open_store(store)
     if not getattr(readers[0], "holds_snapshot", True):
         raise StoreError(
@@ -247,6 +263,28 @@ def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str |
         start_us=search.within.start_us if search.within else None,
         wanted=search.format,
         first=search.limit or _FOLLOWED_ROWS,
+    )
+    return ExitCode.DONE
+
+
+def _refuse_ended(search: _Wanted, *, only_count: bool) -> None:
+    if only_count:
+        raise UsageError("--follow has no end, so there is nothing to --count; use one of them")
+    if search.format == "json":
+        raise UsageError("--follow has no end, and a JSON array needs one; use --format ndjson")
+    _refuse_raw(search)
+
+
+def _tail(search: _Wanted, groups: tuple[str, ...], *, only_count: bool) -> int:
+    from logship.cli import tailing
+
+    _refuse_ended(search, only_count=only_count)
+    tailing.run(
+        options.settings(),
+        search.tree,
+        search.pipeline.stages if search.pipeline else (),
+        patterns=groups,
+        wanted=search.format,
     )
     return ExitCode.DONE
 

@@ -77,8 +77,11 @@ class Preparer:
 
     def clean(self, event: LogEvent) -> LogEvent:
         """The event as it may be kept: redacted. Nothing is counted."""
-        [message] = self._redact_many([event.message]) if self._redact_many else [event.message]
-        return event._replace(message=message)
+        return event._replace(message=self.redact(event.message))
+
+    def redact(self, text: str) -> str:
+        """A text without its secrets. Nothing is counted."""
+        return self._redact_many([text])[0] if self._redact_many else text
 
     def alone(self, event: LogEvent, *, identity: str = "", continues: str = "") -> Record | None:
         """The record of an event that comes out of its order, such as a dead letter; None where a rule leaves it out.

@@ -39,6 +39,8 @@ class ForwardOptions:
     """Stop when everything that is visible now is stored."""
     tps: float | None = None
     """Calls a second that may be spent; None takes the quota of the region."""
+    live_tail: bool = False
+    """Whether Live Tail tells when to read a group; charged by the minute."""
     store: str = ""
     """Which store, in words: checkpoints of another one are refused."""
 
@@ -157,6 +159,7 @@ def forward_groups(
         interval_s=options.interval_s,
         once=options.once,
         tps=options.tps,
+        live_tail=options.live_tail,
     )
     try:
         poller = CloudWatchPoller(client, checkpoints, wanted, say=say, clock=clock)

@@ -41,6 +41,16 @@ class Faults:
     """FilterLogEvents: a page with fewer events than would fit."""
     expired_token_rate: float = 0.0
     """FilterLogEvents: a token that is no longer taken, as after a day."""
+    denied: frozenset[str] = frozenset()
+    """Names of the operations that the role's policy does not allow."""
+    session_timeout_s: float = 0.0
+    """StartLiveTail: how long a session lasts; 0 means three hours, as the service's."""
+    session_error_rate: float = 0.0
+    """StartLiveTail: a SessionStreamingException instead of an update."""
+    session_reset_rate: float = 0.0
+    """StartLiveTail: the connection is reset instead of an update."""
+    session_silent: bool = False
+    """StartLiveTail: no update comes, and the connection stays."""
     tps: dict[str, float] = field(default_factory=dict)
     """Requests a second allowed per operation; more get a ThrottlingException."""
 
@@ -71,6 +81,8 @@ class Mischief:
         """Raises what hits a request before it is carried out."""
         faults = self.faults
         self._check_quota(operation, now_s)
+        if operation in faults.denied:
+            raise ApiError("AccessDeniedException", f"User is not authorized to perform: logs:{operation}")
         if faults.operations and operation not in faults.operations:
             return
         if self.draw(faults.reset_rate):

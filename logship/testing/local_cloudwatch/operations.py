@@ -10,8 +10,9 @@ import orjson
 
 from logship.cloudwatch import limits
 from logship.naming import GROUP_NAME, STREAM_NAME
-from logship.testing.local_cloudwatch.faults import ApiError, Mischief
+from logship.testing.local_cloudwatch.faults import ApiError, Mischief, NoAnswer
 from logship.testing.local_cloudwatch.groups import Group, Stream
+from logship.testing.local_cloudwatch.live_tail import Session, Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,9 +30,14 @@ class Operations:
     """The service's state; one thread calls it."""
 
     def __init__(
-        self, clock: Callable[[], float], mischief: Mischief, delay_s: Callable[[Mischief], float] | None
+        self,
+        clock: Callable[[], float],
+        mischief: Mischief,
+        delay_s: Callable[[Mischief], float] | None,
+        live_tail_every_s: float = 1.0,
     ) -> None:
         self._clock, self._mischief = clock, mischief
+        self.sessions = Sessions(mischief, live_tail_every_s)
         self._delay_s = delay_s
         self.account = ACCOUNT
         self.groups: dict[str, Group] = {}
@@ -53,6 +59,21 @@ class Operations:
         answer: bytes | dict[str, Any] | None = handler(request)
         self._mischief.after(operation)
         return answer if isinstance(answer, bytes) else orjson.dumps(answer or {})
+
+    def start_live_tail(self, request: dict[str, Any]) -> Session:
+        """Carries out StartLiveTail; the session is to be served.
+
+        Raises:
+            ApiError, NoAnswer: as of other operations.
+        """
+        self._mischief.before("StartLiveTail", self._clock())
+        session = self.sessions.start(request, lambda arn: self._named(_group_of_arn(arn)))
+        try:
+            self._mischief.after("StartLiveTail")
+        except NoAnswer:
+            self.sessions.open.discard(session)
+            raise
+        return session
 
     def _now_ms(self) -> int:
         return int(self._clock() * 1000)
@@ -151,6 +172,8 @@ class Operations:
                 visible_ms=now_ms + delay_ms if delay_s else 0,
                 number=self._number,
             )
+            if self.sessions.open:
+                self.sessions.took(group.name, stream.name, _tailed(group, stream, event, now_ms))
         rejected: dict[str, int] = {}
         if too_old:
             rejected["tooOldLogEventEndIndex"] = too_old
@@ -285,6 +308,17 @@ def _limit(request: dict[str, Any]) -> int:
     if not 1 <= limit <= limits.MAX_PAGE_EVENTS:
         raise _invalid(f"1 validation error detected: Value '{limit}' at 'limit' is not between 1 and 10000")
     return int(limit)
+
+
+def _tailed(group: Group, stream: Stream, event: dict[str, Any], now_ms: int) -> dict[str, Any]:
+    """An event as Live Tail gives it: without an id, its group named with the account."""
+    return {
+        "logGroupIdentifier": f"{ACCOUNT}:{group.name}",
+        "logStreamName": stream.name,
+        "message": event["message"],
+        "timestamp": event["timestamp"],
+        "ingestionTime": now_ms,
+    }
 
 
 def _make_token(start: Position, end: Position, *, from_head: bool) -> str:

@@ -12,6 +12,7 @@ import orjson
 
 from logship.testing.local_cloudwatch.faults import ApiError, Faults, Mischief, NoAnswer
 from logship.testing.local_cloudwatch.groups import REGION
+from logship.testing.local_cloudwatch.live_tail import Session
 from logship.testing.local_cloudwatch.operations import Operations
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class LocalCloudWatch:
             from for each event, or what draws it.
         faults: what goes wrong; may be changed while running through `faults`.
         seed: of everything that is drawn.
+        live_tail_every_s: seconds between two updates of a session of Live Tail.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class LocalCloudWatch:
         visibility_delay_s: float | tuple[float, float] | Callable[[random.Random], float] = 0.0,
         faults: Faults | None = None,
         seed: int = 0,
+        live_tail_every_s: float = 1.0,
     ) -> None:
         self._mischief = Mischief(faults or Faults(), seed)
-        self._operations = Operations(clock, self._mischief, _delay(visibility_delay_s))
+        self._operations = Operations(clock, self._mischief, _delay(visibility_delay_s), live_tail_every_s)
         self._port, self._clock = port, clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -74,8 +77,15 @@ class LocalCloudWatch:
         """The endpoint, such as ``http://127.0.0.1:40123``."""
         return f"http://127.0.0.1:{self._port}"
 
-    def client(self) -> Any:
-        """A boto3 client of this endpoint, with credentials that mean nothing."""
+    @property
+    def live_tails(self) -> list[frozenset[str]]:
+        """The log groups of each session of Live Tail that is open."""
+        return [
+            session.groups for session in sorted(self._operations.sessions.open, key=lambda session: session.number)
+        ]
+
+    def client(self, **more: Any) -> Any:
+        """A boto3 client of this endpoint, with credentials that mean nothing; `more` is passed on to boto3."""
         import boto3
 
         return boto3.client(
@@ -84,6 +94,7 @@ class LocalCloudWatch:
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106 - means nothing
+            **more,
         )
 
     def link(self, other: LocalCloudWatch, account: str) -> None:
@@ -178,6 +189,9 @@ class LocalCloudWatch:
             return False
         body = await reader.readexactly(length)
         status, answer = self._answer(headers.get("x-amz-target", ""), body)
+        if isinstance(answer, Session):
+            await self._operations.sessions.serve(answer, reader, writer)
+            return False
         if self.faults.latency_s:
             await asyncio.sleep(self.faults.latency_s)
         writer.write(
@@ -192,11 +206,14 @@ class LocalCloudWatch:
     def _date(self) -> bytes:
         return formatdate(self._clock(), usegmt=True).encode()
 
-    def _answer(self, target: str, body: bytes) -> tuple[int, bytes]:
+    def _answer(self, target: str, body: bytes) -> tuple[int, bytes | Session]:
         operation = target.rpartition(".")[2]
         self.requests[operation] = self.requests.get(operation, 0) + 1
         try:
-            return 200, self._operations.call(operation, dict(orjson.loads(body or b"{}")))
+            request = dict(orjson.loads(body or b"{}"))
+            if operation == "StartLiveTail":
+                return 200, self._operations.start_live_tail(request)
+            return 200, self._operations.call(operation, request)
         except (orjson.JSONDecodeError, TypeError) as error:
             failure = ApiError("SerializationException", str(error))
         except ApiError as error:

@@ -35,6 +35,7 @@ from logship.forward.sources.poll.marks import (
     settle_sweep,
 )
 from logship.forward.sources.poll.reading import Figures, Reading
+from logship.forward.sources.poll.waking import SOONEST_MS, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ class GroupReader:
         self.version = version
         self.figures = Figures(newest_ms=marks.position_ms, newest_stored_ms=marks.position_ms)
         self.lateness = Lateness(interval_ms=interval_ms, now_ms=now_ms)
+        self.watch = Watch()
         self.dirty = version == 0
         self._saved_events = 0 if version else -1
         self.refused = ""
@@ -128,13 +130,25 @@ class GroupReader:
 
     def pause_ms(self, now_ms: int) -> int:
         """How long to wait after a live reading: longer where the window needs it, and for groups that are idle."""
-        stretched = self.live.events > FEW_EVENTS
-        period_ms = max(self._interval_ms, int(self.lateness.window_ms / WINDOW_OF_INTERVAL) if stretched else 0)
-        return max(period_ms, min((now_ms - self.lateness.floor_ms - self._newest_ms) // 10, 10_000))
+        period_ms = max(self._interval_ms, self._shortest_ms)
+        wanted_ms = max(period_ms, min((now_ms - self.lateness.floor_ms - self._newest_ms) // 10, 10_000))
+        return self.watch.pause_ms(
+            wanted_ms, self.soonest_ms, read_ms=self._newest_ms, began_ms=self._polled_ms, now_ms=now_ms
+        )
+
+    @property
+    def soonest_ms(self) -> int:
+        """How long to wait after a live reading at least, whatever Live Tail tells."""
+        return max(SOONEST_MS, self._shortest_ms)
+
+    @property
+    def _shortest_ms(self) -> int:
+        """The shortest interval that does not read too much again."""
+        return int(self.lateness.window_ms / WINDOW_OF_INTERVAL) if self.live.events > FEW_EVENTS else 0
 
     def is_idle(self, now_ms: int) -> bool:
         """Whether nothing has happened for minutes."""
-        quiet_ms = now_ms - self.lateness.floor_ms - max(self._newest_ms, self._began_ms)
+        quiet_ms = now_ms - self.lateness.floor_ms - max(self._newest_ms, self._began_ms, self.watch.told_ms)
         return not self.ranges and self._polls > 0 and quiet_ms > GAP_MS
 
     def is_caught_up(self, now_ms: int) -> bool:

@@ -19,6 +19,7 @@ from logship.forward.sources.poll.holdings import Holdings
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
+from logship.forward.sources.poll.waking import Waker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -72,6 +73,8 @@ class Polled:
     """Calls a second; None takes the documented quota of the region."""
     governor: Governor | None = None
     """Of all sources of the account and region; None makes one."""
+    live_tail: bool = False
+    """Whether Live Tail tells when to read a group; charged by the minute. Not with `once`."""
 
 
 class CloudWatchPoller:
@@ -114,6 +117,12 @@ class CloudWatchPoller:
         self._failure: BaseException | None = None
         self._scheduler: Scheduler | None = None
         self._holdings: Holdings | None = None
+        self._waker: Waker | None = None
+
+    @property
+    def live_tail_s(self) -> float:
+        """How long sessions of Live Tail were open so far, added up, in seconds: what is charged for."""
+        return self._waker.seconds if self._waker else 0.0
 
     @property
     def groups(self) -> dict[str, GroupReader]:
@@ -129,6 +138,8 @@ class CloudWatchPoller:
         """
         ended = threading.Event()  # ends the threads of this source; `stop` ends everything
         scheduler = self._scheduler = Scheduler(self.governor, self._clock.now_ms, ended)
+        if self._wanted.live_tail and not self._wanted.once:
+            self._waker = Waker(self._client, scheduler, self._clock.now_ms, say=self._say)
         listed = self._list(Retry(stop, tries=_FIRST_TRIES))
         holdings = self._holdings = Holdings(self._checkpoints, scheduler, self._key, self._reader, say=self._say)
         holdings.open(listed)
@@ -142,6 +153,8 @@ class CloudWatchPoller:
             self._tend(listed, holdings, stop, ended)
         finally:
             ended.set()
+            if self._waker:
+                self._waker.close()
             for thread in threads:
                 thread.join()
         if self._failure:
@@ -185,6 +198,7 @@ class CloudWatchPoller:
         share_s = self._checkpoints.share_interval_s
         pause_s = 0.02 if self._wanted.once else min(share_s, _TEND_S)
         next_list_s, next_share_s = began_s + _RELIST_S, began_s + share_s
+        self._watch()
         while not ended.is_set():
             now_s = time.monotonic()
             if now_s >= next_list_s:
@@ -200,11 +214,18 @@ class CloudWatchPoller:
             if now_s >= next_share_s:
                 next_share_s = now_s + share_s
                 holdings.open([name for name in listed if name not in self._gone])
+                self._watch()
             holdings.finish()
             if self._checkpoints.save_interval_s:
                 holdings.save_when_due()
             if stop.wait(pause_s) or (self._wanted.once and self._is_done(listed, now_s - began_s)):
                 return
+
+    def _watch(self) -> None:
+        """Has Live Tail tell of the groups that are read now."""
+        if self._waker:
+            # A session may name groups of its own account alone.
+            self._waker.cover([name for name in self.groups if name == self._found[name].name])
 
     def _is_done(self, listed: Sequence[str], running_s: float) -> bool:
         """Whether everything that was visible is read, and what other processes had has come to us, or will not."""

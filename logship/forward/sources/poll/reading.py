@@ -32,6 +32,8 @@ class Reading:
     events: int = 0
     """In its pages so far, known ones included."""
     due_s: float = 0.0
+    done_s: float = 0.0
+    """When its last page was done, by the scheduler's clock."""
     share: float = 0.0
     """What it has had of the calls, in units of its weight (stride scheduling)."""
     busy: bool = False

@@ -85,8 +85,18 @@ class Scheduler:
         if wait_s is None:
             wait_s = self._pause_s(reading, now_ms)
         with self._lock:
-            reading.due_s = self._clock() + wait_s
+            reading.done_s = self._clock()
+            reading.due_s = reading.done_s + wait_s
             reading.busy = False
+        self._wake.set()
+
+    def wake(self, group: GroupReader) -> None:
+        """A group has events: it is read as soon as it may. A reading that is under way, or failing, goes its way."""
+        live = group.live
+        with self._lock:
+            if live.busy or live.began_ms or live.failures or group.refused:
+                return
+            live.due_s = min(live.due_s, max(self._clock(), live.done_s + group.soonest_ms / 1000))
         self._wake.set()
 
     def spare(self, threads: int) -> int:
