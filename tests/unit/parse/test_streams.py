@@ -66,6 +66,35 @@ def test_late_events_bring_their_own_lines() -> None:
     assert links(records) == [None, identity(new), None, identity(late), identity(late), identity(new)]
 
 
+def test_a_second_backfill_begins_for_itself() -> None:
+    """Its first event does not take the place of one of hours before."""
+    newest, early, between = first(1_000_000), first(0), first(500_000)
+    records = Parser().records([newest, early, between, more(1), more(500_001), more(1_000_001)])
+
+    assert links(records)[3:] == [identity(early), identity(between), identity(newest)]
+
+
+def test_going_back_takes_back_every_sequence() -> None:
+    """Not the newest one alone."""
+    parser = Parser()
+    parser.records([first(0), first(100_000)])
+    mark = parser.mark()
+    parser.records([first(3_000)])
+    parser.rewind(mark)
+
+    assert links(parser.records([more(1_000)])) == [identity(first(0))]
+
+
+def test_only_so_many_sequences_are_remembered() -> None:
+    """A stream of rare events costs no more memory with each, and the oldest sequence stays known."""
+    parser = Parser()
+    old = first(-10_000_000)
+    parser.records([old, *(first(minute * 60_000) for minute in range(1000))])
+    [stream] = parser._streams.values()
+
+    assert (len(stream.older) <= 16, links(parser.records([more(-9_999_999)]))) == (True, [identity(old)])
+
+
 def test_what_is_not_known_is_not_linked() -> None:
     """A line before every event, or long after one, continues something that was not seen."""
     records = Parser().records([more(0), first(10), more(9), more(10 + LONGEST_GAP_MS), more(11 + LONGEST_GAP_MS)])
