@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from logship.record import LogEvent
     from logship.store.port import Rejected, StoreWriter
 
-QUEUE_BYTES: Final = 24 * 2**20
+QUEUE_BYTES: Final = 20 * 2**20
 """Events between the sources and the store's acknowledgement, with the cost of an event in memory."""
-_CHUNK_EVENTS: Final = 2_500
+_CHUNK_EVENTS: Final = 2_000
 """Events of one `add`: some 3 MB of documents, and some 10 MB of memory while they are on their way."""
 _LINGER_S: Final = 0.2
 """So long a chunk that is not full waits for more events."""

@@ -13,8 +13,9 @@ import boto3
 from opensearchpy import OpenSearch, helpers
 
 from logship.cli.diagnostics import expect_many_objects
+from logship.forward.prepare import prepare_of
 from logship.forward.run import ForwardOptions, forward_groups
-from logship.parse import Parser
+from logship.settings import Settings
 from logship.wiring import open_writer
 from tests.benchmarks.endpoint import client_of, endpoint, line, make, put
 from tests.bulk_server import bulk_server
@@ -55,7 +56,7 @@ def by_logship(url: str, sink: str, now_ms: int, state: str) -> tuple[int, float
     client, writer = client_of(url), open_writer(sink, "bench", long_running=True)
     options = ForwardOptions(start_ms=now_ms - 3_600_000, state=state, once=True, tps=10_000)
     began_s, used_s = time.perf_counter(), time.process_time()
-    counts = forward_groups(client, writer, Parser(), options).counts
+    counts = forward_groups(client, writer, prepare_of(Settings()), options).counts
     seconds = time.perf_counter() - began_s, time.process_time() - used_s
     writer.close()
     return counts.stored, *seconds

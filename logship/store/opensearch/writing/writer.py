@@ -165,7 +165,10 @@ class Writer:
             if builder.missing and self._meta.has_room and self._meta.admit(builder.missing):
                 builder = Builder(self._layout, self._meta.columns, self._templates)
                 lines = [dumps(builder.build(record)) for record in part]
-            yield from self._cut(part, lines)
+            bulks = list(self._cut(part, lines))
+            # What the serialiser makes takes several times its length in memory, and sending may take long.
+            del lines
+            yield from bulks
 
     def _cut(self, records: Sequence[Record], lines: Sequence[bytes]) -> Iterator[_Bulk]:
         bulk = _Bulk()
