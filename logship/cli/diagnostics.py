@@ -38,6 +38,7 @@ _OWN_MAPPING_BYTES: Final = 16 * 2**20
 """A request of 5 MB, and the page that it was made from, are smaller."""
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
+_MOST_ARENAS: Final = -8
 """Parameters of glibc's mallopt(3)."""
 
 
@@ -54,6 +55,8 @@ def expect_many_objects() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
         mallopt(_MMAP_THRESHOLD, _OWN_MAPPING_BYTES)
+        # Threads take turns anyway, and each arena of their own would keep what its thread once needed.
+        mallopt(_MOST_ARENAS, 1)
 
 
 def interactive() -> bool:

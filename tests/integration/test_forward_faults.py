@@ -98,7 +98,7 @@ def play(run: Run, folder: Path) -> set[str]:
             make(client, group)
         cw.faults, done = SOURCE_FAULTS, threading.Event()
         sink.faults(**SINK_FAULTS)
-        keeper = threading.Thread(target=keep_forwarding, args=(cw.url, sink.url, folder, run, done))
+        keeper = threading.Thread(target=keep_forwarding, args=(cw, sink.url, folder, run, done))
         keeper.start()
         try:
             produce(client, cw, sink, run)
@@ -180,17 +180,21 @@ def note(run: Run, events: list[LogEvent]) -> None:
         (run.poisoned if POISON in event.message else run.expected).add(identity(event))
 
 
-def keep_forwarding(url: str, sink: str, folder: Path, run: Run, done: threading.Event) -> None:
-    """Starts forwarders and kills them, until all is done; the last one is told to end."""
+def keep_forwarding(cw: LocalCloudWatch, sink: str, folder: Path, run: Run, done: threading.Event) -> None:
+    """Starts forwarders and kills each some seconds after its first call, until all is done; the last is told to end."""
     while True:
-        running = start(url, sink, folder)
+        before = cw.requests.get("FilterLogEvents", 0)
+        running = start(cw.url, sink, folder)
+        wait_for(lambda: done.is_set() or cw.requests.get("FilterLogEvents", 0) > before, 30.0)
         killed = not done.wait(run.kill_every_s)
+        if not killed:
+            wait_for(lambda: cw.requests.get("FilterLogEvents", 0) > before, 30.0)
         running.send_signal(signal.SIGKILL if killed else signal.SIGTERM)
-        _, said = running.communicate(timeout=30)
+        _, said = running.communicate(timeout=60)
+        assert "Traceback" not in said
         if not killed:
             assert running.returncode == 0, said
             return
-        assert "Traceback" not in said
 
 
 def start(url: str, sink: str, folder: Path) -> subprocess.Popen[str]:
