@@ -181,20 +181,22 @@ def note(run: Run, events: list[LogEvent]) -> None:
 
 
 def keep_forwarding(cw: LocalCloudWatch, sink: str, folder: Path, run: Run, done: threading.Event) -> None:
-    """Starts forwarders and kills each some seconds after its first call, until all is done; the last is told to end."""
-    while True:
-        before = cw.requests.get("FilterLogEvents", 0)
-        running = start(cw.url, sink, folder)
-        wait_for(lambda: done.is_set() or cw.requests.get("FilterLogEvents", 0) > before, 30.0)
-        killed = not done.wait(run.kill_every_s)
-        if not killed:
-            wait_for(lambda: cw.requests.get("FilterLogEvents", 0) > before, 30.0)
-        running.send_signal(signal.SIGKILL if killed else signal.SIGTERM)
-        _, said = running.communicate(timeout=60)
-        assert "Traceback" not in said
-        if not killed:
-            assert running.returncode == 0, said
-            return
+    """Starts forwarders and kills each some seconds after its first call; the last one is told to end."""
+    while forward_once(cw, sink, folder, run, done):
+        pass
+
+
+def forward_once(cw: LocalCloudWatch, sink: str, folder: Path, run: Run, done: threading.Event) -> bool:
+    """One forwarder; whether it was killed."""
+    before = cw.requests.get("FilterLogEvents", 0)
+    running = start(cw.url, sink, folder)
+    wait_for(lambda: cw.requests.get("FilterLogEvents", 0) > before, 30.0)
+    killed = not done.wait(run.kill_every_s)
+    running.send_signal(signal.SIGKILL if killed else signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert killed or running.returncode == 0, said
+    return killed
 
 
 def start(url: str, sink: str, folder: Path) -> subprocess.Popen[str]:
