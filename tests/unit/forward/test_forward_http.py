@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,7 +163,7 @@ def test_on_an_open_address_any_name_is_answered() -> None:
     answers = served._Answers(status)
     with served._Server("127.0.0.1", 0, answers) as server:
         server.is_private = False
-        served.threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         try:
             assert ask(server.url, "/healthz", Host="forwarder.internal")[0] == 200
         finally:
@@ -172,9 +173,9 @@ def test_on_an_open_address_any_name_is_answered() -> None:
 def test_head_has_the_same_head_without_a_body() -> None:
     """Load balancers ask so; other paths say what there is."""
     with serving(status, FREE) as url:
-        assert (200, "") == ask(url, "/healthz", method="HEAD")
+        assert ask(url, "/healthz", method="HEAD") == (200, "")
         assert ask(url, "/")[1].startswith("/metrics")
-        assert (404, "there are /metrics, /healthz and /readyz\n") == ask(url, "/secrets")
+        assert ask(url, "/secrets") == (404, "there are /metrics, /healthz and /readyz\n")
         assert ask(url, "/healthz?verbose=1")[0] == 200
 
 
@@ -194,10 +195,8 @@ def test_without_the_extra_metrics_say_how_to_get_it(monkeypatch: pytest.MonkeyP
     with serving(status, FREE, say=said.append) as url:
         code, text = ask(url, "/metrics")
 
-        assert (501, "prometheus-client is not installed; install it with: pip install 'logship[metrics]'\n") == (
-            code,
-            text,
-        )
+        expected = "prometheus-client is not installed; install it with: pip install 'logship[metrics]'\n"
+        assert (501, expected) == (code, text)
         assert [f"/metrics answers 501: {text.strip()}"] == said
         assert ask(url, "/healthz")[0] == 200
 
@@ -245,7 +244,7 @@ def test_what_is_no_address_is_named(listen: str) -> None:
 def test_a_host_that_cannot_be_found_is_an_error() -> None:
     """A name that leads nowhere is told as what it is."""
     with (
-        pytest.raises(UsageError, match="cannot listen on 'nowhere.invalid:9404'"),
+        pytest.raises(UsageError, match=r"cannot listen on 'nowhere\.invalid:9404'"),
         serving(status, "nowhere.invalid:9404"),
     ):
         pass
