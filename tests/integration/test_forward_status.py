@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import threading
@@ -11,7 +12,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 
 from logship.errors import ConnectError
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
@@ -52,6 +56,14 @@ class DownStore(MemoryStore):
         return AddResult(result.accepted, result.existing, poison)
 
 
+def client_of(cw: LocalCloudWatch) -> Any:
+    """A client that leaves trying again to the forwarder."""
+    return boto3.client(
+        "logs", endpoint_url=cw.url, region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t",
+        config=Config(retries={"total_max_attempts": 1}),
+    )  # fmt: skip
+
+
 class Running:
     """A forwarder in a thread, and what is seen of it."""
 
@@ -76,11 +88,13 @@ class Running:
 
 
 @contextmanager
-def running(cw: LocalCloudWatch, store: MemoryStore, state: Path, **notify: str) -> Iterator[Running]:
+def running(
+    cw: LocalCloudWatch, store: MemoryStore, state: Path, *, client: Any = None, **notify: str
+) -> Iterator[Running]:
     checkpoints, letters = SqliteCheckpoints(str(state)), DeadLetters(state)
     wanted = Polled(groups=["/shop/*"], start_ms=int(time.time() * 1000) - 3_600_000, interval_s=0.2)
     prepare = prepare_of(SETTINGS)
-    forwarder = Forwarder([CloudWatchPoller(cw.client(), checkpoints, wanted)], store, prepare, letters)
+    forwarder = Forwarder([CloudWatchPoller(client or client_of(cw), checkpoints, wanted)], store, prepare, letters)
     thread = threading.Thread(target=forwarder.run)
     with observed(forwarder, listen="127.0.0.1:0", prepared=prepare.counts, notifier=Notifier(notify)) as url:
         thread.start()
@@ -174,16 +188,52 @@ def test_each_figure_counts_what_happened(cw: LocalCloudWatch, up: DownStore, tm
 
 
 def test_throttled_and_repeated_calls_are_counted(cw: LocalCloudWatch, up: DownStore, tmp_path: Path) -> None:
-    """As many as the service says it threw."""
+    """As many as the service says it threw; the rate falls below the quota by that."""
     with running(cw, up, tmp_path) as seen:
-        steady(lambda: seen.status.is_listed and len(seen.groups) == 2)
-        cw.faults = Faults(throttle_rate=0.5, operations=frozenset({"FilterLogEvents"}))
-        steady(lambda: seen.status.sources[0].throttled or 0 > 0)
+        steady(lambda: len(seen.groups) == 2)
+        cw.faults = Faults(throttle_rate=1.0, operations=frozenset({"FilterLogEvents"}))
+        steady(lambda: seen.status.sources[0].throttled)
         cw.faults = Faults()
+        steady(lambda: seen.status.sources[0].throttled == cw.injected["throttle"])
         [source] = seen.status.sources
 
-        assert 0 < (source.throttled or 0) <= (source.retried or 0) <= (source.calls or 0)
-        assert 0 < (source.rate or 0) < (source.quota or 0) == 25.0
+        assert source.retried == source.throttled
+        assert 0 < (source.throttled or 0) < (source.calls or 0)
+        assert 0 < (source.rate or 0) < 0.98 * (source.quota or 0)
+
+
+def deny(client: Any, group: str) -> None:
+    """Has the service answer that a group may not be read."""
+
+    def answer(request: Any, **_: Any) -> AWSResponse | None:
+        if json.loads(request.body)["logGroupName"] != group:
+            return None
+        body = {"__type": "AccessDeniedException", "message": "not authorized to perform logs:FilterLogEvents"}
+        return AWSResponse(request.url, 400, {}, Raw(json.dumps(body).encode()))
+
+    client.meta.events.register("before-send.cloudwatch-logs.FilterLogEvents", answer)
+
+
+class Raw(io.BytesIO):
+    """A body as urllib3 gives it out."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+def test_a_refused_group_says_why_and_the_others_go_on(cw: LocalCloudWatch, up: DownStore, tmp_path: Path) -> None:
+    """It has no lag that is known; what counts is that it is refused."""
+    client = client_of(cw)
+    deny(client, OTHER)
+    put(cw, "one")
+    with running(cw, up, tmp_path, client=client) as seen:
+        steady(lambda: seen.groups.get(GROUP) and seen.groups[GROUP].stored)
+        steady(lambda: seen.groups[OTHER].refused)
+        _, text = seen.ask("/metrics")
+
+        assert seen.groups[OTHER].refused.startswith(f"log group '{OTHER}'")
+        assert (seen.groups[OTHER].read_age_s, seen.groups[GROUP].refused) == (None, "")
+        assert f'logship_forward_group_refused{{group="{OTHER}",source="cloudwatch us-east-1"}} 1.0' in text
 
 
 def test_the_metrics_of_a_running_forwarder_can_be_scraped(cw: LocalCloudWatch, up: DownStore, tmp_path: Path) -> None:
