@@ -71,6 +71,8 @@ class SourceStatus:
     """Calls a second that are made at most, now."""
     quota: float | None = None
     """Calls a second that the account may make in the region."""
+    lag_s: float | None = None
+    """How far it is behind its newest record, as the service says: the furthest shard of a stream."""
     groups: Sequence[GroupStatus] = ()
 
 
@@ -123,8 +125,9 @@ class ForwardStatus:
 
     @property
     def lag_s(self) -> float:
-        """The lag of the group that is furthest behind."""
-        return max((group.lag_s for source in self.sources for group in source.groups), default=0.0)
+        """The lag of the group or source that is furthest behind."""
+        groups = [group.lag_s for source in self.sources for group in source.groups]
+        return max([0.0, *groups, *(source.lag_s or 0.0 for source in self.sources)])
 
 
 @runtime_checkable
