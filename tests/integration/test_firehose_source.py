@@ -60,6 +60,16 @@ def anywhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+def test_a_source_tells_when_it_takes_connections(tmp_path: Path) -> None:
+    """Not before."""
+    source = FirehoseSource("127.0.0.1", 0, keep=DeadLetters(tmp_path).keep)
+    before = source.describes().ready
+    with forwarding([source], tmp_path, MemoryStore()):
+        assert source.listening.wait(10)
+
+        assert (before, source.describes().ready) == (False, True)
+
+
 class Held(MemoryStore):
     """A store that takes nothing until it is let."""
 

@@ -71,6 +71,20 @@ def test_every_record_of_every_shard_is_stored(tmp_path: Path) -> None:
     assert kinds == {"AFTER_SEQUENCE_NUMBER"}
 
 
+def test_a_source_tells_when_it_has_listed_its_shards_and_how_far_behind_it_is(tmp_path: Path) -> None:
+    """Before it runs it has listed none, and knows of no lag."""
+    with FakeKinesis() as kinesis:
+        kinesis.put("shardId-000000000000", data(0))
+        one = source(kinesis, SqliteCheckpoints(tmp_path), tmp_path, once=False, interval_s=0.1)
+        before = one.describes()
+        with forwarding([one], tmp_path, MemoryStore()):
+            wait_for(lambda: one.describes().ready and one.describes().lag_s is not None)
+            after = one.describes()
+
+    assert (before.name, before.ready, before.lag_s) == ("kinesis logs", False, None)
+    assert (after.name, after.ready, after.lag_s, after.retried) == ("kinesis logs", True, 0.0, 0)
+
+
 def test_children_wait_for_their_parents(tmp_path: Path) -> None:
     """After splits and a merge a stream's events are delivered in their order, and closed shards are left alone."""
     with FakeKinesis() as kinesis:

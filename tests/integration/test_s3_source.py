@@ -105,6 +105,15 @@ def test_objects_are_read_as_import_reads_them(place: Place, tmp_path: Path) -> 
     assert [record.id for record in records(store)] == [record.id for record in records(imported)]
 
 
+def test_a_source_tells_when_its_queue_has_answered(place: Place, tmp_path: Path) -> None:
+    """Not before."""
+    source = place.source()
+    before = source.describes().ready
+    forward([source], tmp_path, MemoryStore())
+
+    assert (before, source.describes().ready) == (False, True)
+
+
 @pytest.mark.parametrize("wrap", [of_s3, of_sns, of_bridge])
 def test_every_form_of_message_is_read(wrap: Any) -> None:
     """From S3, by SNS, by EventBridge; keys are decoded where they are encoded."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import UsageError
 from logship.forward.sources.firehose.app import FirehoseApp
+from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +50,10 @@ class FirehoseSource:
         self.port = port
         """Where it listens, once it does."""
         self._host, self._keep, self._access_key, self._say = host, keep, access_key, say
+
+    def describes(self) -> SourceStatus:
+        """Whether connections are taken."""
+        return SourceStatus(name=self.name, ready=self.listening.is_set())
 
     def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
         """Serves until stopped.

@@ -15,6 +15,7 @@ from logship.forward.sources.kinesis.due import Due
 from logship.forward.sources.kinesis.place import Place, loads
 from logship.forward.sources.kinesis.shard import Shard
 from logship.forward.sources.kinesis.stream import Listed, Stream
+from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,6 +81,7 @@ class KinesisSource:
         self._finished: set[str] = set()
         self._ours: set[str] = set()
         """Keys that are this process's, as of the last look."""
+        self._is_listed = False
         self._due = Due()
         self._look = threading.Event()
         self._began_s = 0.0
@@ -90,6 +92,16 @@ class KinesisSource:
     def lags_ms(self) -> dict[str, int]:
         """How far behind the newest record the shards of this process are, by name, as of their last page."""
         return {shard.name: shard.lag_ms for shard in list(self._shards.values()) if shard.lag_ms is not None}
+
+    def describes(self) -> SourceStatus:
+        """How its shards are doing."""
+        lag_ms = max(self.lags_ms.values(), default=None)
+        return SourceStatus(
+            name=self.name,
+            ready=self._is_listed,
+            retried=self.retried,
+            lag_s=None if lag_ms is None else lag_ms / 1000,
+        )
 
     def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
         """Reads until stopped, or with `once` until what was there at the start is read.
@@ -104,6 +116,7 @@ class KinesisSource:
         if not any(self._checkpoints.load(self._key(shard.name)) for shard in listed):
             self._first = {shard.name: Place(start_ms=self._wanted.start_ms) for shard in listed}
         self._open(listed)
+        self._is_listed = True
         threads = [
             threading.Thread(target=self._work, args=(deliver, ended), name=f"logship-kinesis-{number}", daemon=True)
             for number in range(_THREADS)

@@ -34,7 +34,7 @@ from logship.forward.sources.poll.marks import (
     settle_range,
     settle_sweep,
 )
-from logship.forward.sources.poll.reading import Figures, Reading
+from logship.forward.sources.poll.reading import Behind, Figures, Reading, Underway
 from logship.forward.sources.poll.waking import SOONEST_MS, Watch
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class GroupReader:
         self._newest_ms = marks.position_ms
         self._ahead_ms = 0
         self._polled_ms = 0
-        self._in_flight = 0
+        self._underway = Underway()
         self._last_range = max(marks.ranges, default=0)
         self._polls = 0
         self.live = Reading(self, "live")
@@ -160,11 +160,21 @@ class GroupReader:
                 and not any(reading.began_ms or self._sweep_is_due(reading.number, now_ms) for reading in self._sweeps)
             )
 
+    def behind(self, now_ms: int) -> Behind:
+        """How far what is stored is behind what is visible."""
+        with self._lock:
+            unstored_ms = self._underway.oldest_ms
+            unread_ms = self.marks.position_ms if self.live.began_ms and self.live.token else None
+            since_ms = min((at_ms for at_ms in (unstored_ms, unread_ms) if at_ms is not None), default=now_ms)
+            backlog_ms = sum(end_ms - start_ms for start_ms, end_ms in self.safe.ranges.values())
+            read_age_ms = max(0, now_ms - self._polled_ms) if self._polled_ms else None
+            return Behind(max(0, now_ms - since_ms), backlog_ms, read_age_ms)
+
     @property
     def is_drained(self) -> bool:
         """Whether no page is on its way, neither from the service nor to the store."""
         with self._lock:
-            return self._in_flight == 0 and not any(reading.busy for reading in self.readings())
+            return not self._underway and not any(reading.busy for reading in self.readings())
 
     def request(self, reading: Reading, now_ms: int) -> dict[str, Any]:
         """The arguments of FilterLogEvents for a reading's next page."""
@@ -255,7 +265,7 @@ class GroupReader:
             ):
                 # The range was split after its token was made: what is beyond is another reading's.
                 events, token = [event for event in events if event.timestamp_ms <= reading.end_ms], None
-            self._count(events)
+            self.figures.count(events)
             fresh = self._known.fresh(events, now_ms - REMEMBERED_MS)
             if events:
                 self._see(reading, events, now_ms)
@@ -275,18 +285,7 @@ class GroupReader:
             if done:
                 reading.began_ms = 0
             settle(self.marks)
-            return self._batch(fresh, settle)
-
-    def _count(self, events: Sequence[LogEvent]) -> None:
-        figures = self.figures
-        figures.pages += 1
-        figures.events += len(events)
-        if not events:
-            figures.empty_pages += 1
-            return
-        last = events[-1]
-        if last.ingestion_ms:
-            figures.delay_ms = max(0, last.ingestion_ms - last.timestamp_ms)
+            return self._batch(reading, fresh, settle)
 
     def _see(self, reading: Reading, events: Sequence[LogEvent], now_ms: int) -> None:
         reading.cursor_ms = max(reading.cursor_ms, events[-1].timestamp_ms)
@@ -381,21 +380,21 @@ class GroupReader:
 
     # What is stored
 
-    def _batch(self, fresh: Sequence[LogEvent], settle: Settle) -> Batch | None:
+    def _batch(self, reading: Reading, fresh: Sequence[LogEvent], settle: Settle) -> Batch | None:
         self.figures.fresh += len(fresh)
-        if not fresh and not self._in_flight:
+        if not fresh and not self._underway:
             settle(self.safe)
             self.dirty = True
             return None
-        self._in_flight += 1
-        newest_ms = max((event.timestamp_ms for event in fresh), default=0)
-        return Batch(fresh, partial(self._stored, settle, len(fresh), newest_ms))
+        times_ms = [event.timestamp_ms for event in fresh]
+        number = self._underway.add(min(times_ms) if times_ms and reading.kind != "range" else None)
+        return Batch(fresh, partial(self._stored, settle, number, len(fresh), max(times_ms, default=0)))
 
-    def _stored(self, settle: Settle, events: int, newest_ms: int) -> None:
+    def _stored(self, settle: Settle, number: int, events: int, newest_ms: int) -> None:
         with self._lock:
             settle(self.safe)
             self.dirty = True
-            self._in_flight -= 1
+            self._underway.remove(number)
             self.figures.stored += events
             self.figures.newest_stored_ms = max(self.figures.newest_stored_ms, newest_ms)
 

@@ -19,7 +19,9 @@ from logship.forward.sources.poll.holdings import Holdings
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
+from logship.forward.sources.poll.status import group_status
 from logship.forward.sources.poll.waking import Waker
+from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -171,6 +173,20 @@ class CloudWatchPoller:
             self._holdings.save()
         elif not self._checkpoints.save_interval_s:  # else it takes its time, and is not for the thread that stores
             self._holdings.save_when_due()
+
+    def describes(self) -> SourceStatus:
+        """How the groups are doing that are read now."""
+        now_ms, groups = self._clock.now_ms(), self.groups
+        return SourceStatus(
+            name=self.name,
+            ready=self._holdings is not None,
+            calls=self.governor.calls,
+            throttled=self.governor.throttled,
+            retried=self.retried,
+            rate=self.governor.rate,
+            quota=self.governor.quota,
+            groups=tuple(group_status(groups[name], now_ms) for name in sorted(groups)),
+        )
 
     def _key(self, group: str) -> str:
         return f"{self._prefix}:{group}"

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from logship.forward.sources.poll.group import GroupReader
+    from logship.record import LogEvent
 
 Kind = Literal["live", "ahead", "sweep", "range"]
 
@@ -56,3 +59,52 @@ class Figures:
     newest_stored_ms: int = 0
     delay_ms: int = 0
     """Ingestion time minus event time of the newest page's last event."""
+
+    def count(self, events: Sequence[LogEvent]) -> None:
+        """Counts a page."""
+        self.pages += 1
+        self.events += len(events)
+        if not events:
+            self.empty_pages += 1
+            return
+        last = events[-1]
+        if last.ingestion_ms:
+            self.delay_ms = max(0, last.ingestion_ms - last.timestamp_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How far what is stored of a group is behind what is visible."""
+
+    lag_ms: int
+    """Age of the oldest event that was read, or is known to be next, and is not stored; 0 for none. Without ranges."""
+    backlog_ms: int
+    """Event time in ranges that are not stored yet."""
+    read_age_ms: int | None
+    """How long ago the last live reading that reached its end began; None before the first."""
+
+
+class Underway:
+    """The batches of a group that are read and not acknowledged."""
+
+    def __init__(self) -> None:
+        self._oldest_ms: dict[int, int | None] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._oldest_ms)
+
+    def add(self, oldest_ms: int | None) -> int:
+        """A batch is delivered; its number. None as the time of its oldest event: it makes no lag."""
+        self._last += 1
+        self._oldest_ms[self._last] = oldest_ms
+        return self._last
+
+    def remove(self, number: int) -> None:
+        """A batch is acknowledged."""
+        del self._oldest_ms[number]
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """Event time of the oldest event in them; None if there is none."""
+        return min((at_ms for at_ms in self._oldest_ms.values() if at_ms is not None), default=None)

@@ -50,6 +50,11 @@ class Queue:
         self._held: dict[str, Message] = {}
         self._finished: deque[Message] = deque()
 
+    @property
+    def has_answered(self) -> bool:
+        """Whether it was read once."""
+        return self._tries is None
+
     def receive(self, stop: threading.Event, *, wait_s: int = _WAIT_S) -> list[Message]:
         """The next messages; none if there are none for a while.
 

@@ -10,6 +10,7 @@ from logship.errors import LogshipError
 from logship.forward.port import Batch
 from logship.forward.sources.s3 import notice, objects
 from logship.forward.sources.s3.queue import Queue
+from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,10 @@ class S3Source:
         self.objects = 0
         """Objects that were read to their end."""
         self._said: set[str] = set()
+
+    def describes(self) -> SourceStatus:
+        """Whether the queue can be read."""
+        return SourceStatus(name=self.name, ready=self._queue.has_answered)
 
     def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
         """Reads until stopped, or until the queue is empty with `once`.

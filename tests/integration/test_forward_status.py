@@ -1,0 +1,269 @@
+"""What a real forwarder shows of itself while it reads, waits, throttles and ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+import time
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+from logship.errors import ConnectError
+from logship.forward.checkpoints.sqlite import SqliteCheckpoints
+from logship.forward.dead_letters import DeadLetters
+from logship.forward.notify import Notifier
+from logship.forward.observe import observed
+from logship.forward.prepare import prepare_of
+from logship.forward.run import Forwarder
+from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+from logship.forward.status import ForwardStatus, GroupStatus, status_of
+from logship.settings import Forward, Rule, Settings
+from logship.store.port import AddResult, Rejected
+from logship.testing import Faults, LocalCloudWatch, MemoryStore
+from tests.forwarding import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from logship.record import Record
+
+GROUP, OTHER = "/shop/a", "/shop/b"
+SETTINGS = Settings(forward=Forward(rule=[Rule(query="level:debug", action="drop")]))
+
+
+class DownStore(MemoryStore):
+    """A store that does not answer until it is up, and never takes poison."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_up = threading.Event()
+
+    def add(self, records: Sequence[Record]) -> AddResult:
+        if not self.is_up.is_set():
+            raise ConnectError("the store does not answer")
+        poison = tuple(Rejected(record, "poison") for record in records if record.body == "poison")
+        result = super().add([record for record in records if record.body != "poison"])
+        return AddResult(result.accepted, result.existing, poison)
+
+
+def client_of(cw: LocalCloudWatch) -> Any:
+    """A client that leaves trying again to the forwarder."""
+    return boto3.client(
+        "logs", endpoint_url=cw.url, region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t",
+        config=Config(retries={"total_max_attempts": 1}),
+    )  # fmt: skip
+
+
+class Running:
+    """A forwarder in a thread, and what is seen of it."""
+
+    def __init__(self, forwarder: Forwarder, prepare: Any, url: str) -> None:
+        self.url = url
+        self._forwarder, self._prepare = forwarder, prepare
+
+    @property
+    def status(self) -> ForwardStatus:
+        return status_of(self._forwarder, prepared=self._prepare.counts)
+
+    @property
+    def groups(self) -> dict[str, GroupStatus]:
+        return {group.name: group for group in self.status.sources[0].groups}
+
+    def ask(self, path: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+
+
+@contextmanager
+def running(
+    cw: LocalCloudWatch, store: MemoryStore, state: Path, *, client: Any = None, **notify: str
+) -> Iterator[Running]:
+    checkpoints, letters = SqliteCheckpoints(str(state)), DeadLetters(state)
+    wanted = Polled(groups=["/shop/*"], start_ms=int(time.time() * 1000) - 3_600_000, interval_s=0.2)
+    prepare = prepare_of(SETTINGS)
+    forwarder = Forwarder([CloudWatchPoller(client or client_of(cw), checkpoints, wanted)], store, prepare, letters)
+    thread = threading.Thread(target=forwarder.run)
+    with observed(forwarder, listen="127.0.0.1:0", prepared=prepare.counts, notifier=Notifier(notify)) as url:
+        thread.start()
+        try:
+            yield Running(forwarder, prepare, url)
+        finally:
+            forwarder.stop.set()
+            thread.join(30)
+    checkpoints.close()
+    letters.close()
+
+
+@pytest.fixture
+def cw() -> Iterator[LocalCloudWatch]:
+    with LocalCloudWatch() as endpoint:
+        for group in (GROUP, OTHER):
+            endpoint.client().create_log_group(logGroupName=group)
+            endpoint.client().create_log_stream(logGroupName=group, logStreamName="s")
+        yield endpoint
+
+
+@pytest.fixture
+def up() -> DownStore:
+    store = DownStore()
+    store.is_up.set()
+    return store
+
+
+def put(cw: LocalCloudWatch, *messages: str, age_s: float = 0.0, group: str = GROUP) -> None:
+    at_ms = int((time.time() - age_s) * 1000)
+    events = [{"timestamp": at_ms, "message": message} for message in messages]
+    cw.client().put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+
+def steady(true: Callable[[], object]) -> None:
+    wait_for(true, 20)
+
+
+def test_lag_grows_while_the_store_is_down_and_ends_with_it(cw: LocalCloudWatch, tmp_path: Path) -> None:
+    """The lag is the age of the oldest event that is read and not stored; where all is stored there is none."""
+    store = DownStore()
+    with running(cw, store, tmp_path) as seen:
+        steady(lambda: seen.groups.get(GROUP) and all(group.read_age_s is not None for group in seen.groups.values()))
+        put(cw, "one", age_s=5.0)
+        steady(lambda: seen.status.store_reason)
+        first = seen.groups[GROUP].lag_s
+        steady(lambda: seen.groups[GROUP].lag_s > first + 0.5)
+        waiting, health, ready = seen.status, seen.ask("/healthz"), seen.ask("/readyz")
+        store.is_up.set()
+        steady(lambda: seen.groups[GROUP].stored == 1)
+        steady(lambda: not seen.groups[GROUP].lag_s)
+
+        assert first >= 5.0
+        assert seen.groups[OTHER].lag_s == 0
+        assert (waiting.queued_bytes > 0, waiting.store_waits > 0) == (True, True)
+        assert (health[0], json.loads(health[1])["waits_for_store"]) == (200, "the store does not answer")
+        assert (ready[0], json.loads(ready[1])["reason"]) == (503, "waiting for the store: the store does not answer")
+        assert (seen.ask("/readyz")[0], seen.status.queued_bytes) == (200, 0)
+
+
+def test_a_backlog_is_what_is_left_of_the_first_hour(cw: LocalCloudWatch, tmp_path: Path) -> None:
+    """It stays until it is stored, not merely read."""
+    put(cw, "one", age_s=1800)
+    store = DownStore()
+    with running(cw, store, tmp_path) as seen:
+        steady(lambda: seen.status.store_reason)
+        waiting = seen.groups[GROUP]
+        store.is_up.set()
+        steady(lambda: not seen.groups[GROUP].backlog_s)
+
+        assert 3500 < waiting.backlog_s < 3700
+        assert seen.groups[GROUP].stored == 1
+
+
+def test_each_figure_counts_what_happened(cw: LocalCloudWatch, up: DownStore, tmp_path: Path) -> None:
+    """Events, those known, rules, redaction, dead letters: by the numbers that were put in."""
+    put(cw, "one", "poison", "password=hunter2", '{"body":"x","severity_text":"DEBUG"}')
+    with running(cw, up, tmp_path) as seen:
+        steady(lambda: seen.status.read == 4)
+        steady(lambda: seen.groups[GROUP].known)
+        status, group = seen.status, seen.groups[GROUP]
+
+        assert (status.stored, status.existing, status.rejected, status.read) == (2, 0, 1, 4)
+        assert [(rule.place, rule.dropped, rule.sampled_out) for rule in status.rules] == [("forward.rule[0]", 1, 0)]
+        assert status.redacted == {"password": 1}
+        assert (group.fresh, group.stored) == (4, 4)
+        assert group.events - group.known == 4
+        assert group.pages > group.empty_pages >= 0
+        assert group.bytes > group.pages
+        assert abs(group.newest_stored_ms / 1000 - time.time()) < 60
+
+
+def test_throttled_and_repeated_calls_are_counted(cw: LocalCloudWatch, up: DownStore, tmp_path: Path) -> None:
+    """As many as the service says it threw; the rate falls below the quota by that."""
+    with running(cw, up, tmp_path) as seen:
+        steady(lambda: len(seen.groups) == 2)
+        cw.faults = Faults(throttle_rate=1.0, operations=frozenset({"FilterLogEvents"}))
+        steady(lambda: seen.status.sources[0].throttled)
+        cw.faults = Faults()
+        steady(lambda: seen.status.sources[0].throttled == cw.injected["throttle"])
+        [source] = seen.status.sources
+
+        assert source.retried == source.throttled
+        assert 0 < (source.throttled or 0) < (source.calls or 0)
+        assert 0 < (source.rate or 0) < 0.98 * (source.quota or 0)
+
+
+def deny(client: Any, group: str) -> None:
+    """Has the service answer that a group may not be read."""
+
+    def answer(request: Any, **_: Any) -> AWSResponse | None:
+        if json.loads(request.body)["logGroupName"] != group:
+            return None
+        body = {"__type": "AccessDeniedException", "message": "not authorized to perform logs:FilterLogEvents"}
+        return AWSResponse(request.url, 400, {}, Raw(json.dumps(body).encode()))
+
+    client.meta.events.register("before-send.cloudwatch-logs.FilterLogEvents", answer)
+
+
+class Raw(io.BytesIO):
+    """A body as urllib3 gives it out."""
+
+    def stream(self) -> Iterator[bytes]:
+        yield self.read()
+
+
+def test_a_refused_group_says_why_and_the_others_go_on(cw: LocalCloudWatch, up: DownStore, tmp_path: Path) -> None:
+    """It has no lag that is known; what counts is that it is refused."""
+    client = client_of(cw)
+    deny(client, OTHER)
+    put(cw, "one")
+    with running(cw, up, tmp_path, client=client) as seen:
+        steady(lambda: seen.groups.get(GROUP) and seen.groups[GROUP].stored)
+        steady(lambda: seen.groups[OTHER].refused)
+        _, text = seen.ask("/metrics")
+
+        assert seen.groups[OTHER].refused.startswith(f"log group '{OTHER}'")
+        assert (seen.groups[OTHER].read_age_s, seen.groups[GROUP].refused) == (None, "")
+        assert f'logship_forward_group_refused{{group="{OTHER}",source="cloudwatch us-east-1"}} 1.0' in text
+
+
+def test_the_metrics_of_a_running_forwarder_can_be_scraped(cw: LocalCloudWatch, up: DownStore, tmp_path: Path) -> None:
+    """Over HTTP, in the text format, with source and group as labels."""
+    put(cw, "one")
+    with running(cw, up, tmp_path) as seen:
+        steady(lambda: seen.status.stored == 1)
+        code, text = seen.ask("/metrics")
+
+        assert code == 200
+        assert "\nlogship_forward_stored_records_total 1.0\n" in text
+        label = f'{{group="{GROUP}",source="cloudwatch us-east-1"}}'
+        assert f"\nlogship_forward_group_fresh_events_total{label} 1.0\n" in text
+
+
+def test_systemd_hears_of_a_forwarder_from_its_start_to_its_end(
+    cw: LocalCloudWatch, up: DownStore, tmp_path: Path
+) -> None:
+    """Ready, alive, stopping, in that order."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
+        with running(cw, up, tmp_path, **environ) as seen:
+            steady(lambda: seen.groups)
+            heard = [manager.recv(4096).decode()]
+            while heard[-1] != "READY=1":
+                heard.append(manager.recv(4096).decode())
+        while heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(4096).decode())
+
+    assert "WATCHDOG=1" in heard
+    assert heard.count("READY=1") == heard.count("STOPPING=1") == 1
