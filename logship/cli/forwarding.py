@@ -6,6 +6,7 @@ import signal
 import threading
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ def run(wanted: Wanted, target: Store) -> int:
             _forward(wanted, settings, target, writer, prepare, signals)
             renewed = signals.renewed()
             if renewed is None:
+                signals.notifier.stopping()
                 return ExitCode.DONE
             settings = renewed
             diagnostics.say("the settings were read again; going on where it stood")
@@ -78,7 +80,10 @@ def _forward(
 ) -> None:
     """One forwarder, from its checkpoints to its end."""
     from logship.forward.dead_letters import DeadLetters
+    from logship.forward.http import serving
+    from logship.forward.notify import notifying
     from logship.forward.run import Forwarder
+    from logship.forward.status import status_of
     from logship.wiring import SourceOptions, is_remote, open_checkpoints, sources_of
 
     place = target.location if is_remote(target) else str(Path(target.location).resolve())
@@ -98,8 +103,14 @@ def _forward(
                 say=diagnostics.say,
             ),
         )
-        forwarder = Forwarder(sources, writer, prepare, letters, stop=signals.stop_of_next(), say=diagnostics.say)
-        forwarder.run()
+        stop = signals.stop_of_next()
+        forwarder = Forwarder(sources, writer, prepare, letters, stop=stop, say=diagnostics.say)
+        status = partial(status_of, forwarder, prepared=prepare.counts)
+        with (
+            serving(status, "" if wanted.once else settings.forward.listen, say=diagnostics.say),
+            notifying(signals.notifier, status, signals.ending),
+        ):
+            forwarder.run()
     _report(forwarder, prepare)
 
 
@@ -119,9 +130,13 @@ class _Signals:
     """SIGTERM and SIGINT end everything; SIGHUP ends the forwarder that runs, if the new settings are good."""
 
     def __init__(self, wanted: Wanted) -> None:
+        from logship.forward.notify import Notifier
+
+        self.notifier = Notifier()
+        self.ending = threading.Event()
+        """Set when everything is to end."""
         self._wanted = wanted
         self._lock = threading.Lock()
-        self._ended = False
         self._stop = threading.Event()
         self._renewed: Settings | None = None
         self._hangup = threading.Event()
@@ -135,7 +150,7 @@ class _Signals:
         """What the next forwarder is stopped by; it is set already if everything is to end."""
         with self._lock:
             self._stop = threading.Event()
-            if self._ended:
+            if self.ending.is_set():
                 self._stop.set()
             return self._stop
 
@@ -143,10 +158,10 @@ class _Signals:
         """The settings to go on with; None when everything is to end."""
         with self._lock:
             found, self._renewed = self._renewed, None
-            return None if self._ended else found
+            return None if self.ending.is_set() else found
 
     def _end(self, *_: Any) -> None:
-        self._ended = True
+        self.ending.set()
         self._stop.set()
 
     def _watch(self, context: Any) -> None:
@@ -162,6 +177,7 @@ class _Signals:
             except LogshipError as error:
                 diagnostics.say(f"logship: {error}; going on with the settings as they were")
                 continue
+            self.notifier.reloading()
             with self._lock:
                 self._renewed = settings
                 self._stop.set()

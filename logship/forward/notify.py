@@ -88,7 +88,7 @@ def notifying(
     Args:
         notifier: whom to tell.
         status: takes the snapshot.
-        stop: set when the forwarder is to end: that is told at once, and the watchdog goes on until all is stored.
+        stop: set when the process is to end: that is told at once, and the watchdog goes on until all is stored.
         status_s: how often the line for people is renewed.
     """
     if not notifier.is_wanted:
@@ -103,7 +103,8 @@ def notifying(
     finally:
         ended.set()
         thread.join()
-        teller.tell_stopping()
+        if stop.is_set():  # else another forwarder follows, with other settings
+            teller.tell_stopping()
 
 
 class _Teller:

@@ -110,15 +110,6 @@ def test_the_end_is_told_when_it_begins(manager: tuple[Manager, str]) -> None:
     assert listening.is_silent("STOPPING", 0.2)
 
 
-def test_the_end_by_itself_is_told_too(manager: tuple[Manager, str]) -> None:
-    """A forwarder that ends although nobody stopped it says so."""
-    listening, name = manager
-    with told(name, [status()]):
-        listening.hear("READY")
-
-    assert listening.hear("STOPPING") == "STOPPING=1"
-
-
 def test_a_reload_is_told_with_its_time(manager: tuple[Manager, str]) -> None:
     """``Type=notify-reload`` asks for the monotonic clock, by which it knows old answers from new ones."""
     listening, name = manager
