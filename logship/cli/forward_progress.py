@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from logship.cli import diagnostics
+from logship.cli.output import printable
 from logship.forward.progress import PROGRESS_S, notice, progress
 from logship.forward.rates import Rates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
     from rich.live import Live
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from logship.forward.status import ForwardStatus
 
 _REFRESH_S: Final = 0.5
+_KEPT_NOTICES: Final = 200
 
 
 class Telling:
@@ -67,8 +70,8 @@ def telling(
 ) -> Iterator[Telling]:
     """Tells people on stderr, as long as it lasts.
 
-    A terminal gets a screen with notices above it. Elsewhere each line is structured, and one tells of the progress
-    every half minute. A run that ends by itself says its notices as they are.
+    A terminal gets a screen with the last notices in it. Elsewhere each line is structured, and every half minute one
+    tells of the progress. A run that ends by itself says its notices as they are.
 
     Args:
         once: whether the run ends by itself.
@@ -83,7 +86,7 @@ def telling(
             yield found
     else:
         found = Telling(lambda text: diagnostics.say(notice(time.time(), text)))
-        with _beside("logship-progress", progress_s, lambda: _say_progress(found)):
+        with _beside("logship-progress", progress_s, lambda: _say_progress(found), found.say):
             yield found
 
 
@@ -99,38 +102,42 @@ def _say_progress(found: Telling) -> None:
 
 @contextmanager
 def _on_screen(console: Console | None, cost: Callable[[ForwardStatus, Rate], str]) -> Iterator[Telling]:
+    """Draws in the terminal's other screen; when that is left, what people were told stands in the usual one."""
     from rich.console import Console
     from rich.live import Live
-    from rich.text import Text
 
-    from logship.cli.output import printable
+    notices: deque[str] = deque(maxlen=_KEPT_NOTICES)
 
+    def say(text: str) -> None:
+        notices.append(f"{time.strftime('%H:%M:%S')} {text}")
+
+    found = Telling(say, cost)
     console = console or Console(stderr=True)
-    # Nothing is drawn before the first redraw, and nothing is left behind: what was said stays.
-    with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
-
-        def say(text: str) -> None:
-            live.console.print(Text(printable(text)), soft_wrap=True)
-
-        found = Telling(say, cost)
-        with _beside("logship-screen", _REFRESH_S, lambda: _redraw(found, live)):
+    try:
+        with (
+            Live(console=console, auto_refresh=False, screen=True, vertical_overflow="crop") as live,
+            _beside("logship-screen", _REFRESH_S, lambda: _redraw(found, live, list(notices)), say),
+        ):
             yield found
+    finally:
+        for text in notices:
+            console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
-def _redraw(found: Telling, live: Live) -> None:
+def _redraw(found: Telling, live: Live, notices: Sequence[str]) -> None:
     from logship.cli.forward_screen import Shown, draw
 
     looked = found.look()
     if looked is None:
         return
     status, rate, cost = looked
-    wide = live.console.size
-    shown = Shown(status=status, rate=rate, running_s=time.monotonic() - found.began_s, cost=cost)
-    live.update(draw(shown, width=wide.width, height=wide.height - 1), refresh=True)
+    size = live.console.size
+    shown = Shown(status=status, rate=rate, running_s=time.monotonic() - found.began_s, cost=cost, notices=notices)
+    live.update(draw(shown, width=size.width, height=size.height), refresh=True)
 
 
 @contextmanager
-def _beside(name: str, every_s: float, work: Callable[[], None]) -> Iterator[None]:
+def _beside(name: str, every_s: float, work: Callable[[], None], say: Callable[[str], None]) -> Iterator[None]:
     """Does something now and then in a thread of its own, until left."""
     ended = threading.Event()
 
@@ -139,7 +146,7 @@ def _beside(name: str, every_s: float, work: Callable[[], None]) -> Iterator[Non
             try:
                 work()
             except Exception as error:  # what tells people must not end what it tells of
-                diagnostics.say(f"progress is no longer shown: {type(error).__name__}: {error}; forwarding goes on")
+                say(f"progress is no longer shown: {type(error).__name__}: {error}; forwarding goes on")
                 return
 
     thread = threading.Thread(target=run, name=name, daemon=True)

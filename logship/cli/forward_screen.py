@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_SOURCES: Final = 4
 _MOST_WRONG: Final = 4
+_MOST_NOTICES: Final = 3
 _WIDE: Final = 120
 """From so many columns on, a group's row has all figures."""
 _SLOW_S, _LATE_S = 10.0, 60.0
@@ -37,6 +38,8 @@ class Shown:
     """Since the command began."""
     cost: str = ""
     """What it costs, in words; "" leaves the line out."""
+    notices: Sequence[str] = ()
+    """What people were told, oldest first."""
 
 
 def draw(shown: Shown, *, width: int, height: int) -> RenderableType:
@@ -50,12 +53,21 @@ def draw(shown: Shown, *, width: int, height: int) -> RenderableType:
         sources.append(_line((f"and {len(status.sources) - _MOST_SOURCES:,} more sources", "dim")))
     cost = [_line(("cost    ", "dim"), (printable(shown.cost), ""))] if shown.cost else []
     head = [_title(shown), _flow(status, rate), _store(status), *cost, *sources]
-    rows = status.groups
-    room = max(0, height - len(head) - len(wrong) - 2)  # the heading of the groups, and what is not shown
+    said = [_line((printable(text), "cyan")) for text in shown.notices[-_MOST_NOTICES:]]
+    rows = sorted(status.groups, key=lambda row: _order(row, rate))
+    # The heading of the groups, and the line that tells how many are not shown.
+    room = max(0, height - len(head) - len(wrong) - len(said) - 2)
     body: list[RenderableType] = [_groups(rows[:room], rate, width=width)] if rows and room else []
     if len(rows) > room:
         body.append(_line((f"and {len(rows) - room:,} more groups that are less behind", "dim")))
-    return Group(*head, *body, *wrong)
+    return Group(*head, *body, *wrong, *said)
+
+
+def _order(row: tuple[SourceStatus, GroupStatus], rate: Rate) -> tuple[float, float, float, str]:
+    """The furthest behind first, by what is shown of it, and the busiest of those."""
+    source, group = row
+    events, _ = rate.groups.get((source.name, group.name), (0.0, 0.0))
+    return -round(group.lag_s), -round(group.backlog_s), -events, group.name
 
 
 def _line(*parts: tuple[str, str]) -> Text:

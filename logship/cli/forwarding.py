@@ -17,7 +17,7 @@ from logship.errors import ExitCode, LogshipError
 from logship.settings import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from logship.cli.forward_progress import Telling
     from logship.forward.prepare import Preparer
@@ -66,6 +66,7 @@ def run(wanted: Wanted, target: Store) -> int:
     signals = _Signals(wanted)
     writer = open_writer(target, "forward", long_running=True)
     with closing(writer), telling(once=wanted.once) as people:
+        signals.say = people.say
         while True:
             prepare = prepare_of(settings)
             _forward(wanted, settings, target, writer, prepare, signals, people)
@@ -142,6 +143,7 @@ class _Signals:
         from logship.forward.notify import Notifier
 
         self.notifier = Notifier()
+        self.say: Callable[[str], None] = diagnostics.say
         self.ending = threading.Event()
         """Set when everything is to end."""
         self._wanted = wanted
@@ -184,7 +186,7 @@ class _Signals:
                     settings = self._wanted.settings()
                     prepare_of(settings)
             except LogshipError as error:
-                diagnostics.say(f"logship: {error}; going on with the settings as they were")
+                self.say(f"{error}; going on with the settings as they were")
                 continue
             self.notifier.reloading()
             with self._lock:

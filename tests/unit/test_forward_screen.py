@@ -114,6 +114,25 @@ def test_an_error_cannot_write_to_the_terminal() -> None:
     assert "! store: bad �[2Janswer�" in found
 
 
+def test_the_last_notices_stand_below() -> None:
+    """Three of them, oldest first, each in its line."""
+    console = Console(file=io.StringIO(), width=80, height=24, no_color=True)
+    shown = Shown(status=STATUS, rate=RATE, running_s=1.0, notices=["one", "two", "three", "four " * 40])
+    with console.capture() as capture:
+        console.print(draw(shown, width=80, height=24))
+    found = capture.get().splitlines()
+
+    assert [found[-3].rstrip(), found[-2].rstrip(), len(found[-1])] == ["two", "three", 80]
+
+
+def test_of_groups_equally_far_behind_the_busiest_comes_first() -> None:
+    """Hundreds of idle groups do not hide the one with events."""
+    idle = tuple(replace(GROUP, name=f"/a/{number}") for number in range(30))
+    found = lines(with_source(groups=(*idle, GROUP)), width=80, height=24)
+
+    assert next(line for line in found if line.startswith("/")).startswith("/shop/orders")
+
+
 def test_no_color_means_no_color() -> None:
     """NO_COLOR is rich's business, and nothing here goes around it."""
     console = Console(file=io.StringIO(), width=80, force_terminal=True, _environ={"NO_COLOR": "1", "TERM": "xterm"})
