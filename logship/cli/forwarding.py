@@ -17,8 +17,9 @@ from logship.errors import ExitCode, LogshipError
 from logship.settings import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from logship.cli.forward_progress import Telling
     from logship.forward.prepare import Preparer
     from logship.forward.run import Forwarder
     from logship.settings import Settings, Store
@@ -56,6 +57,7 @@ class Wanted:
 
 def run(wanted: Wanted, target: Store) -> int:
     """Forwards until told to stop."""
+    from logship.cli.forward_progress import telling
     from logship.forward.prepare import prepare_of
     from logship.wiring import open_writer
 
@@ -63,20 +65,27 @@ def run(wanted: Wanted, target: Store) -> int:
     prepare_of(settings)  # complains before anything is opened
     signals = _Signals(wanted)
     writer = open_writer(target, "forward", long_running=True)
-    with closing(writer):
+    with closing(writer), telling(once=wanted.once) as people:
+        signals.say = people.say
         while True:
             prepare = prepare_of(settings)
-            _forward(wanted, settings, target, writer, prepare, signals)
+            _forward(wanted, settings, target, writer, prepare, signals, people)
             renewed = signals.renewed()
             if renewed is None:
                 signals.notifier.stopping()
                 return ExitCode.DONE
             settings = renewed
-            diagnostics.say("the settings were read again; going on where it stood")
+            people.say("the settings were read again; going on where it stood")
 
 
 def _forward(
-    wanted: Wanted, settings: Settings, target: Store, writer: StoreWriter, prepare: Preparer, signals: _Signals
+    wanted: Wanted,
+    settings: Settings,
+    target: Store,
+    writer: StoreWriter,
+    prepare: Preparer,
+    signals: _Signals,
+    people: Telling,
 ) -> None:
     """One forwarder, from its checkpoints to its end."""
     from logship.forward.dead_letters import DeadLetters
@@ -88,7 +97,7 @@ def _forward(
 
     place = target.location if is_remote(target) else str(Path(target.location).resolve())
     with (
-        closing(open_checkpoints(settings.forward, place, say=diagnostics.say)) as checkpoints,
+        closing(open_checkpoints(settings.forward, place, say=people.say)) as checkpoints,
         closing(DeadLetters(settings.forward.state)) as letters,
     ):
         sources = sources_of(
@@ -100,24 +109,25 @@ def _forward(
                 now_us=options.now_us(),
                 interval_s=settings.forward.interval_s,
                 once=wanted.once,
-                say=diagnostics.say,
+                say=people.say,
             ),
         )
         stop = signals.stop_of_next()
-        forwarder = Forwarder(sources, writer, prepare, letters, stop=stop, say=diagnostics.say)
+        forwarder = Forwarder(sources, writer, prepare, letters, stop=stop, say=people.say)
         status = partial(status_of, forwarder, prepared=prepare.counts)
         with (
-            serving(status, "" if wanted.once else settings.forward.listen, say=diagnostics.say),
+            serving(status, "" if wanted.once else settings.forward.listen, say=people.say),
             notifying(signals.notifier, status, signals.ending),
         ):
+            people.follow(status)
             forwarder.run()
-    _report(forwarder, prepare)
+    _report(forwarder, prepare, people)
 
 
-def _report(forwarder: Forwarder, prepare: Preparer) -> None:
+def _report(forwarder: Forwarder, prepare: Preparer, people: Telling) -> None:
     counts, done = forwarder.counts, prepare.counts()
     left_out, redacted = sum(rule.dropped + rule.sampled_out for rule in done.rules), sum(done.redacted.values())
-    diagnostics.say(
+    people.say(
         f"{counts.stored:,} records stored from {', '.join(source.name for source in forwarder.sources)}"
         + (f"; {counts.existing:,} were there already" if counts.existing else "")
         + (f"; {diagnostics.counted(redacted, 'secret')} redacted" if redacted else "")
@@ -133,6 +143,7 @@ class _Signals:
         from logship.forward.notify import Notifier
 
         self.notifier = Notifier()
+        self.say: Callable[[str], None] = diagnostics.say
         self.ending = threading.Event()
         """Set when everything is to end."""
         self._wanted = wanted
@@ -175,7 +186,7 @@ class _Signals:
                     settings = self._wanted.settings()
                     prepare_of(settings)
             except LogshipError as error:
-                diagnostics.say(f"logship: {error}; going on with the settings as they were")
+                self.say(f"{error}; going on with the settings as they were")
                 continue
             self.notifier.reloading()
             with self._lock:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 STUCK_S: Final = 60.0
 """A storing thread that has not gone round for so long is stuck, unless it waits for the store."""
 
+FAILING: Final = 3
+"""From so many calls on that fail one after the other, people should know."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupStatus:
@@ -47,6 +50,8 @@ class GroupStatus:
     """Of all answers, as they came."""
     refused: str = ""
     """Why it is not read: the role may not. "" while it is read."""
+    failures: int = 0
+    """Calls that failed one after the other, up to now; 0 after one that was answered."""
 
     @property
     def known(self) -> int:
@@ -124,6 +129,26 @@ class ForwardStatus:
         return f"waiting for the store: {self.store_reason}" if self.store_reason else ""
 
     @property
+    def groups(self) -> list[tuple[SourceStatus, GroupStatus]]:
+        """All groups with their sources, the furthest behind first."""
+        rows = [(source, group) for source in self.sources for group in source.groups]
+        return sorted(rows, key=lambda row: (-row[1].lag_s, -row[1].backlog_s, row[1].name))
+
+    @property
+    def wrong(self) -> list[str]:
+        """What people should know, a line each, the worst first; empty when all is well."""
+        lines = [f"store: {self.store_reason}"] if self.store_reason else []
+        if not self.is_moving:
+            lines.append(f"nothing has moved for {self.progress_age_s:,.0f} s")
+        lines += [f"{source.name}: has not listed what to read" for source in self.sources if source.ready is False]
+        lines += [group.refused for _, group in self.groups if group.refused]
+        lines += [_failing(group) for _, group in self.groups if group.failures >= FAILING and not group.refused]
+        if self.rejected:
+            noun = "record" if self.rejected == 1 else "records"
+            lines.append(f"{self.rejected:,} {noun} cannot be stored, see: logship dead-letters list")
+        return lines
+
+    @property
     def lag_s(self) -> float:
         """The lag of the group or source that is furthest behind."""
         groups = [group.lag_s for source in self.sources for group in source.groups]
@@ -169,6 +194,11 @@ def status_of(
         rules=tuple(done.rules) if done else (),
         redacted=dict(done.redacted) if done else {},
     )
+
+
+def _failing(group: GroupStatus) -> str:
+    age = "" if group.read_age_s is None else f", not read for {group.read_age_s:,.0f} s"
+    return f"{group.name}: {group.failures:,} calls failed in a row{age}"
 
 
 def _sources(sources: Sequence[Source]) -> tuple[SourceStatus, ...]:

@@ -33,4 +33,5 @@ def group_status(group: GroupReader, now_ms: int) -> GroupStatus:
         stored=figures.stored,
         bytes=figures.bytes,
         refused=group.refused,
+        failures=max(reading.failures for reading in group.readings()),
     )
