@@ -41,7 +41,7 @@ from logship.errors import DataError, LogshipError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.sources.subscription import Payload
     from logship.forward.storing import Prepare
     from logship.record import LogEvent
@@ -66,9 +66,9 @@ def handler(event: dict[str, Any], context: object = None) -> dict[str, Any]:
 def _forwarder() -> LambdaForwarder:
     """What a container keeps from one event to the next; nothing is kept of a first event that failed."""
     from logship import settings, wiring
-    from logship.forward.letter_lines import LetterBucket, print_letters
-    from logship.forward.payload_letters import redacting
-    from logship.forward.prepare import prepare_of
+    from logship.forward.between.prepare import prepare_of
+    from logship.forward.letters.letter_lines import LetterBucket, print_letters
+    from logship.forward.letters.payload_letters import redacting
     from logship.secrets import from_settings
 
     wanted = settings.load()

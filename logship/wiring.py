@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from logship import settings as config
     from logship.cloudwatch.quotas import Governor
     from logship.forward.checkpoints.port import Checkpoints
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.port import Source
     from logship.record import Record
     from logship.settings import Forward, Settings
@@ -154,7 +154,7 @@ def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[
         UsageError, AccessError: no region, credentials or such role are known.
         MissingExtraError: what a source needs is not installed.
     """
-    from logship.forward.payload_letters import redacting
+    from logship.forward.letters.payload_letters import redacting
 
     makers: dict[str, Callable[[config.Source, str, SourceOptions], Source]]
     makers = {"cloudwatch": _Pollers(), "kinesis": _kinesis, "firehose": _firehose, "s3": _s3}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from logship.forward.rules import RuleCount
-from logship.forward.status import ForwardStatus, GroupStatus, SourceStatus
+from logship.forward.between.rules import RuleCount
+from logship.forward.outside.status import ForwardStatus, GroupStatus, SourceStatus
 
 GROUP = GroupStatus(
     name="/shop/orders",

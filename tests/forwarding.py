@@ -9,8 +9,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from logship.forward.dead_letters import DeadLetters
-from logship.forward.prepare import Preparer
+from logship.forward.between.prepare import Preparer
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.run import Forwarder
 from logship.parse import Parser
 from logship.query.tree import All

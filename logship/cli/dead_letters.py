@@ -14,8 +14,8 @@ from logship.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from logship.forward.dead_letters import Chosen, DeadLetter, DeadLetters
-    from logship.forward.replay import Replayed
+    from logship.forward.letters.dead_letters import Chosen, DeadLetter, DeadLetters
+    from logship.forward.letters.replay import Replayed
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _IDS_AT_ONCE: Final = 500
@@ -80,7 +80,7 @@ def show(ids: tuple[str, ...], state: str | None, group: str | None, limit: int 
     from itertools import islice
 
     from logship.cli.letters import write_letters
-    from logship.forward.dead_letters import Chosen, pages
+    from logship.forward.letters.dead_letters import Chosen, pages
 
     letters = _open(state)
     chosen = _wanted(letters, ids, group) if ids else [Chosen(group=group or "")]
@@ -106,8 +106,8 @@ def replay(ids: tuple[str, ...], group: str | None, state: str | None, store: st
 
     Exit status 1: some still cannot be stored, and are kept; or there are none.
     """
-    from logship.forward.prepare import prepare_of
-    from logship.forward.replay import replay as replayed
+    from logship.forward.between.prepare import prepare_of
+    from logship.forward.letters.replay import replay as replayed
     from logship.forward.sources.subscription import read
     from logship.wiring import open_writer
 
@@ -170,7 +170,7 @@ def drop(ids: tuple[str, ...], group: str | None, state: str | None, *, everythi
 
 
 def _open(state: str | None) -> DeadLetters:
-    from logship.forward.dead_letters import DeadLetters
+    from logship.forward.letters.dead_letters import DeadLetters
 
     letters = DeadLetters(state or options.settings().forward.state, create=False)
     click.get_current_context().call_on_close(letters.close)
@@ -185,7 +185,7 @@ def _none(letters: DeadLetters, group: str | None = None) -> int:
 
 def _wanted(letters: DeadLetters, ids: Sequence[str], group: str | None, *, everything: bool = False) -> list[Chosen]:
     """What is meant; exactly one way to say it."""
-    from logship.forward.dead_letters import Chosen
+    from logship.forward.letters.dead_letters import Chosen
 
     if bool(ids) + bool(group) + everything != 1:
         raise UsageError(

@@ -11,7 +11,7 @@ from logship.record import format_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from logship.forward.dry_run import Foreseen, GroupSample
+    from logship.forward.between.dry_run import Foreseen, GroupSample
     from logship.settings import Rule
 
 FORMATS: Final = ("table", "json")

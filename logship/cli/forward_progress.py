@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from logship.cli import diagnostics
 from logship.cli.output import printable
-from logship.forward.progress import PROGRESS_S, notice, progress
-from logship.forward.rates import Rates
+from logship.forward.outside.progress import PROGRESS_S, notice, progress
+from logship.forward.outside.rates import Rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
-    from logship.forward.rates import Rate
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.rates import Rate
+    from logship.forward.outside.status import ForwardStatus
 
 _REFRESH_S: Final = 0.5
 _KEPT_NOTICES: Final = 200

@@ -15,8 +15,8 @@ from logship.cli.output import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from logship.forward.rates import Rate
-    from logship.forward.status import ForwardStatus, GroupStatus, SourceStatus
+    from logship.forward.outside.rates import Rate
+    from logship.forward.outside.status import ForwardStatus, GroupStatus, SourceStatus
 
 _MOST_SOURCES: Final = 4
 _MOST_WRONG: Final = 4

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship.cli.forward_progress import Telling
-    from logship.forward.prepare import Preparer
+    from logship.forward.between.prepare import Preparer
     from logship.forward.run import Forwarder
     from logship.settings import Settings, Store
     from logship.store.port import StoreWriter
@@ -58,7 +58,7 @@ class Wanted:
 def run(wanted: Wanted, target: Store) -> int:
     """Forwards until told to stop."""
     from logship.cli.forward_progress import telling
-    from logship.forward.prepare import prepare_of
+    from logship.forward.between.prepare import prepare_of
     from logship.wiring import open_writer
 
     settings = wanted.settings()
@@ -88,11 +88,11 @@ def _forward(
     people: Telling,
 ) -> None:
     """One forwarder, from its checkpoints to its end."""
-    from logship.forward.dead_letters import DeadLetters
-    from logship.forward.http import serving
-    from logship.forward.notify import notifying
+    from logship.forward.letters.dead_letters import DeadLetters
+    from logship.forward.outside.http import serving
+    from logship.forward.outside.notify import notifying
+    from logship.forward.outside.status import status_of
     from logship.forward.run import Forwarder
-    from logship.forward.status import status_of
     from logship.wiring import SourceOptions, is_remote, open_checkpoints, sources_of
 
     place = target.location if is_remote(target) else str(Path(target.location).resolve())
@@ -140,7 +140,7 @@ class _Signals:
     """SIGTERM and SIGINT end everything; SIGHUP ends the forwarder that runs, if the new settings are good."""
 
     def __init__(self, wanted: Wanted) -> None:
-        from logship.forward.notify import Notifier
+        from logship.forward.outside.notify import Notifier
 
         self.notifier = Notifier()
         self.say: Callable[[str], None] = diagnostics.say
@@ -176,7 +176,7 @@ class _Signals:
         self._stop.set()
 
     def _watch(self, context: Any) -> None:
-        from logship.forward.prepare import prepare_of
+        from logship.forward.between.prepare import prepare_of
 
         while True:
             self._hangup.wait()
@@ -200,8 +200,8 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     from logship.cloudwatch.client import logs_client
     from logship.cloudwatch.discovery import Discovery
     from logship.cloudwatch.paging import Retry
-    from logship.forward.dry_run import foresee
-    from logship.forward.prepare import prepare_of
+    from logship.forward.between.dry_run import foresee
+    from logship.forward.between.prepare import prepare_of
     from logship.timerange import parse_time
     from logship.wiring import place_of
 

@@ -11,7 +11,7 @@ from logship.record import format_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from logship.forward.dead_letters import DeadLetter, DeadLetters
+    from logship.forward.letters.dead_letters import DeadLetter, DeadLetters
 
 FORMATS: Final = ("text", "json", "ndjson", "raw")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from logship.cloudwatch.live_tail import LiveTail, Update
-    from logship.forward.prepare import Preparer
+    from logship.forward.between.prepare import Preparer
     from logship.query.stages import Stage
     from logship.query.tree import Node
     from logship.record import Record
@@ -53,8 +53,8 @@ def run(
         LogshipError: no group can be tailed.
         BrokenPipeError: nobody reads stdout any more.
     """
-    from logship.forward.prepare import Preparer
-    from logship.forward.services import service_of
+    from logship.forward.between.prepare import Preparer
+    from logship.forward.between.services import service_of
     from logship.parse import Parser
     from logship.secrets import from_settings
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from logship.errors import Stopped
-from logship.forward.dead_letters import DeadLetter
+from logship.forward.letters.dead_letters import DeadLetter
 from logship.forward.storing import GRACE_S, Chunk, Patience, Requests, Rounds
 from logship.record import CONTINUES, GROUP, HANDLER_ID, STREAM, record_id
 

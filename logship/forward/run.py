@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from logship.errors import Stopped
+from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
-from logship.forward.dead_letters import DeadLetters
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.pipeline import Counts, Pipeline
-from logship.forward.prepare import Preparer
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.parse import Parser
 

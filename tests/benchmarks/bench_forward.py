@@ -13,7 +13,7 @@ import boto3
 from opensearchpy import OpenSearch, helpers
 
 from logship.cli.diagnostics import expect_many_objects
-from logship.forward.prepare import prepare_of
+from logship.forward.between.prepare import prepare_of
 from logship.forward.run import ForwardOptions, forward_groups
 from logship.settings import Settings
 from logship.wiring import open_writer

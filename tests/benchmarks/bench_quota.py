@@ -10,9 +10,9 @@ import time
 from typing import Any
 
 from logship.cli.diagnostics import expect_many_objects
+from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
-from logship.forward.dead_letters import DeadLetters
-from logship.forward.prepare import Preparer
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.run import Forwarder
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.parse import Parser

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from logship.forward.http import DEFAULT_LISTEN, serving
+from logship.forward.outside.http import DEFAULT_LISTEN, serving
 from logship.settings import Forward
 from tests.conftest import REPOSITORY
 from tests.forward_status import with_source

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from logship.cli import dry_run, letters
-from logship.forward.dead_letters import DeadLetter
-from logship.forward.dry_run import Foreseen, GroupSample
-from logship.forward.prepare import Preparer, prepare_of
+from logship.forward.between.dry_run import Foreseen, GroupSample
+from logship.forward.between.prepare import Preparer, prepare_of
+from logship.forward.letters.dead_letters import DeadLetter
 from logship.parse import Parser
 from logship.record import SAMPLE_RATE, LogEvent
 from logship.settings import load

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from logship.cloudwatch.client import logs_client
 from logship.errors import ConnectError
+from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.dynamodb import DynamoCheckpoints, dynamodb_client
-from logship.forward.dead_letters import DeadLetters
-from logship.forward.prepare import Preparer
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.run import Forwarder
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.parse import Parser

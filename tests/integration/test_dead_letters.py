@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from logship.forward.dead_letters import FILE, DeadLetter, DeadLetters
-from logship.forward.prepare import Preparer
+from logship.forward.between.prepare import Preparer
+from logship.forward.letters.dead_letters import FILE, DeadLetter, DeadLetters
 from logship.forward.run import ForwardOptions, forward_groups
 from logship.forward.sources.subscription import letter as letter_of
 from logship.forward.sources.unpacking import BadPayload

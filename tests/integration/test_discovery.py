@@ -12,9 +12,9 @@ from botocore.config import Config
 from logship.cloudwatch.discovery import Discovery
 from logship.cloudwatch.paging import Retry
 from logship.errors import UnknownGroupError
+from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
-from logship.forward.dead_letters import DeadLetters
-from logship.forward.prepare import Preparer
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.run import Forwarder
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.parse import Parser

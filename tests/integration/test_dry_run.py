@@ -10,9 +10,9 @@ import pytest
 
 from logship.cli import dry_run as shown
 from logship.cloudwatch.paging import Retry
-from logship.forward.dry_run import foresee, newest
-from logship.forward.prepare import Preparer
-from logship.forward.rules import Rules
+from logship.forward.between.dry_run import foresee, newest
+from logship.forward.between.prepare import Preparer
+from logship.forward.between.rules import Rules
 from logship.forward.run import ForwardOptions, forward_groups
 from logship.parse import Parser
 from logship.query.tree import All

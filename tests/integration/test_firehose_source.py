@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from logship.errors import ConnectError, UsageError
-from logship.forward.dead_letters import DeadLetters
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.sources.firehose.request import MAX_BODY_BYTES
 from logship.forward.sources.firehose.source import FirehoseSource, is_loopback
 from logship.record import LogEvent

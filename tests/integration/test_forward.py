@@ -18,7 +18,7 @@ import pytest
 from botocore.config import Config
 
 from logship.errors import DiskFullError
-from logship.forward.dead_letters import DeadLetters
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.run import ForwardOptions, forward_groups
 from logship.handler import CloudWatchHandler
 from logship.parse import Parser

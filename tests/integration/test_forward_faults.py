@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from logship.forward.dead_letters import DeadLetters
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.record import record_id
 from logship.testing import Faults, LocalCloudWatch
 from tests.bulk_server import BulkServer, bulk_server

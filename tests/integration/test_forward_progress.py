@@ -33,7 +33,7 @@ from tests.forwarding import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.status import ForwardStatus
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 LINE = re.compile(r"time=\S+Z level=(info|warn) event=(notice|progress) \S+=.+")

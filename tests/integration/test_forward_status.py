@@ -18,14 +18,14 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
 from logship.errors import ConnectError
+from logship.forward.between.prepare import prepare_of
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
-from logship.forward.dead_letters import DeadLetters
-from logship.forward.notify import Notifier
-from logship.forward.observe import observed
-from logship.forward.prepare import prepare_of
+from logship.forward.letters.dead_letters import DeadLetters
+from logship.forward.outside.notify import Notifier
+from logship.forward.outside.observe import observed
+from logship.forward.outside.status import ForwardStatus, GroupStatus, status_of
 from logship.forward.run import Forwarder
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
-from logship.forward.status import ForwardStatus, GroupStatus, status_of
 from logship.settings import Forward, Rule, Settings
 from logship.store.port import AddResult, Rejected
 from logship.testing import Faults, LocalCloudWatch, MemoryStore

@@ -12,7 +12,7 @@ from logship.cloudwatch.session import open_client, open_session
 from logship.errors import AccessError, ConnectError, DataError, UsageError
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
-from logship.forward.dead_letters import DeadLetters
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.sources.kinesis.source import Consumed, KinesisSource
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.record import LogEvent

@@ -11,9 +11,9 @@ import pytest
 from logship import serverless
 from logship.cloudwatch.session import open_client, open_session
 from logship.errors import BrokenFileError, ConnectError, SettingsError, UsageError
+from logship.forward.between.prepare import Preparer
 from logship.forward.files import FileOptions, read_events
-from logship.forward.letter_lines import LetterBucket, print_letters
-from logship.forward.prepare import Preparer
+from logship.forward.letters.letter_lines import LetterBucket, print_letters
 from logship.parse import Parser
 from logship.query.tree import All
 from logship.record import LogEvent
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.record import Record
 
 ARN = "arn:aws:kinesis:eu-west-1:123456789012:stream/logs"

@@ -10,7 +10,7 @@ import pytest
 from logship.cloudwatch.session import open_client, open_session
 from logship.errors import SettingsError, UsageError
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
-from logship.forward.dead_letters import DeadLetters
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.settings import load
 from logship.testing import MemoryStore
 from logship.wiring import SourceOptions, sources_of

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from logship.cli.forward_screen import Shown, bar, draw, size, span
-from logship.forward.rates import Rate
-from logship.forward.status import SourceStatus
+from logship.forward.outside.rates import Rate
+from logship.forward.outside.status import SourceStatus
 from tests.forward_status import GROUP, SOURCE, STATUS, status, with_source
 
 if TYPE_CHECKING:
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.status import ForwardStatus
 
 ODD = replace(
     GROUP, name='/shop/"odd"\\name', lag_s=42.5, backlog_s=0.0, read_age_s=70.0, failures=4, ingestion_delay_s=0.5

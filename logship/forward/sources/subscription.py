@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import orjson
 
-from logship.forward.dead_letters import DeadLetter
+from logship.forward.letters.dead_letters import DeadLetter
 from logship.forward.sources.unpacking import BLANK, MAX_UNPACKED_BYTES, BadPayload, unpacked
 from logship.record import LogEvent, record_id
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logship.errors import BusyError, ConnectError, DataError, DiskFullError
-from logship.forward.dead_letters import FILE, Chosen, DeadLetter, DeadLetters, pages
-from logship.forward.prepare import Preparer
-from logship.forward.replay import Replayed, replay
-from logship.forward.rules import Rules
+from logship.forward.between.prepare import Preparer
+from logship.forward.between.rules import Rules
+from logship.forward.letters.dead_letters import FILE, Chosen, DeadLetter, DeadLetters, pages
+from logship.forward.letters.replay import Replayed, replay
 from logship.parse import Parser
 from logship.query.tree import All
 from logship.record import CONTINUES, LogEvent, record_id

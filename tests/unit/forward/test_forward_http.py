@@ -13,15 +13,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from logship.errors import UsageError
-from logship.forward import http as served
-from logship.forward.http import serving
-from logship.forward.rules import RuleCount
+from logship.forward.between.rules import RuleCount
+from logship.forward.outside import http as served
+from logship.forward.outside.http import serving
 from tests.forward_status import GROUP, SOURCE, status, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.status import ForwardStatus
 
 FREE = "127.0.0.1:0"
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from logship.forward.notify import Notifier, in_words, notifying
+from logship.forward.outside.notify import Notifier, in_words, notifying
 from tests.forward_status import status, with_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.status import ForwardStatus
 
 
 class Manager:

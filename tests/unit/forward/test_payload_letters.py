@@ -6,13 +6,13 @@ import base64
 import gzip
 from typing import TYPE_CHECKING
 
-from logship.forward.payload_letters import redacting
+from logship.forward.letters.payload_letters import redacting
 from logship.forward.sources import subscription
 from logship.secrets import from_settings
 from logship.settings import Redact
 
 if TYPE_CHECKING:
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
 
 
 def test_texts_are_redacted_and_packed_payloads_are_not() -> None:

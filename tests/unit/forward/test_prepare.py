@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logship.errors import SettingsError
-from logship.forward.prepare import Preparer, prepare_of
-from logship.forward.rules import Rules
+from logship.forward.between.prepare import Preparer, prepare_of
+from logship.forward.between.rules import Rules
 from logship.parse import Parser
 from logship.record import CONTINUES, LogEvent
 from logship.settings import Forward, Redact, Rule, Service, Settings

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from logship.forward.progress import notice, progress
-from logship.forward.rates import Rate, Rates
+from logship.forward.outside.progress import notice, progress
+from logship.forward.outside.rates import Rate, Rates
 from logship.testing import FakeClock
 from tests.forward_status import GROUP, SOURCE, STATUS, status, with_source
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logship.errors import SettingsError
-from logship.forward.rules import Decision, Rules, part_of
-from logship.forward.services import service_of
+from logship.forward.between.rules import Decision, Rules, part_of
+from logship.forward.between.services import service_of
 from logship.record import CONTINUES, SAMPLE_RATE, Record, record_id
 from logship.settings import Rule, Service, Settings
 

@@ -9,8 +9,8 @@ import pytest
 
 from logship.errors import BusyError, ConnectError, StoreError
 from logship.forward import storing
+from logship.forward.between.prepare import Preparer
 from logship.forward.limiter import Limiter
-from logship.forward.prepare import Preparer
 from logship.forward.storing import Chunk, Patience, Requests
 from logship.parse import Parser
 from logship.record import LogEvent

@@ -17,7 +17,7 @@ from logship.forward.sources.unpacking import BadPayload
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.sources.firehose.request import Delivery
     from logship.record import LogEvent
 

@@ -9,13 +9,13 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import UsageError
+from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.firehose.app import FirehoseApp
-from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.port import Batch
 
 _LOOK_S: Final = 0.1

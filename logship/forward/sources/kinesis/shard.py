@@ -13,7 +13,7 @@ from logship.forward.sources.kinesis.place import Place
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.sources.unpacking import BadPayload
     from logship.record import LogEvent
 

@@ -11,17 +11,17 @@ from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
 from logship.errors import ConnectError, Stopped
 from logship.forward.checkpoints.port import LeaseLost
+from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.kinesis.due import Due
 from logship.forward.sources.kinesis.place import Place, loads
 from logship.forward.sources.kinesis.shard import Shard
 from logship.forward.sources.kinesis.stream import Listed, Stream
-from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship.forward.checkpoints.port import Checkpoints
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.port import Batch
 
 _THREADS: Final = 4

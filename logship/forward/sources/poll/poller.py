@@ -14,6 +14,7 @@ from logship.cloudwatch.paging import Retry, events_of
 from logship.cloudwatch.quotas import Governor, filter_tps
 from logship.cloudwatch.service_clock import ServiceClock
 from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
+from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.poll.group import GroupReader
 from logship.forward.sources.poll.holdings import Holdings
 from logship.forward.sources.poll.known import KnownIds, Memory
@@ -21,7 +22,6 @@ from logship.forward.sources.poll.marks import Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
 from logship.forward.sources.poll.status import group_status
 from logship.forward.sources.poll.waking import Waker
-from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from logship.forward.status import GroupStatus
+from logship.forward.outside.status import GroupStatus
 
 if TYPE_CHECKING:
     from logship.forward.sources.poll.group import GroupReader

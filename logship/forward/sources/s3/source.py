@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.paging import Retry
 from logship.errors import LogshipError
+from logship.forward.outside.status import SourceStatus
 from logship.forward.port import Batch
 from logship.forward.sources.s3 import notice, objects
 from logship.forward.sources.s3.queue import Queue
-from logship.forward.status import SourceStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from logship.cloudwatch.paging import Retry
-    from logship.forward.prepare import Explained, Preparer
+    from logship.forward.between.prepare import Explained, Preparer
     from logship.record import LogEvent, Record
 
 _FIRST_LOOK_MS: Final = 1_000

@@ -16,7 +16,7 @@ from logship.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from logship.forward.dead_letters import DeadLetter
+    from logship.forward.letters.dead_letters import DeadLetter
 
 _PIECE_CHARACTERS: Final = 32 * 2**10
 """Lambda cuts lines at 256 KB, and a character may take six bytes of JSON."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.status import ForwardStatus
 
 WINDOW_S: Final = 30.0
 _SHORTEST_S: Final = 0.001

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from logship.errors import MissingExtraError, UsageError
-from logship.forward.metrics import Collector
+from logship.forward.outside.metrics import Collector
 from logship.settings import Forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.status import ForwardStatus
 
 DEFAULT_LISTEN: Final = Forward().listen
 _LAST_PORT: Final = 65535

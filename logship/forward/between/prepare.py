@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from logship.forward.rules import Decision, RuleCount, Rules
-from logship.forward.services import service_of
+from logship.forward.between.rules import Decision, RuleCount, Rules
+from logship.forward.between.services import service_of
 from logship.parse import Parser
 from logship.record import CONTINUES, HANDLER_ID
 from logship.secrets import from_settings

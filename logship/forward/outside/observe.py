@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from logship.forward.http import DEFAULT_LISTEN, serving
-from logship.forward.notify import Notifier, notifying
-from logship.forward.status import status_of
+from logship.forward.outside.http import DEFAULT_LISTEN, serving
+from logship.forward.outside.notify import Notifier, notifying
+from logship.forward.outside.status import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from logship.forward.prepare import Prepared
+    from logship.forward.between.prepare import Prepared
     from logship.forward.run import Forwarder
 
 

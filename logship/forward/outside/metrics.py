@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric as Family
 
-    from logship.forward.status import ForwardStatus, GroupStatus, SourceStatus
+    from logship.forward.outside.status import ForwardStatus, GroupStatus, SourceStatus
 
 PREFIX: Final = "logship_forward_"
 Rows = list[tuple[tuple[str, ...], float | None]]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from logship.forward.rates import Rate
-    from logship.forward.status import ForwardStatus
+    from logship.forward.outside.rates import Rate
+    from logship.forward.outside.status import ForwardStatus
 
 PROGRESS_S: Final = 30.0
 _BARE: Final = re.compile(r"[^\s\"=\\\x00-\x1f\x7f]+")

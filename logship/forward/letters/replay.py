@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from logship.errors import BusyError
-from logship.forward.dead_letters import pages
+from logship.forward.letters.dead_letters import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from logship.forward.dead_letters import Chosen, DeadLetter, DeadLetters
-    from logship.forward.prepare import Preparer
+    from logship.forward.between.prepare import Preparer
+    from logship.forward.letters.dead_letters import Chosen, DeadLetter, DeadLetters
     from logship.record import LogEvent, Record
     from logship.store.port import AddResult, StoreWriter
 

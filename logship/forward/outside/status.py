@@ -11,9 +11,9 @@ from logship.forward.pipeline import QUEUE_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from logship.forward.between.prepare import Prepared
+    from logship.forward.between.rules import RuleCount
     from logship.forward.port import Source
-    from logship.forward.prepare import Prepared
-    from logship.forward.rules import RuleCount
     from logship.forward.run import Forwarder
 
 STUCK_S: Final = 60.0

@@ -1,0 +1,1 @@
+"""What cannot be stored, or not even read: kept with its reason until somebody replays or drops it."""
