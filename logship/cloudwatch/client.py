@@ -110,6 +110,11 @@ def translate(error: Exception, what: str) -> LogshipError:
     return ConnectError(f"{what}: {error}; check AWS_ENDPOINT_URL, the region and the network")
 
 
+def no_cloudwatch(what: str) -> ConnectError:
+    """The error for an answer that CloudWatch Logs would not give: something else listens at the endpoint."""
+    return ConnectError(f"{what}: what answers is not CloudWatch Logs; check AWS_ENDPOINT_URL")
+
+
 def is_retriable(error: Exception) -> bool:
     """Whether the same request may succeed later: throttling, a server's error, a broken connection."""
     from botocore import exceptions as sdk

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.cloudwatch.client import no_cloudwatch
 from logship.cloudwatch.quotas import TAGS_TPS, Governor
 from logship.errors import UnknownGroupError
 
@@ -99,6 +100,8 @@ class Discovery:
         while True:
             page = retry.call("listing log groups", self._client.describe_log_groups, **request)
             self._observe(page)
+            if "logGroups" not in page:
+                raise no_cloudwatch("listing log groups")
             for group in page["logGroups"]:
                 arn = str(group.get("arn", "")).removesuffix(":*")
                 account = arn.split(":")[4] if arn.count(":") > 4 else ""  # noqa: PLR2004 - arn:aws:logs:REGION:ACCOUNT:

@@ -8,7 +8,7 @@ from operator import itemgetter
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.cloudwatch.client import explained, is_retriable, translate
+from logship.cloudwatch.client import explained, is_retriable, no_cloudwatch, translate
 from logship.errors import Stopped
 from logship.record import LogEvent
 
@@ -48,6 +48,8 @@ class Retry:
         while True:
             try:
                 return request(**arguments)
+            except (AttributeError, TypeError, KeyError):  # the SDK reads any answer as an object
+                raise no_cloudwatch(what) from None
             except (BotoCoreError, ClientError) as error:
                 attempt += 1
                 if not is_retriable(error) or attempt == self.tries:

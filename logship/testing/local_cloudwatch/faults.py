@@ -51,6 +51,8 @@ class Faults:
     """StartLiveTail: the connection is reset instead of an update."""
     session_silent: bool = False
     """StartLiveTail: no update comes, and the connection stays."""
+    denied_groups: frozenset[str] = frozenset()
+    """Log groups whose events the caller may not read."""
     tps: dict[str, float] = field(default_factory=dict)
     """Requests a second allowed per operation; more get a ThrottlingException."""
 

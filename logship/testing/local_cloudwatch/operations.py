@@ -186,6 +186,12 @@ class Operations:
 
     def _do_FilterLogEvents(self, request: dict[str, Any]) -> bytes:  # noqa: N802
         group = self._group(request)
+        if group.name in self._mischief.faults.denied_groups:
+            raise ApiError(
+                "AccessDeniedException",
+                f"User: arn:aws:iam::{self.account}:user/test is not authorized to perform: logs:FilterLogEvents "
+                f"on resource: {group.arn}:*",
+            )
         if request.get("filterPattern"):
             raise _invalid("filterPattern is not evaluated by LocalCloudWatch; filter what it gives out")
         streams = _chosen_streams(group, request)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.cloudwatch.client import is_retriable, translate
+from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.discovery import Discovery, FoundGroup
 from logship.cloudwatch.paging import Retry, events_of
 from logship.cloudwatch.quotas import Governor, filter_tps
@@ -277,6 +277,8 @@ class CloudWatchPoller:
         except (BotoCoreError, ClientError) as error:
             self._failed(reading, error)
             return
+        if "events" not in page:
+            raise no_cloudwatch(f"log group {group.name!r}")
         self.governor.accepted()
         self._clock.observe(page)
         group.refused = ""

@@ -1,0 +1,145 @@
+"""What is wrong around the forwarder is told in one line with its remedy, and never hurts what is right."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logship.query.tree import All
+from logship.store.tantivy.reader import Reader
+from logship.testing import Faults, LocalCloudWatch
+from tests.stub_server import Server
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def start(url: str, folder: Path, *flags: str, settings: str = "") -> subprocess.Popen[str]:
+    env = os.environ | {
+        "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "t",
+        "AWS_SECRET_ACCESS_KEY": "t",
+    }  # fmt: skip
+    (folder / "logship.toml").write_text(f'store = "./data"\n{settings}')
+    command = [sys.executable, "-m", "logship", "forward", *flags]
+    return subprocess.Popen(command, env=env, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(url: str, folder: Path, *flags: str, settings: str = "") -> tuple[int, str]:
+    running = start(url, folder, "--once", *flags, settings=settings)
+    _, said = running.communicate(timeout=60)
+    return running.returncode, said
+
+
+def fill(cw: LocalCloudWatch, group: str, count: int = 3) -> None:
+    client = cw.client()
+    client.create_log_group(logGroupName=group)
+    client.create_log_stream(logGroupName=group, logStreamName="s")
+    events = [{"timestamp": int(time.time() * 1000), "message": f"{group} {number}"} for number in range(count)]
+    client.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+
+def stored(folder: Path) -> list[str]:
+    place = folder / "data"
+    return sorted(record.body for record in Reader(place).scan(All())) if (place / "format.json").exists() else []
+
+
+def test_one_group_that_may_not_be_read_does_not_keep_the_others_out(tmp_path: Path) -> None:
+    """It is said once, with the statement that the policy lacks; with --once the exit status is 4."""
+    with LocalCloudWatch(faults=Faults(denied_groups=frozenset({"/shop/secret"}))) as cw:
+        for group in ("/shop/a", "/shop/secret", "/shop/z"):
+            fill(cw, group)
+        status, said = run(cw.url, tmp_path)
+    about = [line for line in said.splitlines() if "/shop/secret" in line]
+    statement = json.loads(re.findall(r"\{.*\}", about[0])[0])
+
+    assert status == 4
+    assert stored(tmp_path) == [f"/shop/{name} {number}" for name in "az" for number in range(3)]
+    assert statement == {
+        "Effect": "Allow",
+        "Action": "logs:FilterLogEvents",
+        "Resource": "arn:aws:logs:us-east-1:*:log-group:/shop/secret:*",
+    }
+
+
+def test_it_goes_on_for_days_without_that_group(tmp_path: Path) -> None:
+    """Running on, it says so once, and ends cleanly when told to."""
+    with LocalCloudWatch(faults=Faults(denied_groups=frozenset({"/shop/secret"}))) as cw:
+        fill(cw, "/shop/a")
+        fill(cw, "/shop/secret")
+        running = start(cw.url, tmp_path, settings='[forward]\nlisten = ""\ninterval_s = 0.2\n')
+        deadline = time.monotonic() + 30
+        while len(stored(tmp_path)) < 3 and time.monotonic() < deadline:
+            threading.Event().wait(0.2)
+        threading.Event().wait(1.0)
+        running.send_signal(signal.SIGTERM)
+        _, said = running.communicate(timeout=30)
+
+    assert (running.returncode, len(stored(tmp_path)), said.count("its policy lacks")) == (0, 3, 1)
+
+
+def test_an_endpoint_that_is_no_cloudwatch_is_told(tmp_path: Path) -> None:
+    """A web server that answers something else is a line and a status, not a traceback."""
+    with Server((200, {"hello": "world"})) as server:
+        status, said = run(server.url, tmp_path)
+
+    assert status in {2, 3}
+    assert server.url.rpartition(":")[0] in said or "AWS_ENDPOINT_URL" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "named"),
+    [
+        ('[forward]\nstat = "x"\n', 2, "'forward.stat'; did you mean 'state'?"),
+        ('[forward]\ncheckpoints = "redis:x"\n', 2, "checkpoints = 'redis:x'"),
+        ('[[forward.source]]\ntype = "kafka"\n', 2, "forward.source"),
+        ('[[forward.source]]\nstart = "soonish"\n', 2, "forward.source[0].start"),
+        ("[[forward.source]]\ntps = 0.0\n", 2, "forward.source[0].tps"),
+        ('[[forward.source]]\ntype = "kinesis"\n', 2, "forward.source[0].stream"),
+        ('[[forward.rule]]\nquery = "level:"\naction = "drop"\n', 2, "forward.rule[0].query"),
+        ('[[redact.rule]]\nname = "x"\npattern = "("\n', 2, "redact.rule[0].pattern"),
+        ('[redact]\noff = ["passwords"]\n', 2, "redact.off"),
+    ],
+)
+def test_settings_are_named_by_file_and_key(tmp_path: Path, settings: str, status: int, named: str) -> None:
+    """Whatever is wrong in logship.toml is found before anything is read, in one line with the key."""
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        ended, said = run(cw.url, tmp_path, settings=settings)
+
+    assert (ended, said.count("\n"), named in said) == (status, 1, True), said
+    assert stored(tmp_path) == []
+
+
+def test_a_damaged_checkpoint_file_is_kept_aside(tmp_path: Path) -> None:
+    """The run ends with 5 and says where the file went; the next begins anew, and stores nothing twice."""
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        run(cw.url, tmp_path)
+        for file in (tmp_path / "state").glob("checkpoints.db*"):
+            file.unlink()
+        (tmp_path / "state/checkpoints.db").write_bytes(b"not a database" * 500)
+        status, said = run(cw.url, tmp_path)
+        again, _ = run(cw.url, tmp_path)
+
+    assert (status, "kept aside" in said, said.count("\n")) == (5, True, 1)
+    assert (again, len(stored(tmp_path)), len(list((tmp_path / "state").glob("checkpoints.db.damaged-*")))) == (0, 3, 1)
+
+
+def test_checkpoints_of_another_store_are_refused(tmp_path: Path) -> None:
+    """They say what the other store holds."""
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        run(cw.url, tmp_path)
+        status, said = run(cw.url, tmp_path, "--store", "./other")
+
+    assert (status, "is about the store" in said, "--state" in said) == (5, True, True)
