@@ -18,14 +18,14 @@ FORMATS: Final = ("table", "json")
 _MESSAGE_CHARS: Final = 60
 
 
-def write(samples: Iterable[GroupSample], rules: Sequence[Rule], wanted: str, cost: Sequence[str] = ()) -> int:
+def write(samples: Iterable[GroupSample], rules: Sequence[Rule], wanted: str, cost: Iterable[str] = ()) -> int:
     """Prints what would be done, group by group; how many events were looked at.
 
     Args:
         samples: the groups.
         rules: `[[forward.rule]]`, whose queries are shown.
         wanted: the format.
-        cost: what it would cost, in lines for people.
+        cost: what it would cost, in lines for people; asked for when all groups are through.
     """
     out, found = sys.stdout.buffer, 0
     if wanted == "json":

@@ -17,10 +17,14 @@ from logship.errors import ExitCode, LogshipError
 from logship.settings import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from logship.cli.forward_progress import Telling
+    from logship.cloudwatch.paging import Retry
+    from logship.forward.between.dry_run import GroupSample
     from logship.forward.between.prepare import Preparer
+    from logship.forward.outside.rates import Rate
+    from logship.forward.outside.status import ForwardStatus
     from logship.forward.run import Forwarder
     from logship.settings import Settings, Store
     from logship.store.port import StoreWriter
@@ -57,6 +61,7 @@ class Wanted:
 
 def run(wanted: Wanted, target: Store) -> int:
     """Forwards until told to stop."""
+    from logship.cli import costs
     from logship.cli.forward_progress import telling
     from logship.forward.between.prepare import prepare_of
     from logship.wiring import open_writer
@@ -65,8 +70,14 @@ def run(wanted: Wanted, target: Store) -> int:
     prepare_of(settings)  # complains before anything is opened
     signals = _Signals(wanted)
     writer = open_writer(target, "forward", long_running=True)
-    with closing(writer), telling(once=wanted.once) as people:
+
+    def cost(status: ForwardStatus, rate: Rate) -> str:
+        return costs.running(settings.forward, status, rate)
+
+    with closing(writer), telling(once=wanted.once, cost=cost) as people:
         signals.say = people.say
+        if not wanted.once and (said := costs.starting(settings.forward)):
+            people.say(said)
         while True:
             prepare = prepare_of(settings)
             _forward(wanted, settings, target, writer, prepare, signals, people)
@@ -195,39 +206,46 @@ class _Signals:
 
 
 def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
-    """Prints what would become of the first events of each group."""
-    from logship.cli import dry_run
-    from logship.cloudwatch.client import logs_client
-    from logship.cloudwatch.discovery import Discovery
-    from logship.cloudwatch.paging import Retry
-    from logship.forward.between.dry_run import foresee
+    """Prints what would become of the first events of each group, and what forwarding would cost."""
+    from logship.cli import costs, dry_run
     from logship.forward.between.prepare import prepare_of
     from logship.timerange import parse_time
     from logship.wiring import place_of
 
-    settings, now_us, found = wanted.settings(), options.now_us(), 0
-    prepare = prepare_of(settings)
-    for source in settings.forward.source:
-        if source.type != "cloudwatch":
-            diagnostics.say(
-                f"{source.type} {source.stream or source.queue or source.listen}: nothing to look at before it sends"
+    settings, now_us = wanted.settings(), options.now_us()
+    prepare, place = prepare_of(settings), place_of(target)
+    start_ms = parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None
+    counts: list[int] = []
+
+    def samples() -> Iterator[GroupSample]:
+        from logship.cloudwatch.paging import Retry
+        from logship.forward.between.dry_run import foresee
+
+        for source in settings.forward.source:
+            retry = Retry(tries=4)
+            client, groups = _groups_of(source, retry)
+            counts.append(len(groups))
+            yield from foresee(
+                client, groups, prepare, place, first=first, start_ms=start_ms, now_ms=now_us // 1000, retry=retry
             )
-            continue
-        client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
-        retry = Retry(tries=4)
-        groups = Discovery(
-            client, source.groups, exclude=source.exclude_groups, tags=source.tags, linked=source.linked_accounts
-        ).list(retry)
-        samples = foresee(
-            client,
-            [group.name for group in groups.values()],
-            prepare,
-            place_of(target),
-            first=first,
-            start_ms=parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None,
-            now_ms=now_us // 1000,
-            retry=retry,
-        )
-        found += dry_run.write(samples, settings.forward.rule, form)
+
+    cost = costs.foreseen(settings.forward, counts)
+    found = dry_run.write(samples(), settings.forward.rule, form, cost)
     diagnostics.say(f"dry run: {diagnostics.counted(found, 'event')} looked at, nothing stored")
     return ExitCode.DONE
+
+
+def _groups_of(source: Source, retry: Retry) -> tuple[Any, list[str]]:
+    """A client, and the log groups that a source reads; none of one that is sent what it reads."""
+    from logship.cloudwatch.client import logs_client
+    from logship.cloudwatch.discovery import Discovery
+
+    if source.type != "cloudwatch":
+        place = source.stream or source.queue or source.listen
+        diagnostics.say(f"{source.type} {place}: nothing to look at before it sends")
+        return None, []
+    client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
+    discovery = Discovery(
+        client, source.groups, exclude=source.exclude_groups, tags=source.tags, linked=source.linked_accounts
+    )
+    return client, [group.name for group in discovery.list(retry).values()]

@@ -7,8 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 from logship.cli import dry_run as shown
+from logship.cli.main import logship
 from logship.cloudwatch.paging import Retry
 from logship.forward.between.dry_run import foresee, newest
 from logship.forward.between.prepare import Preparer
@@ -153,3 +155,25 @@ def test_the_place_is_the_one_that_the_store_takes() -> None:
         "logship-logs-2026.11",
         "mine-2026.11.23",
     ]
+
+
+def test_all_sources_stand_in_one_answer_with_their_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One JSON object, whatever the number of sources; the groups of Live Tail are the ones that were found."""
+    (tmp_path / "logship.toml").write_text(
+        '[[forward.source]]\ngroups = ["/a/*"]\nlive_tail = true\n[[forward.source]]\ngroups = ["/b"]\n'
+        '[[forward.source]]\ntype = "firehose"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    with LocalCloudWatch() as cw:
+        client = set_up(cw, "/b", *(f"/a/{number:02}" for number in range(11)))
+        put(client, "/b", [now_ms()])
+        given = {"AWS_ENDPOINT_URL": cw.url, "AWS_REGION": "us-east-1"}
+        keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "none"}
+        done = CliRunner().invoke(logship, ["forward", "--dry-run", "--format", "json"], env=given | keys)
+    found = json.loads(done.stdout)
+
+    assert ([group["group"] for group in found["groups"]][-2:], len(found["groups"])) == (["/a/10", "/b"], 12)
+    assert found["cost"][0].startswith("cost: about 858.18 $ a month")
+    assert "2 sessions at all times" in found["cost"][1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logship.toml"]
