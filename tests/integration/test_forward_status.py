@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -21,8 +25,7 @@ from logship.errors import ConnectError
 from logship.forward.between.prepare import prepare_of
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
-from logship.forward.outside.notify import Notifier
-from logship.forward.outside.observe import observed
+from logship.forward.outside.http import serving
 from logship.forward.outside.status import ForwardStatus, GroupStatus, status_of
 from logship.forward.run import Forwarder
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
@@ -80,23 +83,25 @@ class Running:
         return {group.name: group for group in self.status.sources[0].groups}
 
     def ask(self, path: str) -> tuple[int, str]:
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except HTTPError as error:
-            return error.code, error.read().decode()
+        return ask(self.url, path)
+
+
+def ask(url: str, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url + path, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
 
 
 @contextmanager
-def running(
-    cw: LocalCloudWatch, store: MemoryStore, state: Path, *, client: Any = None, **notify: str
-) -> Iterator[Running]:
+def running(cw: LocalCloudWatch, store: MemoryStore, state: Path, *, client: Any = None) -> Iterator[Running]:
     checkpoints, letters = SqliteCheckpoints(str(state)), DeadLetters(state)
     wanted = Polled(groups=["/shop/*"], start_ms=int(time.time() * 1000) - 3_600_000, interval_s=0.2)
     prepare = prepare_of(SETTINGS)
     forwarder = Forwarder([CloudWatchPoller(client or client_of(cw), checkpoints, wanted)], store, prepare, letters)
     thread = threading.Thread(target=forwarder.run)
-    with observed(forwarder, listen="127.0.0.1:0", prepared=prepare.counts, notifier=Notifier(notify)) as url:
+    with serving(lambda: status_of(forwarder, prepared=prepare.counts), "127.0.0.1:0") as url:
         thread.start()
         try:
             yield Running(forwarder, prepare, url)
@@ -249,21 +254,70 @@ def test_the_metrics_of_a_running_forwarder_can_be_scraped(cw: LocalCloudWatch, 
         assert f"\nlogship_forward_group_fresh_events_total{label} 1.0\n" in text
 
 
-def test_systemd_hears_of_a_forwarder_from_its_start_to_its_end(
-    cw: LocalCloudWatch, up: DownStore, tmp_path: Path
-) -> None:
-    """Ready, alive, stopping, in that order."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
-        environ = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000000"}
-        with running(cw, up, tmp_path, **environ) as seen:
-            steady(lambda: seen.groups)
-            heard = [manager.recv(4096).decode()]
-            while heard[-1] != "READY=1":
-                heard.append(manager.recv(4096).decode())
-        while heard[-1] != "STOPPING=1":
-            heard.append(manager.recv(4096).decode())
+class Command:
+    """`logship forward` as systemd starts it, and what systemd hears."""
 
-    assert "WATCHDOG=1" in heard
-    assert heard.count("READY=1") == heard.count("STOPPING=1") == 1
+    def __init__(self, cw: LocalCloudWatch, folder: Path, listen: str) -> None:
+        (folder / "logship.toml").write_text(
+            f'store = "./store"\n[forward]\nstate = "./state"\nlisten = "{listen}"\n'
+            '[[forward.source]]\nregion = "us-east-1"\ngroups = ["/shop/*"]\n'
+        )
+        self.url = f"http://{listen}"
+        self._manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._manager.bind(str(folder / "notify"))
+        self._manager.settimeout(20)
+        env = os.environ | {
+            "AWS_ENDPOINT_URL": cw.url, "AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t",
+            "NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "1000000",
+        }  # fmt: skip
+        command = [sys.executable, "-m", "logship", "forward"]
+        self.process = subprocess.Popen(command, cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
+
+    def hear(self, wanted: str) -> list[str]:
+        """All that comes up to the message that begins so, without the lines for people."""
+        heard: list[str] = []
+        while not (heard and heard[-1].startswith(wanted)):
+            heard.append(self._manager.recv(4096).decode())
+        return [message.partition("\n")[0] for message in heard if not message.startswith("STATUS")]
+
+    def end(self) -> tuple[int, str]:
+        """Its exit status, and what it said."""
+        self.process.send_signal(signal.SIGTERM)
+        _, said = self.process.communicate(timeout=30)
+        self._manager.close()
+        return self.process.returncode, said
+
+
+def test_systemd_hears_of_the_command_from_its_start_to_its_end(cw: LocalCloudWatch, tmp_path: Path) -> None:
+    """Ready, alive, reloading and ready again on SIGHUP, stopping on SIGTERM; metrics are served all the while."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    command = Command(cw, tmp_path, listen)
+    try:
+        started = command.hear("READY")
+        alive = command.hear("WATCHDOG")
+        scraped = ask(command.url, "/metrics"), ask(command.url, "/readyz")
+        command.process.send_signal(signal.SIGHUP)
+        reloaded = [message for message in command.hear("RELOADING") + command.hear("READY") if message != "WATCHDOG=1"]
+        again = ask(command.url, "/readyz")
+    finally:
+        command.process.send_signal(signal.SIGTERM)
+        stopping = command.hear("STOPPING")
+        code, said = command.end()
+
+    assert started.count("READY=1") == 1
+    assert alive[-1] == "WATCHDOG=1"
+    assert [answer[0] for answer in (*scraped, again)] == [200, 200, 200]
+    assert reloaded == ["RELOADING=1", "READY=1"]
+    assert stopping[-1] == "STOPPING=1"
+    assert (code, "Traceback" in said) == (0, False)
+
+
+def test_the_command_refuses_an_address_that_is_taken(cw: LocalCloudWatch, tmp_path: Path) -> None:
+    """With exit status 2 and one line, before anything is read."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        command = Command(cw, tmp_path, f"127.0.0.1:{taken.getsockname()[1]}")
+        command.process.wait(30)
+        code, said = command.end()
+
+    assert (code, said.count("\n"), "name another: listen" in said) == (2, 1, True)

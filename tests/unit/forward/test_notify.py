@@ -110,6 +110,15 @@ def test_the_end_is_told_when_it_begins(manager: tuple[Manager, str]) -> None:
     assert listening.is_silent("STOPPING", 0.2)
 
 
+def test_a_forwarder_that_is_followed_by_another_ends_silently(manager: tuple[Manager, str]) -> None:
+    """When settings are read again the process goes on: its end is told by who knows that it ends."""
+    listening, name = manager
+    with told(name, [status()]):
+        listening.hear("READY")
+
+    assert listening.is_silent("STOPPING", 0.2)
+
+
 def test_a_reload_is_told_with_its_time(manager: tuple[Manager, str]) -> None:
     """``Type=notify-reload`` asks for the monotonic clock, by which it knows old answers from new ones."""
     listening, name = manager
