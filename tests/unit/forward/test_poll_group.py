@@ -10,9 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from logship.forward.sources.poll.group import GAP_MS, LIVE_PAGES, MOST_RANGES, GroupReader
+from logship.forward.sources.poll.group import LIVE_PAGES, MOST_RANGES, GroupReader
 from logship.forward.sources.poll.known import KnownIds, Memory
-from logship.forward.sources.poll.marks import DEEP, NEAR, SWEEPS, Marks, loads
+from logship.forward.sources.poll.marks import DEEP, GAP_MS, NEAR, SWEEPS, Marks, loads
 from logship.record import LogEvent
 
 if TYPE_CHECKING:
@@ -281,9 +281,9 @@ def test_a_checkpoint_names_so_many_ranges_at_most() -> None:
 def test_a_range_is_gone_on_with_somewhat_earlier() -> None:
     """What continues an event that was stored just before is read with it again; nothing before the group's start."""
     service = Service()
-    for second in range(12):
-        service.put(NOW_MS + second * 1_000, 0)
-    begin_ms, service.now_ms = NOW_MS + 500, NOW_MS + 60_000
+    for quarter in range(12):
+        service.put(NOW_MS + quarter * 250, 0)
+    begin_ms, service.now_ms = NOW_MS + 125, NOW_MS + 60_000
     first = GroupReader(
         "/g", Marks.begin(begin_ms, service.now_ms), KnownIds(Memory()), interval_ms=5_000, now_ms=service.now_ms
     )
@@ -301,3 +301,27 @@ def test_a_range_is_gone_on_with_somewhat_earlier() -> None:
 
     assert reader_pages(again, again.ranges[1], service) == [f"id-{number}" for number in range(4, 12)]
     assert fresh.request(fresh.ranges[1], service.now_ms)["startTime"] == begin_ms
+
+
+def test_short_lives_come_further() -> None:
+    """A process that is killed after each two pages reads everything in the end, however much lies in its windows."""
+    service = Service()
+    text, stored, lives = "", set[str](), 0
+    for number in range(600):
+        service.put(NOW_MS + number // 2, 0)
+    service.now_ms += 2 * GAP_MS
+    while len(stored) < 600 and lives < 1_000:
+        marks = loads(text, "/g") if text else Marks.begin(NOW_MS - 1_000, NOW_MS)
+        lives += 1
+        reader = GroupReader(
+            "/g", marks, KnownIds(Memory()), interval_ms=5_000, now_ms=service.now_ms, version=1 if text else 0
+        )
+        for reading in (reader.live, next(iter(reader.ranges.values()), reader.live)):
+            batch = reader.take(reading, *service.page(reader.request(reading, service.now_ms)), service.now_ms)
+            if batch is not None:
+                stored.update(event.event_id for event in batch.events)
+                batch.stored()
+        text = reader.to_save() or text
+        service.now_ms += 1_000
+
+    assert (len(stored), lives < 600) == (600, True)

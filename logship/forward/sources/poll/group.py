@@ -22,9 +22,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.forward.port import Batch
-from logship.forward.sources.poll.lateness import FEW_EVENTS, WINDOW_OF_INTERVAL, Lateness
+from logship.forward.sources.poll.lateness import (
+    FEW_EVENTS,
+    LARGEST_WINDOW_MS,
+    WINDOW_OF_INTERVAL,
+    Lateness,
+)
 from logship.forward.sources.poll.marks import (
     DEEP,
+    GAP_MS,
     NEAR,
     SWEEPS,
     Marks,
@@ -43,8 +49,6 @@ if TYPE_CHECKING:
     from logship.forward.sources.poll.known import KnownIds
     from logship.record import LogEvent
 
-GAP_MS: Final = 60_000
-"""A group that was not read for so long is read from its sweeps' marks on, in one go."""
 MOST_RANGES: Final = 500
 """A checkpoint names no more ranges than that: it stays below 20 KB. Live readings that overrun then wait."""
 LIVE_PAGES: Final = 10
@@ -52,7 +56,7 @@ LIVE_PAGES: Final = 10
 AHEAD_MS: Final = 60_000
 """Events stamped further ahead than that are read apart, so that they are not read each time."""
 REMEMBERED_MS: Final = SWEEPS[NEAR].age_ms + 2 * SWEEPS[NEAR].every_ms
-CONTEXT_MS: Final = 2_000
+CONTEXT_MS: Final = 500
 """A range that is gone on with is read from that much earlier: its first line may continue an event that was stored."""
 SMALLEST_SPLIT_PAGES: Final = 8
 """A range is split when each half has some such number of pages before it."""
@@ -73,12 +77,17 @@ class GroupReader:
         self, name: str, marks: Marks, known: KnownIds, *, interval_ms: int, now_ms: int, version: int = 0
     ) -> None:
         self.name = name
+        was_read = version > 0 and now_ms - marks.position_ms < GAP_MS
+        # Where processes are killed again and again, reading somewhat before must not be all that they do.
+        context_ms = CONTEXT_MS >> (2 * min(marks.lives, 16))
+        if version:
+            marks.resume(now_ms, LARGEST_WINDOW_MS)
         self.marks, self.safe = marks, marks.copy()
         self.version = version
         self.figures = Figures(newest_ms=marks.position_ms, newest_stored_ms=marks.position_ms)
         self.lateness = Lateness(interval_ms=interval_ms, now_ms=now_ms)
         self.watch = Watch()
-        self.dirty = version == 0
+        self.dirty = True
         self._saved_events = 0 if version else -1
         self.refused = ""
         """Why it is not read: the role may not."""
@@ -95,10 +104,10 @@ class GroupReader:
         self._ahead = Reading(self, "ahead")
         self._sweeps = [Reading(self, "sweep", number) for number in range(len(SWEEPS))]
         self.ranges = {
-            number: self._range(number, max(start_ms - CONTEXT_MS, min(start_ms, marks.first_ms)), end_ms)
+            number: self._range(number, max(start_ms - context_ms, min(start_ms, marks.first_ms)), end_ms)
             for number, (start_ms, end_ms) in marks.ranges.items()
         }
-        if version and now_ms - marks.position_ms < GAP_MS:
+        if was_read:
             # What was known went with the process before: who restarts learns lateness anew, so it looks everywhere.
             self._begin_sweeps(self.lateness.start(range(DEEP), now_ms), now_ms)
 

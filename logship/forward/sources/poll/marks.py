@@ -34,6 +34,10 @@ SWEEPS: Final = (
 NEAR: Final = 3
 """This one and the last always sweep; the others where events were that late of late."""
 DEEP: Final = 5
+GAP_MS: Final = 60_000
+"""A group that was not read for so long is read from its sweeps' marks on."""
+MERGED_MS: Final = 3_600_000
+"""Ranges that began longer ago are a backfill of their own."""
 
 
 @dataclass(slots=True)
@@ -48,6 +52,8 @@ class Marks:
     """Per sweep: what is before that time was read when everything up to the sweep's age of lateness was visible."""
     ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
     """[start, end] by number: still to be read, once."""
+    lives: int = 0
+    """How many processes began to read, less the pages by which ranges came further; not below 0."""
 
     @classmethod
     def begin(cls, first_ms: int, now_ms: int) -> Marks:
@@ -56,6 +62,30 @@ class Marks:
         swept = [max(first_ms, now_ms - sweep.age_ms) for sweep in SWEEPS]
         ranges = {1: (first_ms, now_ms)} if first_ms < now_ms else {}
         return cls(first_ms, position_ms, swept, ranges)
+
+    def resume(self, now_ms: int, window_ms: int) -> None:
+        """Makes a range of what may lie between the last process and now: ranges are saved page by page.
+
+        So a process that is killed after a page has come a page further, however soon it is killed. After a gap the
+        range begins where the sweep that completeness stands on stood, and does that sweep's work.
+        """
+        self.lives += 1
+        gap = now_ms - self.position_ms > GAP_MS
+        start_ms = self.position_ms - window_ms
+        start_ms = max(self.first_ms, min(start_ms, self.swept_ms[NEAR]) if gap else start_ms)
+        if start_ms >= now_ms:
+            return
+        end_ms, recent_ms = now_ms, now_ms - MERGED_MS
+        for number, (first_ms, last_ms) in [*self.ranges.items()]:
+            # An old backfill stays apart, or what is new would come after all of it.
+            if last_ms >= start_ms and first_ms >= recent_ms:
+                start_ms, end_ms = min(start_ms, first_ms), max(end_ms, last_ms)
+                del self.ranges[number]
+        for number, sweep in enumerate(SWEEPS):
+            if self.swept_ms[number] >= start_ms:
+                self.swept_ms[number] = max(self.swept_ms[number], now_ms - sweep.age_ms)
+        self.ranges[max(self.ranges, default=0) + 1] = (start_ms, end_ms)
+        self.position_ms = max(self.position_ms, now_ms)
 
     def copy(self) -> Marks:
         """The same marks, to be moved on by themselves."""
@@ -100,7 +130,10 @@ def settle_range(marks: Marks, *, number: int, start_ms: int | None) -> None:
     """Cuts off what of a range was read; None ends it."""
     if start_ms is None:
         marks.ranges.pop(number, None)
+        marks.lives = max(0, marks.lives - 1)
     elif number in marks.ranges:
+        if start_ms > marks.ranges[number][0]:
+            marks.lives = max(0, marks.lives - 1)
         marks.ranges[number] = (max(start_ms, marks.ranges[number][0]), marks.ranges[number][1])
 
 
