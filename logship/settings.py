@@ -58,6 +58,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """kinesis: name or ARN of the data stream that a subscription filter writes to."""
     queue: str = ""
     """s3: URL of the SQS queue that the bucket notifies of new objects."""
+    buckets: list[str] = []
+    """s3: the buckets that the queue tells of, for the policy that `logship generate stack` writes."""
     listen: str = "127.0.0.1:8088"
     """firehose: host and port of the HTTP endpoint."""
     access_key: str = ""

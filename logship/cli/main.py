@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "incident": ("logship.cli.incident", "What is slow, and which service causes it."),
     "tui": ("logship.cli.tui", "The same in a terminal screen."),
     "store": ("logship.cli.store", "What the store holds; setting up, copying, deleting."),
+    "generate": ("logship.cli.generate", "Files from the settings: systemd unit, container, IAM policies."),
     "completion": ("logship.cli.completion", "Teach a shell to complete commands, fields and values."),
 }
 

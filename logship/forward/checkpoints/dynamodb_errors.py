@@ -7,25 +7,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import is_retriable, translate
+from logship.cloudwatch.permissions import checkpoint_table
 from logship.errors import AccessError, ConnectError, DataError, LogshipError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ACTIONS: Final = ("DescribeTable", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
-"""What sharing checkpoints needs; making the table needs CreateTable, too."""
 _THROTTLED: Final = frozenset(
     {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "TransactionConflict"}
 )
 _NOT_NOW: Final = frozenset({"InternalServerError", "ResourceInUseException"})
 _TOO_LARGE: Final = "Item size"
-
-
-def statement(region: str, table: str, *, create: bool = False) -> str:
-    """The statement of an IAM policy that a forwarder needs."""
-    actions = [f"dynamodb:{action}" for action in (*ACTIONS, *(("CreateTable",) if create else ()))]
-    resource = f"arn:aws:dynamodb:{region}:*:table/{table}"
-    return json.dumps({"Effect": "Allow", "Action": actions, "Resource": resource})
 
 
 @contextmanager
@@ -57,7 +49,7 @@ def _translated(error: Exception, region: str, table: str, *, create: bool) -> L
         return DataError(f"{what}: {message}; a checkpoint must be smaller than 400 KB")
     found = translate(error, what)
     if isinstance(found, AccessError) and code.startswith("AccessDenied"):
-        needed = statement(region, table, create=create)
+        needed = json.dumps(checkpoint_table(region, table, create=create))
         return AccessError(f"{what}: {code}: {message}; its policy lacks {needed}")
     if isinstance(found, UsageError) and code:
         return DataError(f"{what}: {code}: {message}; name another table under [forward] checkpoints")

@@ -1,0 +1,136 @@
+"""Files that were written before: which are out of date, and which somebody has edited since.
+
+A folder keeps the digests of what was written into it in ``.logship-generated``. A file that differs from its digest
+was edited by hand, and one without a digest was not written by us; neither is overwritten unless that is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from logship.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+DIGESTS: Final = ".logship-generated"
+State = Literal["same", "new", "outdated", "edited", "unwanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How a file on disk stands to what would be written."""
+
+    name: str
+    state: State
+    """`edited` also means that it is not ours; an `unwanted` one was written by us, and the settings no longer ask."""
+    before: str
+    """"" where there is none."""
+    after: str
+    """"" where it is to go."""
+
+    def diff(self, folder: Path) -> Iterator[str]:
+        """The lines of a unified diff, without newlines."""
+        old, new = self.before.splitlines(), self.after.splitlines()
+        path = str(folder / self.name)
+        yield from difflib.unified_diff(old, new, path if old else os.devnull, path if new else os.devnull, lineterm="")
+
+
+def compare(folder: Path, wanted: Mapping[str, str]) -> list[Found]:
+    """How each file stands, in the order of what is wanted.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    digests = _digests(folder)
+    found = [_found(folder, name, text, digests.get(name)) for name, text in wanted.items()]
+    for name in sorted(digests.keys() - wanted.keys()):
+        text = _read(folder / name)
+        if text is not None:
+            found.append(Found(name, "unwanted" if _digest(text) == digests[name] else "edited", text, ""))
+    return found
+
+
+def write(folder: Path, found: list[Found], *, force: bool = False) -> list[Found]:
+    """Brings the files up to date but those that were edited; these are returned.
+
+    Args:
+        folder: is made if it is not there.
+        found: as `compare` gave it.
+        force: whether edited ones are overwritten, too.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    kept = [] if force else [file for file in found if file.state == "edited"]
+    digests = _digests(folder)
+    for file in found:
+        if file in kept:
+            continue
+        if file.after:
+            _replace(folder / file.name, file.after)
+            digests[file.name] = _digest(file.after)
+        else:
+            _remove(folder / file.name)
+            digests.pop(file.name, None)
+    _replace(folder / DIGESTS, json.dumps(digests, indent=2, sort_keys=True) + "\n")
+    return kept
+
+
+def _found(folder: Path, name: str, text: str, digest: str | None) -> Found:
+    before = _read(folder / name)
+    if before is None:
+        return Found(name, "new", "", text)
+    if before == text:
+        return Found(name, "same", before, text)
+    return Found(name, "outdated" if _digest(before) == digest else "edited", before, text)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """By file name what was written; a list that is missing or broken protects every file."""
+    with suppress(ValueError):
+        kept = json.loads(_read(folder / DIGESTS) or "{}")
+        if isinstance(kept, dict):
+            return {name: text for name, text in kept.items() if isinstance(text, str) and Path(name).name == name}
+    return {}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: Path) -> str | None:
+    with _explained(path, "read"):
+        try:
+            return path.read_bytes().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file at once or not at all."""
+    with _explained(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside.write_bytes(text.encode())
+        beside.replace(path)
+
+
+def _remove(path: Path) -> None:
+    with _explained(path, "delete"):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(path: Path, verb: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot {verb} {str(path)!r}: {error.strerror or error}; name another --output") from None
