@@ -29,6 +29,7 @@ _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
 _SAID_AT: Final = frozenset({3, 8, 16})
 _SAID_EVERY: Final = 30
+_START: Final = "StartLiveTail"
 _TIMED_OUT: Final = "SessionTimeoutException"
 _BROKEN: Final = "SessionStreamingException"
 _DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
@@ -95,8 +96,11 @@ class LiveTail:
     @property
     def seconds(self) -> float:
         """How long sessions were open so far: what is charged for."""
-        opened_s = self._open_s
-        return self._seconds + (time.monotonic() - opened_s if opened_s is not None else 0.0)
+        with self._lock:
+            return self._counted()
+
+    def _counted(self) -> float:
+        return self._seconds + (time.monotonic() - self._open_s if self._open_s is not None else 0.0)
 
     @property
     def is_open(self) -> bool:
@@ -167,7 +171,7 @@ class LiveTail:
 
     def _end(self, stream: Any) -> None:
         with self._lock:
-            self._seconds, self._open_s, self._stream = self.seconds, None, None
+            self._seconds, self._open_s, self._stream = self._counted(), None, None
             stream.close()
 
     def _pace(self) -> None:
@@ -212,7 +216,7 @@ class LiveTail:
         code = _code(error)
         if code == _TIMED_OUT:
             return 0.0
-        if code in _OF_GROUPS and error is not None:
+        if error is not None and _names_group(error):
             # One of them, perhaps: the next session leaves out those that cannot be tailed.
             self._refusal, self._refused, self._arns = error, self._arns, []
             return 0.0
@@ -228,10 +232,10 @@ class LiveTail:
         """The error of logship; what may pass is a `ConnectError`."""
         if error is None:
             return ConnectError(f"{self.what}: the service has ended the session")
-        if code == _BROKEN or (code not in _OF_GROUPS and is_retriable(error)):
+        if code == _BROKEN or is_retriable(error):
             return ConnectError(f"{self.what}: {_words(error)}")
         failure = translate(error, self.what)
-        if code in _DENIED and getattr(error, "operation_name", "") == "StartLiveTail":
+        if code in _DENIED and _operation(error) == _START:
             return AccessError(f"{failure}; its policy lacks {self._statement()}")
         return failure
 
@@ -265,6 +269,15 @@ def _update_of(update: dict[str, Any]) -> Update:
 def _code(error: Exception | None) -> str:
     response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Code", ""))
+
+
+def _operation(error: Exception) -> str:
+    return str(getattr(error, "operation_name", ""))
+
+
+def _names_group(error: Exception) -> bool:
+    """Whether a session is refused for one of its groups, perhaps."""
+    return _operation(error) == _START and _code(error) in _OF_GROUPS
 
 
 def _words(error: Exception) -> str:

@@ -44,12 +44,14 @@ class LiveTails:
         self._client, self._take, self._failed, self._say = client, take, failed, say
         self._starts, self._again_s = starts or Governor(limits.LIVE_TAIL_TPS), again_s
         self._tails: dict[LiveTail, threading.Thread] = {}
+        self._lock = threading.Lock()
         self._ended_s = 0.0
 
     @property
     def seconds(self) -> float:
         """How long sessions were open so far, added up: what is charged for."""
-        return self._ended_s + sum(tail.seconds for tail in [*self._tails])
+        with self._lock:
+            return self._ended_s + sum(tail.seconds for tail in self._tails)
 
     @property
     def groups(self) -> list[str]:
@@ -99,14 +101,16 @@ class LiveTails:
     def _begin(self, groups: Sequence[str]) -> None:
         tail = LiveTail(self._client, groups, say=self._say, starts=self._starts)
         thread = threading.Thread(target=self._run, args=(tail,), name=f"logship-live-tail-{groups[0]}", daemon=True)
-        self._tails[tail] = thread
+        with self._lock:
+            self._tails[tail] = thread
         thread.start()
 
     def _end(self, tail: LiveTail) -> None:
         tail.close()
         self._tails[tail].join(_CLOSED_WITHIN_S)
-        del self._tails[tail]
-        self._ended_s += tail.seconds
+        with self._lock:
+            del self._tails[tail]
+            self._ended_s += tail.seconds
 
     def _run(self, tail: LiveTail) -> None:
         while True:

@@ -30,7 +30,7 @@ LABELS = {"source", "group", "rule", "instance", "job"}
 def families() -> dict[str, tuple[str, set[str]]]:
     """Kind and labels of every metric of a forwarder that has all of them, by the name of its samples."""
     with (
-        serving(lambda: with_source(lag_s=1.5), "127.0.0.1:0") as url,
+        serving(lambda: with_source(lag_s=1.5, live_tail_s=60.0), "127.0.0.1:0") as url,
         urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer,
     ):
         text = answer.read().decode()

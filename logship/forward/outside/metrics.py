@@ -86,6 +86,8 @@ METRICS: Final = (
     _source("rate_calls_per_second", "Calls a second that are made at most, now.", lambda source: source.rate),
     _source("quota_calls_per_second", "Calls a second that the account may make in the region.",
             lambda source: source.quota),
+    _source("live_tail_seconds_total", "How long sessions of Live Tail were open, added up.",
+            lambda source: source.live_tail_s),
     _source("lag_seconds", "How far a stream is read behind its newest record, by the furthest shard.",
             lambda source: source.lag_s),
     _group("lag_seconds", "Age of the oldest event that is known of and not stored, ranges of backfill apart.",

@@ -76,6 +76,8 @@ class SourceStatus:
     """Calls a second that are made at most, now."""
     quota: float | None = None
     """Calls a second that the account may make in the region."""
+    live_tail_s: float | None = None
+    """How long sessions of Live Tail were open, added up: what is charged for."""
     lag_s: float | None = None
     """How far it is behind its newest record, as the service says: the furthest shard of a stream."""
     groups: Sequence[GroupStatus] = ()

@@ -86,6 +86,7 @@ def test_an_event_is_stored_soon_although_the_interval_is_long(cw: LocalCloudWat
 
     assert messages(store) == ["0", "1", "2"]
     assert calls <= 12
+    assert poller.describes().live_tail_s == poller.live_tail_s
     assert poller.live_tail_s > 0
 
 

@@ -185,6 +185,7 @@ class CloudWatchPoller:
             retried=self.retried,
             rate=self.governor.rate,
             quota=self.governor.quota,
+            live_tail_s=self.live_tail_s if self._waker else None,
             groups=tuple(group_status(groups[name], now_ms) for name in sorted(groups)),
         )
 
@@ -240,7 +241,7 @@ class CloudWatchPoller:
     def _watch(self) -> None:
         """Has Live Tail tell of the groups that are read now."""
         if self._waker:
-            # A session may name groups of its own account alone.
+            # Sessions are over groups of this account; those of linked ones are read at their interval.
             self._waker.cover([name for name in self.groups if name == self._found[name].name])
 
     def _is_done(self, listed: Sequence[str], running_s: float) -> bool:
