@@ -9,6 +9,7 @@ import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
@@ -267,3 +268,19 @@ def test_systemd_hears_of_a_forwarder_from_its_start_to_its_end(
 
     assert "WATCHDOG=1" in heard
     assert heard.count("READY=1") == heard.count("STOPPING=1") == 1
+
+
+def test_groups_that_cannot_be_read_are_told_from_quiet_ones(
+    cw: LocalCloudWatch, up: DownStore, tmp_path: Path
+) -> None:
+    """Where calls fail, their number in a row and the time without an answer grow; one answer ends both."""
+    with running(cw, up, tmp_path) as forwarder:
+        wait_for(lambda: len(forwarder.groups) == 2 and all(group.pages for group in forwarder.groups.values()))
+        quiet = forwarder.status
+        cw.faults = replace(cw.faults, operations=frozenset({"FilterLogEvents"}), error_503_rate=1.0)
+        wait_for(lambda: any("calls failed in a row" in line for line in forwarder.status.wrong))
+        unread_s = forwarder.status.sources[0].unread_s
+        cw.faults = Faults()
+        wait_for(lambda: forwarder.status.wrong == [])
+
+    assert (quiet.wrong, quiet.sources[0].unread_s, unread_s > 0.0) == ([], 0.0, True)
