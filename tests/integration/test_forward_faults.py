@@ -46,7 +46,7 @@ class Run:
     batch: int = 1_000
     pause_s: float = 0.0
     outage_s: float = 3.0
-    kill_every_s: float | None = 3.0
+    kill_every_s: float = 3.0
     settle_s: float = 120.0
     expected: set[str] = field(default_factory=set)
     poisoned: set[str] = field(default_factory=set)
@@ -114,6 +114,7 @@ def settle(cw: LocalCloudWatch, sink: BulkServer, run: Run, folder: Path) -> Non
     for group in [*GROUPS, SHORT_LIVED]:
         note(run, cw.events(group))
     began_s = time.monotonic()
+    run.kill_every_s *= 5  # what is left is to wait for what comes late
     wait_for(lambda: len(sink.ids()) >= len(run.expected), run.settle_s)
     print(f"\nsettled in {time.monotonic() - began_s:.0f} s: {sink.counts()}, {cw.requests}, {cw.injected}")
     wait_for(lambda: letters(folder / "state") >= run.poisoned, run.settle_s)

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
@@ -321,3 +322,19 @@ def test_the_command_refuses_an_address_that_is_taken(cw: LocalCloudWatch, tmp_p
         code, said = command.end()
 
     assert (code, said.count("\n"), "name another: listen" in said) == (2, 1, True)
+
+
+def test_groups_that_cannot_be_read_are_told_from_quiet_ones(
+    cw: LocalCloudWatch, up: DownStore, tmp_path: Path
+) -> None:
+    """Where calls fail, their number in a row and the time without an answer grow; one answer ends both."""
+    with running(cw, up, tmp_path) as forwarder:
+        wait_for(lambda: len(forwarder.groups) == 2 and all(group.pages for group in forwarder.groups.values()))
+        quiet = forwarder.status
+        cw.faults = replace(cw.faults, operations=frozenset({"FilterLogEvents"}), error_503_rate=1.0)
+        wait_for(lambda: any("calls failed in a row" in line for line in forwarder.status.wrong))
+        unread_s = forwarder.status.sources[0].unread_s
+        cw.faults = Faults()
+        wait_for(lambda: forwarder.status.wrong == [])
+
+    assert (quiet.wrong, quiet.sources[0].unread_s, unread_s > 0.0) == ([], 0.0, True)

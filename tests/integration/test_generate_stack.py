@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from logship.cli.main import logship
-from logship.forward.http import serving
+from logship.forward.outside.http import serving
 from logship.generate.container import container
 from logship.settings import Forward
 from tests.forward_status import status

@@ -173,4 +173,11 @@ def test_the_worst_is_said_first() -> None:
     assert waiting.wrong[0] == "store: no answer"
     assert replace(STATUS, rejected=0).wrong == []
     assert replace(STATUS, rejected=0, progress_age_s=90.0).wrong == ["nothing has moved for 90 s"]
+    failing = replace(GROUP, read_age_s=45.0, failures=1)
+    frozen = with_source(groups=(failing, replace(GROUP, name="/b", read_age_s=300.0)))
+    assert replace(frozen, rejected=0).wrong == [
+        "cloudwatch eu-west-1: nothing could be read for 45 s, so the lag is not known"
+    ]
+    rare = with_source(groups=(replace(failing, failures=0),))
+    assert replace(rare, rejected=0).wrong == []
     assert with_source(ready=False).wrong[0] == "cloudwatch eu-west-1: has not listed what to read"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STUCK_S: Final = 60.0
 """A storing thread that has not gone round for so long is stuck, unless it waits for the store."""
 
+UNREAD_S: Final = 30.0
+"""A source whose calls fail, and none of whose groups was read for so long, is worth a line."""
 FAILING: Final = 3
 """From so many calls on that fail one after the other, people should know."""
 
@@ -82,6 +84,13 @@ class SourceStatus:
     """How far it is behind its newest record, as the service says: the furthest shard of a stream."""
     groups: Sequence[GroupStatus] = ()
 
+    @property
+    def unread_s(self) -> float:
+        """How long no group could be read since calls fail: what has come since is not known, and makes no lag."""
+        groups = [group for group in self.groups if not group.refused]
+        ages = [group.read_age_s for group in groups if group.read_age_s is not None]
+        return min(ages, default=0.0) if any(group.failures for group in groups) else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardStatus:
@@ -143,6 +152,11 @@ class ForwardStatus:
         if not self.is_moving:
             lines.append(f"nothing has moved for {self.progress_age_s:,.0f} s")
         lines += [f"{source.name}: has not listed what to read" for source in self.sources if source.ready is False]
+        lines += [
+            f"{source.name}: nothing could be read for {source.unread_s:,.0f} s, so the lag is not known"
+            for source in self.sources
+            if source.unread_s >= UNREAD_S
+        ]
         lines += [group.refused for _, group in self.groups if group.refused]
         lines += [_failing(group) for _, group in self.groups if group.failures >= FAILING and not group.refused]
         if self.rejected:

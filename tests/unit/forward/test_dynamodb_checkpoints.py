@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.server import ThreadedMotoServer
 
+from logship.cloudwatch.permissions import checkpoint_table
 from logship.errors import AccessError, ConnectError, DataError, UsageError
-from logship.forward.checkpoints import dynamodb_errors
 from logship.forward.checkpoints.dynamodb import DynamoCheckpoints, dynamodb_client, make_table
 from logship.forward.checkpoints.dynamodb_table import DynamoTable
 from logship.forward.checkpoints.leases import Entry, Lease, Row
@@ -340,7 +340,7 @@ def test_no_server_is_said() -> None:
 
 def test_the_statement_is_whole() -> None:
     """Every action that the module calls stands in the policy, and the resource is the table alone."""
-    found = json.loads(dynamodb_errors.statement("eu-west-1", "checkpoints"))
+    found = checkpoint_table("eu-west-1", "checkpoints", create=True)
 
     assert found["Resource"] == "arn:aws:dynamodb:eu-west-1:*:table/checkpoints"
     assert {"dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"} < set(found["Action"])
