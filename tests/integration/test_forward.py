@@ -269,7 +269,9 @@ def test_sigterm_stops_cleanly(tmp_path: Path) -> None:
     assert not (tmp_path / "store/writer.json").exists()
 
 
-def kill_and_restart(tmp_path: Path, total: int, *, pause_s: float, late_s: float, alive_s: float) -> list[str]:
+def kill_and_restart(
+    tmp_path: Path, total: int, *, pause_s: float, late_s: float, alive_s: float, settle_s: float = 75.0
+) -> list[str]:
     """Kills the forwarder again and again while events arrive; what is stored in the end."""
     store, state = tmp_path / "store", tmp_path / "state"
     faults = Faults(throttle_rate=0.2, empty_page_rate=0.1, partial_page_rate=0.1, operations=READ)
@@ -288,7 +290,7 @@ def kill_and_restart(tmp_path: Path, total: int, *, pause_s: float, late_s: floa
             producer.join(alive_s)
             finish(running, signal.SIGKILL)
         running = process(cw, store, state)
-        wait_for(lambda: (store / "format.json").exists() and len(bodies(store)) >= total, 75 + late_s)
+        wait_for(lambda: (store / "format.json").exists() and len(bodies(store)) >= total, settle_s + late_s)
         finish(running, signal.SIGTERM)
     return bodies(store)
 
@@ -305,7 +307,7 @@ def test_killed_forwarders_lose_nothing(tmp_path: Path) -> None:
 @pytest.mark.timeout(900)
 def test_soak_200_thousand_events(tmp_path: Path) -> None:
     """200 k events up to 30 s late, 20 % throttled calls, killed -9 every 3 s: 0 lost, 0 twice."""
-    found = kill_and_restart(tmp_path, 200_000, pause_s=0.25, late_s=30.0, alive_s=3.0)
+    found = kill_and_restart(tmp_path, 200_000, pause_s=0.25, late_s=30.0, alive_s=3.0, settle_s=420.0)
 
     assert found == sorted(f"event {number}" for number in range(200_000))
 
