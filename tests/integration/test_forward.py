@@ -201,13 +201,13 @@ def test_a_group_that_goes_and_comes_back(tmp_path: Path) -> None:
             target=forward_groups, args=(client_of(cw), store, Parser(), options), kwargs=arguments
         )
         running.start()
-        assert wait_for(lambda: holds(store, 100), 20)
+        assert wait_for(lambda: holds(store, 100), 40)
         for group in GROUPS:
             client.delete_log_group(logGroupName=group)
-        assert wait_for(lambda: len(said) == 2, 20)
+        assert wait_for(lambda: len(said) == 2, 40)
         set_up(cw)
         put(client, range(100, 200), random.Random(2), late_s=1)
-        reached = wait_for(lambda: holds(store, 200), 20)
+        reached = wait_for(lambda: holds(store, 200), 40)
         stop.set()
         running.join()
 

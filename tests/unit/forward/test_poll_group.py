@@ -6,6 +6,7 @@ import bisect
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -164,7 +165,7 @@ class Reader(RuleBasedStateMachine):
         self.acknowledge(len(self.waiting))
 
 
-TestReader = Reader.TestCase
+TestReader = pytest.mark.timeout(600)(Reader.TestCase)
 TestReader.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
 
 
