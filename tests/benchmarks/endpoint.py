@@ -53,9 +53,10 @@ def make(client: Any, group: str) -> None:
 
 def put(client: Any, group: str, first_ms: int, step_ms: float, messages: list[str]) -> None:
     """Puts messages at even distances from a time on, in batches."""
-    for start in range(0, len(messages), 2_500):
+    size = max(1, min(2_500, 900_000 // (len(messages[0]) + 26)))
+    for start in range(0, len(messages), size):
         events = [
             {"timestamp": first_ms + int((start + place) * step_ms), "message": message}
-            for place, message in enumerate(messages[start : start + 2_500])
+            for place, message in enumerate(messages[start : start + size])
         ]
         client.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
