@@ -29,7 +29,7 @@ class Memory:
         open_bytes: of the buckets in use, which are sets; the others are packed arrays.
     """
 
-    def __init__(self, limit_bytes: int = 64 * 2**20, open_bytes: int = 24 * 2**20) -> None:
+    def __init__(self, limit_bytes: int = 32 * 2**20, open_bytes: int = 10 * 2**20) -> None:
         self.lock = threading.Lock()
         self.used_bytes = 0
         self._limit_bytes, self._open_limit = limit_bytes, open_bytes

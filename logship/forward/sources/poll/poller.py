@@ -42,7 +42,7 @@ _SAID_EVERY: Final = 30
 _REFUSED_S: Final = 300.0
 """A group that the role may not read is tried again after that long."""
 _CALLS_PER_THREAD_S: Final = 3.0
-_MOST_THREADS: Final = 8
+_MOST_THREADS: Final = 6
 _BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
 _DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
 _THROTTLED: Final = frozenset(
