@@ -147,7 +147,7 @@ class CloudWatchPoller:
         holdings.open(listed)
         threads = [
             threading.Thread(target=self._work, args=(deliver, ended), name=f"logship-poll-{number}", daemon=True)
-            for number in range(min(_MOST_THREADS, 2 + int(self.governor.quota / _CALLS_PER_THREAD_S)))
+            for number in range(self._threads())
         ]
         for thread in threads:
             thread.start()
