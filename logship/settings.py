@@ -147,14 +147,38 @@ class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """How the fields of new records are named for other tools that read the index."""
 
 
+class ServiceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[service.file]]`: a log file that the CloudWatch Agent ships; with a recipe, one more than the recipe's."""
+
+    path: str
+    """Absolute, may hold ``*`` and ``**``."""
+    timestamp: str = ""
+    """In the agent's directives: ``%Y-%m-%d %H:%M:%S``; empty means that events take the time they are read at."""
+    timezone: Literal["", "UTC", "Local"] = ""
+    multi_line: str = ""
+    """RE2 of an event's first line, or ``{timestamp_format}``; empty means that lines beginning with space go on."""
+    encoding: str = ""
+    stream: str = ""
+    """Empty takes the stream of `[naming]`."""
+
+
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """`[[service]]`: one description for agent config, logging wiring, forwarding and IAM."""
 
     name: str
     framework: str | None = None
+    """What its Python logging is wired into: see ``logship generate logging --help``."""
     recipe: str | None = None
+    """A known log source: see ``logship generate agent --list``."""
     groups: list[str] = []
     """Patterns of log groups whose lines are this service's where they name none: ``/aws/lambda/orders-*``."""
+    host: str = ""
+    """Role of the hosts it runs on: one agent config is written for each; empty means every host."""
+    file: list[ServiceFile] = []
+    retention_days: int | None = None
+    """Of its log group; None takes the recipe's, -1 leaves the group as it is."""
+    log_class: Literal["", "STANDARD", "INFREQUENT_ACCESS"] = ""
+    """Of its log group; empty leaves it to CloudWatch."""
 
 
 class SavedQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -326,3 +326,25 @@ def test_short_lives_come_further() -> None:
         service.now_ms += 1_000
 
     assert (len(stored), lives < 600) == (600, True)
+
+
+def test_a_rest_is_split_once_it_is_saved() -> None:
+    """What a flood leaves is read by one reading while its pages are not stored, and by several from then on."""
+    reader = GroupReader("/g", Marks.begin(NOW_MS, NOW_MS), KnownIds(Memory()), interval_ms=1_000, now_ms=NOW_MS)
+    now_ms, batches = NOW_MS + 20 * GAP_MS, []
+    for page in range(LIVE_PAGES):
+        reader.request(reader.live, now_ms)
+        events = [LogEvent("/g", "s", NOW_MS + page + 1, "x", f"{page}")]
+        batches.append(reader.take(reader.live, events, "more", now_ms))
+    counts = []
+    for page in range(3):
+        reader.request(reader.ranges[1], now_ms)
+        if page == 2:
+            for batch in batches:
+                assert batch
+                batch.stored()
+        events = [LogEvent("/g", "s", NOW_MS + 100 + page, "x", f"rest-{page}")]
+        reader.take(reader.ranges[1], events, "more", now_ms, spare=1)
+        counts.append(len(reader.ranges))
+
+    assert counts == [1, 1, 2]

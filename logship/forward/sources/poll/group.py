@@ -357,7 +357,7 @@ class GroupReader:
         if not token:
             del self.ranges[number]
             return partial(settle_range, number=number, start_ms=None), True
-        if spare > 0:
+        if spare > 0 and number in self.safe.ranges:  # what a live reading left is there once its pages are stored
             self._split(reading)
         return partial(settle_range, number=number, start_ms=reading.cursor_ms), False
 
