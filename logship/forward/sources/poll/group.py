@@ -156,9 +156,9 @@ class GroupReader:
         return int(self.lateness.window_ms / WINDOW_OF_INTERVAL) if self.live.events > FEW_EVENTS else 0
 
     def is_idle(self, now_ms: int) -> bool:
-        """Whether nothing has happened for minutes."""
-        quiet_ms = now_ms - self.lateness.floor_ms - max(self._newest_ms, self._began_ms, self.watch.told_ms)
-        return not self.ranges and self._polls > 0 and quiet_ms > GAP_MS
+        """Whether nothing has happened for a while, or ever since it is read."""
+        newest_ms = max(self._newest_ms if self.figures.events else 0, self.watch.told_ms)
+        return not self.ranges and self._polls > 0 and now_ms - self.lateness.floor_ms - newest_ms > GAP_MS
 
     def is_caught_up(self, now_ms: int) -> bool:
         """Whether everything that was visible when the first live reading began has been read."""

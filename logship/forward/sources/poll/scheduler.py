@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT_S: Final = 1.0
 _IDLE_SHARE: Final = 0.15
-"""Groups in which nothing happens have that part of the calls together."""
+"""Groups in which nothing happens have that part of the calls together: so often one of them is looked at."""
 
 
 class Scheduler:
@@ -43,6 +43,7 @@ class Scheduler:
         self._wake = threading.Event()
         self._used = [0.0, 0.0]
         self._share = [0.0, 0.0]
+        self._idle_due_s = 0.0
 
     def add(self, group: GroupReader) -> None:
         """A group is read from now on."""
@@ -109,13 +110,7 @@ class Scheduler:
             return 0.0
         group = reading.group
         pause_s = group.pause_ms(now_ms) / 1000
-        if reading.kind == "ahead":
-            return max(pause_s, 10.0)
-        if reading.kind == "live" and group.is_idle(now_ms):
-            with self._lock:
-                idle = sum(other.is_idle(now_ms) for other in self.groups.values())
-            pause_s = max(pause_s, idle / (_IDLE_SHARE * self._governor.rate))
-        return pause_s
+        return max(pause_s, 10.0) if reading.kind == "ahead" else pause_s
 
     def _choose(self) -> tuple[Reading | None, float]:
         """The reading whose turn it is, and else how long until one may be due, in seconds."""
@@ -127,8 +122,9 @@ class Scheduler:
                 for reading in group.readings():
                     if reading.busy or not group.is_due(reading, now_ms):
                         continue
-                    if reading.due_s > now_s:
-                        soonest_s = min(soonest_s, reading.due_s)
+                    due_s = max(reading.due_s, self._idle_due_s) if _is_idle(reading, now_ms) else reading.due_s
+                    if due_s > now_s:
+                        soonest_s = min(soonest_s, due_s)
                         continue
                     behind = _is_behind(reading)
                     other = best[behind]
@@ -136,6 +132,8 @@ class Scheduler:
                         best[behind] = reading
             chosen = self._between(best)
             if chosen is not None:
+                if _is_idle(chosen, now_ms):
+                    self._idle_due_s = now_s + 1.0 / (_IDLE_SHARE * self._governor.rate)
                 self._charge(chosen, now_ms)
         return chosen, soonest_s - now_s
 
@@ -155,6 +153,11 @@ class Scheduler:
         self._share[behind] = share
         reading.share = share + 1.0 / reading.group.weight(reading, now_ms)
         reading.busy = True
+
+
+def _is_idle(reading: Reading, now_ms: int) -> bool:
+    """Whether its next page is a look at a group where nothing happens."""
+    return reading.kind == "live" and not reading.began_ms and reading.group.is_idle(now_ms)
 
 
 def _is_behind(reading: Reading) -> bool:
