@@ -11,9 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from logship.forward.sources.poll.group import LIVE_PAGES, MOST_RANGES, GroupReader
+from logship.forward.sources.poll.group import LIVE_PAGES, GroupReader
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import DEEP, GAP_MS, NEAR, SWEEPS, Marks, loads
+from logship.forward.sources.poll.ranges import MOST_RANGES
 from logship.record import LogEvent
 
 if TYPE_CHECKING:

@@ -40,6 +40,7 @@ from logship.forward.sources.poll.marks import (
     settle_range,
     settle_sweep,
 )
+from logship.forward.sources.poll.ranges import MOST_RANGES, Ranges
 from logship.forward.sources.poll.reading import Behind, Figures, Reading, Underway
 from logship.forward.sources.poll.waking import SOONEST_MS, Watch
 
@@ -49,17 +50,11 @@ if TYPE_CHECKING:
     from logship.forward.sources.poll.known import KnownIds
     from logship.record import LogEvent
 
-MOST_RANGES: Final = 500
-"""A checkpoint names no more ranges than that: it stays below 20 KB. Live readings that overrun then wait."""
 LIVE_PAGES: Final = 10
 """A live reading of more pages leaves the rest to a range and goes on at the newest events."""
 AHEAD_MS: Final = 60_000
 """Events stamped further ahead than that are read apart, so that they are not read each time."""
 REMEMBERED_MS: Final = SWEEPS[NEAR].age_ms + 2 * SWEEPS[NEAR].every_ms
-CONTEXT_MS: Final = 500
-"""A range that is gone on with is read from that much earlier: its first line may continue an event that was stored."""
-SMALLEST_SPLIT_PAGES: Final = 8
-"""A range is split when each half has some such number of pages before it."""
 
 
 class GroupReader:
@@ -78,8 +73,6 @@ class GroupReader:
     ) -> None:
         self.name = name
         was_read = version > 0 and now_ms - marks.position_ms < GAP_MS
-        # Where processes are killed again and again, reading somewhat before must not be all that they do.
-        context_ms = CONTEXT_MS >> (2 * min(marks.lives, 16))
         if version:
             marks.resume(now_ms, LARGEST_WINDOW_MS)
         self.marks, self.safe = marks, marks.copy()
@@ -98,15 +91,11 @@ class GroupReader:
         self._ahead_ms = 0
         self._polled_ms = 0
         self._underway = Underway()
-        self._last_range = max(marks.ranges, default=0)
         self._polls = 0
         self.live = Reading(self, "live")
         self._ahead = Reading(self, "ahead")
         self._sweeps = [Reading(self, "sweep", number) for number in range(len(SWEEPS))]
-        self.ranges = {
-            number: self._range(number, max(start_ms - context_ms, min(start_ms, marks.first_ms)), end_ms)
-            for number, (start_ms, end_ms) in marks.ranges.items()
-        }
+        self.ranges = Ranges(self, marks)
         if was_read:
             # What was known went with the process before: who restarts learns lateness anew, so it looks everywhere.
             self._begin_sweeps(self.lateness.start(range(DEEP), now_ms), now_ms)
@@ -245,9 +234,6 @@ class GroupReader:
             for marks in (self.marks, self.safe):
                 marks.swept_ms[number] = max(marks.swept_ms[number], now_ms - 2 * SWEEPS[number].age_ms)
 
-    def _range(self, number: int, start_ms: int, end_ms: int) -> Reading:
-        return Reading(self, "range", number, start_ms, end_ms, start_ms, began_ms=1)
-
     # What a page settles
 
     def take(
@@ -329,9 +315,8 @@ class GroupReader:
 
     def _leave_rest(self, reading: Reading, now_ms: int) -> Settle:
         """Makes a range of what the live reading has not reached; it goes on at the newest events."""
-        number = self._next_range()
         span = (reading.cursor_ms, now_ms)
-        self.ranges[number] = self._range(number, *span)
+        number = self.ranges.add(*span)
         # The range is read from now on, so it sees what is as late as a sweep allows up to now less its age.
         return partial(
             settle_live,
@@ -358,26 +343,8 @@ class GroupReader:
             del self.ranges[number]
             return partial(settle_range, number=number, start_ms=None), True
         if spare > 0 and number in self.safe.ranges:  # what a live reading left is there once its pages are stored
-            self._split(reading)
+            self.dirty = self.ranges.split(reading, self.marks, self.safe) or self.dirty
         return partial(settle_range, number=number, start_ms=reading.cursor_ms), False
-
-    def _split(self, reading: Reading) -> None:
-        """Gives the later half of what is left to a reading of its own, if there are pages enough for two."""
-        assert reading.end_ms is not None
-        done_ms, left_ms = reading.cursor_ms - reading.start_ms, reading.end_ms - reading.cursor_ms
-        if reading.pages < 2 or left_ms * reading.pages < 2 * SMALLEST_SPLIT_PAGES * max(done_ms, 1):  # noqa: PLR2004
-            return
-        middle_ms, end_ms, number = reading.cursor_ms + left_ms // 2, reading.end_ms, self._next_range()
-        reading.end_ms = middle_ms
-        self.ranges[number] = self._range(number, middle_ms + 1, end_ms)
-        for marks in (self.marks, self.safe):  # together they are what the one range was
-            marks.ranges[number] = (middle_ms + 1, end_ms)
-            marks.ranges[reading.number] = (marks.ranges[reading.number][0], middle_ms)
-        self.dirty = True
-
-    def _next_range(self) -> int:
-        self._last_range += 1
-        return self._last_range
 
     def _fit_window(self, fresh: Sequence[LogEvent], now_ms: int) -> None:
         position_ms, surely_ms = self.marks.position_ms, self._surely_known_ms
