@@ -9,6 +9,7 @@ import logging
 import os
 import ssl
 import time
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -130,6 +131,7 @@ class Cluster:
             except (AttributeError, ValueError, SerializationError):  # the SDK reads any answer as an object
                 raise self._strange() from None
             except TransportError as error:
+                _let_go(error)
                 if error.status_code not in _BUSY or not waits or _is_full_disk(str(error)):
                     raise self._explained(error, f"{method} {path}") from None
                 time.sleep(waits.pop(0))
@@ -168,6 +170,18 @@ class Cluster:
         if status in _BUSY:
             return ConnectError(f"{self.url} is too busy ({status} {kind}); try again later")
         return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Frees what a failed request holds: its frames and errors name each other, the body among them.
+
+    Otherwise each try would keep its megabytes until the collector of cycles runs, which is seldom.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        if isinstance(error, TransportError) and isinstance(error.info, BaseException):
+            _let_go(error.info)
+        error = error.__cause__ or error.__context__
 
 
 def reason_of(info: Any, fallback: Any = "") -> tuple[str, str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import ssl
+import tracemalloc
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,3 +149,27 @@ def test_each_complaint_is_one_of_ours(status: int, body: Any, kind: type[Except
         with pytest.raises(kind, match=said):
             cluster.request("GET", "/x", patient=False)
         cluster.close()
+
+
+def test_a_request_that_fails_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """While a server is away, each try gives its body's memory back at once, without the collector of cycles."""
+    caplog.set_level(logging.CRITICAL, "opensearch")  # pytest keeps log records with their exceptions
+    cluster, body = Cluster(Store(location="http://127.0.0.1:1")), b"x" * 1_000_000
+
+    def failing() -> None:
+        with suppress(ConnectError):
+            cluster.request("POST", "/_bulk", body + b"\n")
+
+    failing()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            failing()
+        held, _most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+    assert held < 1_500_000
