@@ -66,7 +66,7 @@ def test_one_group_that_may_not_be_read_does_not_keep_the_others_out(tmp_path: P
     assert statement == {
         "Effect": "Allow",
         "Action": "logs:FilterLogEvents",
-        "Resource": "arn:aws:logs:us-east-1:*:log-group:/shop/secret:*",
+        "Resource": "arn:aws:logs:us-east-1:123456789012:log-group:/shop/secret:*",
     }
 
 

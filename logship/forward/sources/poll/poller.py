@@ -335,10 +335,9 @@ class CloudWatchPoller:
         assert self._scheduler is not None
         group = reading.group
         if not group.refused:
-            statement = (
-                '{"Effect": "Allow", "Action": "logs:FilterLogEvents", '
-                f'"Resource": "arn:aws:logs:{self._client.meta.region_name}:*:log-group:{group.name}:*"}}'
-            )
+            found = self._found[group.name]
+            arn = found.arn or f"arn:aws:logs:{self._client.meta.region_name}:*:log-group:{found.name}"
+            statement = f'{{"Effect": "Allow", "Action": "logs:FilterLogEvents", "Resource": "{arn}:*"}}'
             group.refused = f"log group {group.name!r}: {translate(error, 'not allowed')}; its policy lacks {statement}"
             self._say(group.refused)
         self._scheduler.give_back(reading, wait_s=_REFUSED_S)
