@@ -1,4 +1,4 @@
-"""The one queue between the application's threads and the sender, bounded in bytes.
+"""The one queue between the application's threads and the sender, bounded in bytes; lines lie in files or memory.
 
 Safe to use from a signal handler that interrupts `put` in the same thread: the producers' lock is re-entrant and
 the sender never takes it, so whoever waits for the sender cannot be what the sender waits for.
@@ -6,19 +6,25 @@ the sender never takes it, so whoever waits for the sender cannot be what the se
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from logship.handler.spool.segment import RECORD_BYTES
 
 if TYPE_CHECKING:
     from logship.handler.batch import Event
+    from logship.handler.spool.segment import Segment
 
 Overflow = Literal["drop_new", "drop_oldest", "block"]
 OVERFLOWS: Final = ("drop_new", "drop_oldest", "block")
 
 RECORD_OVERHEAD_BYTES: Final = 170
-"""Memory of one queued record beside its line: bytes header 33, tuple 72, integer 32, deque slot 8, malloc rounding."""
+"""Memory of one queued record beside its line: bytes header 33, tuple 72, integer 32, deque slot 8, malloc rounding.
+
+A record whose line lies in a file takes less, and counts as much."""
 
 WAKE_BYTES: Final = 1_048_576  # about one full batch
 _BLOCK_SLICE_SECONDS: Final = 0.01
@@ -43,34 +49,67 @@ class Signal:
         return self._lock.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))
 
 
+class SegmentMaker(Protocol):
+    """Makes the files that lines lie in."""
+
+    def make(self) -> Segment:
+        """The next file.
+
+        Raises:
+            OSError: there can be none now.
+        """
+        ...
+
+
+_STRIDE: Final = 2**32
+"""A line in a file is named by one number: the file's number times this, plus where it begins."""
+_TRY_AGAIN_S: Final = 10.0
+
+
 class Backlog:
-    """Events in the order they were put. Many threads put, one takes.
+    """Events in the order they were put. Many threads put, one takes and acknowledges.
 
     Args:
-        max_bytes: bound of the memory held: lines plus `RECORD_OVERHEAD_BYTES` each.
+        max_bytes: bound of what is held: lines plus `RECORD_OVERHEAD_BYTES` each.
         overflow: what gives way when the bound is reached: the new record, the oldest, or the caller,
-            who waits up to `block_timeout` seconds (then the new record is dropped).
+            who waits up to `block_timeout` seconds (then the new record is dropped), but never on a running event
+            loop.
+        files: where lines lie until they are delivered; None keeps them in memory, as happens while no file can be
+            made.
     """
 
-    def __init__(self, max_bytes: int, overflow: Overflow, block_timeout: float) -> None:
+    def __init__(
+        self, max_bytes: int, overflow: Overflow, block_timeout: float, files: SegmentMaker | None = None
+    ) -> None:
         self.wake = Signal()
         self.put_count = 0
         """Records accepted."""
         self.dropped_new = 0
         self.dropped_oldest = 0
+        self.trouble = ""
+        """Why lines are kept in memory although there is a folder for them; "" while they are not."""
         self._max_bytes, self._overflow, self._block_timeout = max_bytes, overflow, block_timeout
-        self._events: deque[Event] = deque()
+        self._events: deque[Event | int] = deque()
         self._lock = threading.RLock()
         self._put_bytes = 0  # written by producers, under the lock
         self._taken_bytes = 0  # written by the sender alone
         self._woken = False
+        self._files = files
+        self._segment: Segment | None = None
+        self._spare: Segment | None = None
+        self._segments: dict[int, Segment] = {}
+        self._last_segment = self._base = 0
+        self._no_file_before_s = 0.0
+        self._unsafe: deque[tuple[int, int]] = deque()
+        """Taken from files and not delivered: (number of the file, where the record ends); 0 for one from memory."""
+        self._spooled_count = self._released_count = 0
 
     def __len__(self) -> int:
         return len(self._events)
 
     @property
     def size_bytes(self) -> int:
-        """Memory held now, lines and overhead."""
+        """What is held now, lines and overhead."""
         return self._put_bytes - self._taken_bytes
 
     @property
@@ -78,9 +117,15 @@ class Backlog:
         """Records given up because the queue was full."""
         return self.dropped_new + self.dropped_oldest
 
+    @property
+    def spooled(self) -> int:
+        """Records in files that are not delivered."""
+        return self._spooled_count - self._released_count
+
     def put(self, timestamp_ms: int, line: bytes) -> bool:
         """Append a record; False when it was dropped instead."""
-        size = len(line) + RECORD_OVERHEAD_BYTES
+        length = len(line)
+        size = length + RECORD_OVERHEAD_BYTES
         if self._overflow == "block":
             self._wait_for_room(size)
         with self._lock:
@@ -88,7 +133,15 @@ class Backlog:
             if held > self._max_bytes and not self._make_room(size):
                 self.dropped_new += 1
                 return False
-            self._events.append((timestamp_ms, line))
+            segment = self._segment
+            # `has_room` and the bookkeeping of a file, written out: this runs for every record.
+            if segment is not None and segment.end + RECORD_BYTES + length <= segment.size:
+                self._events.append(self._base + segment.write(timestamp_ms, line))
+                self._spooled_count += 1
+            elif self._files is None:
+                self._events.append((timestamp_ms, line))
+            else:
+                self._events.append(self._put_into_next(timestamp_ms, line))
             self._put_bytes += size
             self.put_count += 1
         if held > WAKE_BYTES and not self._woken:
@@ -97,17 +150,107 @@ class Backlog:
         return True
 
     def take(self) -> Event | None:
-        """The oldest record, or None; for the sender's thread alone."""
+        """The oldest record, or None; for the sender's thread alone. It is held until it is acknowledged."""
         try:
             event = self._events.popleft()
         except IndexError:
             return None
-        self._taken_bytes += len(event[1]) + RECORD_OVERHEAD_BYTES
-        return event
+        if type(event) is int:
+            number, begin = divmod(event, _STRIDE)
+            taken = self._segments[number].read(begin)
+            self._unsafe.append((number, begin + RECORD_BYTES + len(taken[1])))
+        else:
+            taken = event  # type: ignore[assignment]  # a tuple
+            self._unsafe.append((0, 0))
+        self._taken_bytes += len(taken[1]) + RECORD_OVERHEAD_BYTES
+        return taken
+
+    def acknowledge(self, records: int) -> None:
+        """So many of the taken records, oldest first, are delivered; for the sender's thread alone."""
+        last = 0, 0
+        for _ in range(records):
+            place = self._unsafe.popleft()
+            if place[0]:
+                last = place
+                self._released_count += 1
+        if last[0]:
+            self._segments[last[0]].delivered(last[1])
 
     def rest(self) -> None:
         """The sender says that it is about to sleep, and wants to be woken when a batch has gathered."""
         self._woken = False
+
+    def tend(self) -> None:
+        """Makes the next file beforehand, so that no caller of `put` has to, and deletes those that are done with.
+
+        For the sender's thread alone, which never waits for a caller: where one has the lock, it is done the next time.
+        """
+        if not self._segments or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._delete_unneeded()
+            segment = self._segment
+            if segment is not None and self._spare is None and segment.end > segment.size // 4:
+                self._spare = self._made()
+            if segment is not None and segment.is_lost:
+                self.trouble = f"{segment.path} was deleted"
+                self._segment = None  # what is in it dies with this process, unless it is sent before
+        finally:
+            self._lock.release()
+
+    def let_go(self) -> None:
+        """Nothing is sent any more: files that hold nothing are deleted, others are left to the next process."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._segment = None
+            self._delete_unneeded()
+            spare, self._spare = self._spare, None
+            if spare is not None:
+                spare.close(remove=True)
+        finally:
+            self._lock.release()
+
+    def disown(self) -> None:
+        """A forked child lets go of the parent's files."""
+        for segment in [*self._segments.values(), *([self._spare] if self._spare else [])]:
+            segment.close(remove=False)
+        self._segments = {}
+        self._segment = self._spare = None
+
+    def _put_into_next(self, timestamp_ms: int, line: bytes) -> Event | int:
+        """Into the next file; into memory where there can be none, or the line is larger than a file."""
+        segment, self._spare = self._spare or self._made(), None
+        if segment is None:
+            return timestamp_ms, line
+        self._last_segment += 1
+        self._base = self._last_segment * _STRIDE
+        self._segments[self._last_segment] = self._segment = segment
+        if not segment.has_room(len(line)):
+            return timestamp_ms, line
+        self._spooled_count += 1
+        return self._base + segment.write(timestamp_ms, line)
+
+    def _made(self) -> Segment | None:
+        if self._files is None or time.monotonic() < self._no_file_before_s:
+            return None
+        try:
+            segment = self._files.make()
+        except OSError as error:
+            self._no_file_before_s = time.monotonic() + _TRY_AGAIN_S
+            self.trouble = error.strerror or str(error)
+            return None
+        self.trouble = ""
+        return segment
+
+    def _delete_unneeded(self) -> None:
+        taken = next((number for number, _end in self._unsafe if number), None)
+        waiting = next((event // _STRIDE for event in self._events if type(event) is int), None)
+        oldest = min((number for number in (taken, waiting) if number is not None), default=self._last_segment + 1)
+        for number, segment in list(self._segments.items()):
+            if number < oldest and segment is not self._segment:
+                del self._segments[number]
+                segment.close(remove=True)
 
     def _make_room(self, size: int) -> bool:
         return self._overflow == "drop_oldest" and size <= self._max_bytes and self._drop_oldest(size)
@@ -118,13 +261,19 @@ class Backlog:
                 oldest = self._events.popleft()
             except IndexError:  # the sender has taken it meanwhile
                 return True
-            self._put_bytes -= len(oldest[1]) + RECORD_OVERHEAD_BYTES
+            if type(oldest) is int:
+                number, begin = divmod(oldest, _STRIDE)
+                length = self._segments[number].length(begin)
+                self._spooled_count -= 1
+            else:
+                length = len(oldest[1])  # type: ignore[index]  # a tuple
+            self._put_bytes -= length + RECORD_OVERHEAD_BYTES
             self.dropped_oldest += 1
         return True
 
     def _wait_for_room(self, size: int) -> None:
         """Wait without the lock, so that waiting callers wait side by side."""
-        if self.size_bytes + size <= self._max_bytes or size > self._max_bytes:
+        if self.size_bytes + size <= self._max_bytes or size > self._max_bytes or _on_event_loop():
             return
         deadline = time.monotonic() + self._block_timeout
         self.wake.set()
@@ -133,3 +282,9 @@ class Backlog:
             if left <= 0:
                 return
             time.sleep(min(left, _BLOCK_SLICE_SECONDS))
+
+
+def _on_event_loop() -> bool:
+    """Whether the calling thread runs an event loop, which nobody may hold up."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - the one that does not raise

@@ -10,17 +10,18 @@ import logging
 import sys
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.handler import exits
 from logship.handler.backlog import Backlog, Overflow
+from logship.handler.spool.files import Files
 from logship.handler.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from logship.handler.batch import Batch, Event
+    from logship.handler.outbox import Outbox
     from logship.handler.sender import Sender
 
 SENDER_THREADS: Final[set[int]] = set()
@@ -29,6 +30,8 @@ SENDER_THREADS: Final[set[int]] = set()
 _POLL_SECONDS: Final = 0.005
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _MIN_PAUSE_SECONDS: Final = 0.02
+_LOOK_EVERY_SECONDS: Final = 10.0
+"""So often this process looks for what dead ones have left."""
 
 
 class Delivery:
@@ -41,6 +44,8 @@ class Delivery:
         queue_bytes, overflow, block_timeout: see `Backlog`.
         send_interval: longest time in seconds that a record waits for company.
         max_batch_bytes, max_batch_events, max_message_bytes: cut smaller than CloudWatch asks.
+        spool: folder of the queue's files; None keeps the queue in memory.
+        redact: makes what takes secrets out of lines, in the sender's thread; None sends lines as they are.
     """
 
     def __init__(
@@ -56,39 +61,56 @@ class Delivery:
         max_batch_bytes: int,
         max_batch_events: int,
         max_message_bytes: int,
+        spool: Path | None = None,
+        redact: Callable[[], Callable[[Sequence[str]], Sequence[str]]] | None = None,
     ) -> None:
         self.group, self._stream, self._options = group, stream, dict(options)
         self._queue = (queue_bytes, overflow, block_timeout)
         self._send_interval = send_interval
-        self._max_batch = (max_batch_bytes, max_batch_events)
-        self._max_message_bytes = max_message_bytes
+        self._limits = {
+            "max_batch_bytes": max_batch_bytes,
+            "max_batch_events": max_batch_events,
+            "max_message_bytes": max_message_bytes,
+        }
+        self._spool, self._make_redact = spool, redact
         self._forked = False
         self._begin()
         exits.watch(self)
+        if self._recovering:
+            self._start()
 
     def _begin(self) -> None:
         """Everything that belongs to one process."""
-        self.backlog = Backlog(*self._queue)
-        self._held: deque[tuple[Event, int]] = deque()
-        """Taken from the backlog, not yet in a batch: pieces, and the event that did not fit. With it, how
-        many records end with the event: 0 for all pieces but the last."""
+        self._files = None if self._spool is None else Files(self._spool, self._queue[0], self._complain)
+        self.backlog = Backlog(*self._queue, self._files)
+        self._outbox: Outbox | None = None
+        self._recovering = self._files is not None and self._files.has_others()
+        """Whether dead processes may have left something that is not sent yet."""
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._sent = self._rejected = self._retried = self._abandoned = 0
         self._last_error = ""
         self._waiters = 0
         self._closing = False
+        self._oldest_ms = 0
+        self._said_trouble = False
         self._last_complaint = float("-inf")
 
     def after_fork(self) -> None:
         """In the child: what was queued is the parent's to send."""
         self._forked = True
+        self.backlog.disown()
+        if self._outbox is not None:
+            self._outbox.disown()
         self._begin()
 
     def put(self, timestamp_ms: int, line: bytes) -> None:
         """Queue one line; never waits, except for the policy "block"."""
-        if not self.backlog.put(timestamp_ms, line):
+        backlog = self.backlog
+        if not backlog.put(timestamp_ms, line):
             self._complain("the queue is full, records are being dropped")
+        if backlog.trouble and not self._said_trouble:
+            self._say_trouble()
         if self._thread is None:
             self._start()
 
@@ -125,29 +147,39 @@ class Delivery:
         self.backlog.wake.set()
 
     def abandon(self) -> None:
-        """The process ends: say what it could not deliver."""
-        left = self.stats().queued
-        if left and not self._abandoned:
-            self._abandoned = left
-            self._last_complaint = float("-inf")
-            self._complain(f"{left} records were not delivered before the process ended")
+        """The process ends: say what it could not deliver, and leave to the next what lies in files."""
+        stats = self.stats()
+        lost = max(0, stats.queued - stats.spooled)
+        self._last_complaint = float("-inf")
+        if lost and not self._abandoned:
+            self._abandoned = lost
+            self._complain(f"{lost} records were not delivered before the process ended")
+        elif stats.spooled:
+            self._complain(f"{stats.spooled} records wait in {self._spool} for the next process of the service")
+        if not stats.queued:
+            self.backlog.let_go()
 
     def stats(self) -> Stats:
         """The counters now."""
-        backlog = self.backlog
+        backlog, outbox = self.backlog, self._outbox
         done = self._sent + self._rejected
         queued = max(0, backlog.put_count - backlog.dropped_oldest - done - self._abandoned)
         return Stats(
             queued=queued,
             sent=self._sent,
             retried=self._retried,
-            spooled=0,
+            spooled=backlog.spooled,
             dropped=backlog.dropped + self._abandoned,
             rejected=self._rejected,
+            recovered=outbox.recovered if outbox else 0,
+            corrupt=outbox.corrupt if outbox else 0,
+            lag_seconds=max(0.0, time.time() - self._oldest_ms / 1000) if self._oldest_ms else 0.0,
             last_error=self._last_error,
         )
 
     def _is_done(self, target: int) -> bool:
+        if self._recovering:
+            return False
         done = self._sent + self._rejected
         return done >= target or done >= self.backlog.put_count - self.backlog.dropped_oldest
 
@@ -174,28 +206,50 @@ class Delivery:
         finally:
             SENDER_THREADS.discard(ident)
             self._thread = None
-            if self.backlog:  # put while this thread was ending
+            if len(self.backlog):  # put while this thread was ending
                 self._start()
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None
+        outbox = self._outbox = self._outbox or self._load_outbox()
+        next_look_s = time.monotonic()
         while True:
             if not self._closing:
                 self.backlog.rest()
                 self.backlog.wake.wait(self._send_interval)
-            while self.backlog or self._held:
-                if sender is None:
-                    sender = self._load_sender()
-                batch, records = self._next_batch()
-                rejected = min(records, sender.deliver(batch.chronological()))
-                if rejected:
-                    self._complain(f"CloudWatch refused {rejected} records")
-                else:
-                    self._last_error = ""
-                self._rejected += rejected
-                self._sent += records - rejected
+            self.backlog.tend()
+            if time.monotonic() >= next_look_s:
+                next_look_s = time.monotonic() + _LOOK_EVERY_SECONDS
+                self._recovering = outbox.look_for_left()
+            while True:
+                batch, records = outbox.next_batch()
+                if not batch.events:
+                    break
+                sender = sender or self._load_sender()
+                self._oldest_ms = batch.events[0][0]
+                rejected = min(len(batch.events), sender.deliver(batch.chronological()))
+                outbox.delivered()
+                self._count(records, min(records, rejected))
+                self.backlog.tend()
+            self._oldest_ms = 0
+            self._recovering = False
             if self._closing:
+                self.backlog.let_go()
                 return
+
+    def _count(self, records: int, rejected: int) -> None:
+        if rejected:
+            self._complain(f"CloudWatch refused {rejected} records")
+        else:
+            self._last_error = ""
+        self._rejected += rejected
+        self._sent += records - rejected
+
+    def _load_outbox(self) -> Outbox:
+        from logship.handler.outbox import Outbox
+
+        redact = self._make_redact() if self._make_redact is not None else None
+        return Outbox(self.backlog, self._files, redact, **self._limits)
 
     def _load_sender(self) -> Sender:
         attempt = 0
@@ -212,32 +266,8 @@ class Delivery:
                 self._pause(min(10.0, 0.2 * 2 ** min(attempt, 10)))
                 attempt += 1
 
-    def _next_batch(self) -> tuple[Batch, int]:
-        """Events up to the limits of one call, and how many records end in it."""
-        from logship.handler.batch import Batch, pieces
-
-        batch, records = Batch(*self._max_batch), 0
-        while True:
-            if self._held:
-                event, ends = self._held[0]
-                if not batch.add(event):
-                    return batch, records
-                self._held.popleft()
-                records += ends
-                continue
-            taken = self.backlog.take()
-            if taken is None:
-                return batch, records
-            if len(taken[1]) > self._max_message_bytes:
-                parts = pieces(taken[1], self._max_message_bytes)
-                last = len(parts) - 1
-                self._held.extend(((taken[0], part), int(number == last)) for number, part in enumerate(parts))
-            elif batch.add(taken):
-                records += 1
-            else:
-                self._held.append((taken, 1))
-
     def _pause(self, seconds: float) -> None:
+        self.backlog.tend()
         time.sleep(min(seconds, _MIN_PAUSE_SECONDS))
         if seconds > _MIN_PAUSE_SECONDS:
             self.backlog.wake.wait(seconds - _MIN_PAUSE_SECONDS)
@@ -248,7 +278,16 @@ class Delivery:
     def _failed(self, error: str) -> None:
         self._retried += 1
         self._last_error = error
-        self._complain("lines do not get through and wait in memory")
+        self._complain(f"lines do not get through and wait in {self._spool if self.backlog.spooled else 'memory'}")
+
+    def _say_trouble(self) -> None:
+        """Once: the queue's files cannot be used, and what survives the process is less than was asked for."""
+        self._said_trouble = True
+        self._last_complaint = float("-inf")
+        self._complain(
+            f"the queue is kept in memory, since {self._spool} cannot be used: {self.backlog.trouble}; "
+            "name another folder as spool, or None"
+        )
 
     def _complain(self, what: str) -> None:
         """One line on stderr, at most one a minute: logging must not be used to say that logging fails."""

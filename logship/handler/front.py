@@ -10,7 +10,7 @@ import sys
 import weakref
 from _thread import get_ident
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, RETENTION_DAYS
 from logship.errors import SettingsError
@@ -18,10 +18,11 @@ from logship.handler import exits
 from logship.handler.backlog import OVERFLOWS, Overflow
 from logship.handler.delivery import SENDER_THREADS, Delivery, holds_logging_lock
 from logship.handler.line import LineBuilder
+from logship.handler.spool.files import folder_of
 from logship.naming import GROUP_NAME, STREAM_NAME, Naming, service_of_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from logship.handler.stats import Stats
 
@@ -36,8 +37,9 @@ class CloudWatchHandler(logging.Handler):
     """Sends records to CloudWatch Logs as JSON lines, in the background, with watchtower's parameter names.
 
     Neither the constructor nor `emit` touches the network or loads the AWS SDK; a daemon thread does both. The
-    queue is memory only: it survives an outage of CloudWatch up to `queue_bytes`, the end of the process by
-    `flush_timeout`, but neither ``os._exit`` nor SIGKILL. `stats` counts every record given up.
+    queue is a file: whatever `emit` has returned for survives the end of the process, SIGKILL and ``os._exit``
+    included, and is sent by the next process of the service, or by another one that lives. `stats` counts every
+    record given up.
 
     A formatter, where one is set, writes the body; the line around it stays the same. Fields come from
     ``extra={...}``, from a mapping logged as the message, and from `logship.handler.bind`.
@@ -58,8 +60,12 @@ class CloudWatchHandler(logging.Handler):
         create_log_group, create_log_stream: whether what is missing is created, when the first batch is sent.
         log_group_retention_days, log_group_tags: set on the group before the first batch.
         json_serialize_default: called with a value that JSON does not know; None writes its repr.
-        spool: only None: a queue that survives the process is not built yet.
-        queue_bytes: bound of the memory for waiting records.
+        spool: where the queue's files lie: "auto" is a folder of the service in the user's state folder
+            (XDG_STATE_HOME), with one warning and a queue in memory where there can be none; a folder holds it
+            instead; None keeps to memory. Files are readable by their owner alone.
+        redact: True takes secrets out in the background, before anything leaves the process; "emit" in the
+            thread that logs, so that none reaches the queue's file either; False sends lines as they are.
+        queue_bytes: bound of waiting records, and of all the service's files together.
         overflow: what gives way when it is reached: "drop_new", "drop_oldest", or "block", which makes
             the caller wait up to `block_timeout` seconds and then drops the new record.
         flush_timeout: deadline in seconds of `flush`, of the interpreter's exit and of SIGTERM.
@@ -90,7 +96,8 @@ class CloudWatchHandler(logging.Handler):
         log_group_retention_days: int | None = None,
         log_group_tags: Mapping[str, str] | None = None,
         json_serialize_default: Callable[[Any], Any] | None = None,
-        spool: None = None,
+        spool: str | os.PathLike[str] | None = "auto",
+        redact: bool | Literal["emit"] = True,
         queue_bytes: int = QUEUE_BYTES,
         overflow: Overflow = "drop_new",
         block_timeout: float = 0.1,
@@ -101,8 +108,8 @@ class CloudWatchHandler(logging.Handler):
         super().__init__(level)
         self.flush_timeout = flush_timeout
         self.use_queues = use_queues
-        if spool is not None:
-            raise SettingsError(f"spool={spool!r} is not supported: the queue is memory only; leave spool out")
+        if redact not in (True, False, "emit"):
+            raise SettingsError(f"redact={redact!r} is unknown; use True, False or 'emit'")
         _check_sizes(max_batch_size, max_batch_count, max_message_size, queue_bytes)
         if overflow not in OVERFLOWS:
             raise SettingsError(f"overflow={overflow!r} is unknown; use one of {', '.join(OVERFLOWS)}")
@@ -141,7 +148,10 @@ class CloudWatchHandler(logging.Handler):
             max_batch_bytes=max_batch_size,
             max_batch_events=max_batch_count,
             max_message_bytes=min(max_message_size, max_batch_size) - EVENT_OVERHEAD_BYTES,
+            spool=None if spool is None else folder_of(spool, self.log_group_name, self.service),
+            redact=_redact_many if redact is True else None,
         )
+        self._redact = _redact_many() if redact == "emit" else None
         weakref.finalize(self, self._delivery.close).atexit = False
         exits.allow(flush_timeout)
         if flush_on_sigterm:
@@ -185,7 +195,10 @@ class CloudWatchHandler(logging.Handler):
         if get_ident() in SENDER_THREADS:  # botocore's own records about sending this very line
             return
         try:
-            self._delivery.put(int(record.created * 1000), self._lines.build(record))
+            line = self._lines.build(record)
+            if self._redact is not None:
+                line = self._redact([line.decode()])[0].encode()
+            self._delivery.put(int(record.created * 1000), line)
             if not self.use_queues:
                 self.flush()
         except Exception:
@@ -241,6 +254,13 @@ def stream_name(pattern: str | None) -> str:
     if not STREAM_NAME.match(name):
         raise SettingsError(f"log_stream_name={name!r}; use 1 to 512 characters other than : and *")
     return name
+
+
+def _redact_many() -> Callable[[Sequence[str]], Sequence[str]]:
+    """Takes secrets out of lines, by the built-in rules; loaded where it is used, since it compiles them."""
+    from logship.secrets import Redactor
+
+    return Redactor().redact_many
 
 
 def _default_service(group: str | None) -> str:

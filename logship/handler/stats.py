@@ -19,10 +19,16 @@ class Stats:
     retried: int
     """PutLogEvents calls that were made again."""
     spooled: int
-    """Records in the queue file; always 0, since the queue lives in memory."""
+    """Records of this process in the queue's files, which the next process sends if this one cannot."""
     dropped: int
     """Records given up here: the queue was full, or the process ended before they were delivered."""
     rejected: int
     """Records that CloudWatch refused: older than 14 days, more than 2 hours ahead, past the group's retention."""
+    recovered: int = 0
+    """Records of processes that died before, sent by this one; not among `sent`."""
+    corrupt: int = 0
+    """Records of dead processes that were torn or corrupt, and are given up."""
+    lag_seconds: float = 0.0
+    """Age of the oldest record that is not delivered; 0 when there is none."""
     last_error: str = ""
     """Why the last call failed; "" once a call has succeeded."""

@@ -1,0 +1,172 @@
+"""What the sender has in its hands: records taken from the backlog, redacted, and cut into batches until delivered."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from logship.handler.batch import Batch, pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from logship.handler.backlog import Backlog
+    from logship.handler.batch import Event
+    from logship.handler.spool.files import Files
+    from logship.handler.spool.segment import Segment
+
+_CHUNK_RECORDS: Final = 500
+"""Redacted together: large enough for its fixed cost, and small enough that no other thread waits long for the GIL."""
+_NOT_LAST: Final = 0
+_OWN: Final = -1
+
+Owner = int
+"""Whose record ends with a held event: `_OWN`, a recovered one's end in its file, or `_NOT_LAST` of several pieces."""
+
+
+class Outbox:
+    """Gives batches, oldest record first; what dead processes left comes before what waits.
+
+    Args:
+        backlog: this process's records.
+        files: those of dead processes; None where there are none.
+        redact: takes secrets out of lines; gives back the same object for a line that has none.
+        max_batch_bytes, max_batch_events, max_message_bytes: the limits of a call.
+    """
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        files: Files | None,
+        redact: Callable[[Sequence[str]], Sequence[str]] | None,
+        *,
+        max_batch_bytes: int,
+        max_batch_events: int,
+        max_message_bytes: int,
+    ) -> None:
+        self._backlog, self._files, self._redact = backlog, files, redact
+        self._max_batch = (max_batch_bytes, max_batch_events)
+        self._max_message_bytes = max_message_bytes
+        self._held: deque[tuple[Event, Owner]] = deque()
+        self._batch_owners: list[Owner] = []
+        self._left: deque[Segment] = deque()
+        """Of dead processes."""
+        self._current: Segment | None = None
+        """The one that is being sent; the next is begun when all of it is delivered."""
+        self._reading: Iterator[Event | None] | None = None
+        self._ends: deque[int] = deque()
+        self.recovered = 0
+        self.corrupt = 0
+
+    @property
+    def oldest_ms(self) -> int:
+        """Event time of the oldest record in hand; 0 for none."""
+        return self._held[0][0][0] if self._held else 0
+
+    def look_for_left(self) -> bool:
+        """Adopts what dead processes have left; whether there is any."""
+        if self._files is not None and not self._left:
+            self._left.extend(self._files.adopt())
+        return bool(self._left or self._current)
+
+    def next_batch(self) -> tuple[Batch, int]:
+        """Events up to the limits of one call, and how many records of this process end in it; maybe none."""
+        batch, owners = Batch(*self._max_batch), self._batch_owners
+        owners.clear()
+        while self._held or self._fill():
+            event, owner = self._held[0]
+            if not batch.add(event):
+                break
+            self._held.popleft()
+            if owner != _NOT_LAST:
+                owners.append(owner)
+        return batch, owners.count(_OWN)
+
+    def delivered(self) -> None:
+        """The last batch is delivered, or refused for good."""
+        own = self._batch_owners.count(_OWN)
+        ends = [owner for owner in self._batch_owners if owner > 0]
+        self._batch_owners.clear()
+        if own:
+            self._backlog.acknowledge(own)
+        if ends and self._current is not None:
+            self.recovered += len(ends)
+            self._current.delivered(ends[-1])
+        self._end_current()
+
+    def disown(self) -> None:
+        """A forked child lets go of files that the parent has adopted."""
+        for segment in (*self._left, *([self._current] if self._current else [])):
+            segment.close(remove=False)
+        self._left.clear()
+        self._current = None
+
+    def _fill(self) -> bool:
+        """Takes some records into hand; False when there are none."""
+        self._fill_from_left()
+        if self._held:
+            return True
+        taken = []
+        for _ in range(_CHUNK_RECORDS):
+            event = self._backlog.take()
+            if event is None:
+                break
+            taken.append(event)
+        self._hold(taken, [_OWN] * len(taken))
+        return bool(taken)
+
+    def _fill_from_left(self) -> None:
+        if self._current is None and self._left:
+            self._current = self._left.popleft()
+            self._reading = self._rest_of(self._current)
+        if self._reading is None:
+            return
+        taken, ends = [], []
+        for event in self._reading:
+            if event is None:
+                self.corrupt += 1
+                continue
+            taken.append(event)
+            ends.append(self._ends.popleft())
+            if len(taken) == _CHUNK_RECORDS:
+                break
+        else:
+            self._reading = None
+        self._hold(taken, ends)
+        self._end_current()
+
+    def _end_current(self) -> None:
+        """Deletes the dead process's file when nothing of it is left to deliver."""
+        in_hand = any(owner > 0 for _event, owner in self._held) or any(owner > 0 for owner in self._batch_owners)
+        if self._current is not None and self._reading is None and not in_hand:
+            self._current.close(remove=True)
+            self._current = None
+
+    def _rest_of(self, segment: Segment) -> Iterator[Event | None]:
+        for found in segment.rest():
+            if found is None:
+                yield None
+            else:
+                self._ends.append(found.end)
+                yield found.timestamp_ms, found.line
+
+    def _hold(self, events: Sequence[Event], owners: Sequence[Owner]) -> None:
+        for (timestamp_ms, line), owner in zip(self._clean(events), owners, strict=True):
+            if len(line) <= self._max_message_bytes:
+                self._held.append(((timestamp_ms, line), owner))
+                continue
+            *parts, last = pieces(line, self._max_message_bytes)
+            self._held.extend(((timestamp_ms, part), _NOT_LAST) for part in parts)
+            self._held.append(((timestamp_ms, last), owner))
+
+    def _clean(self, events: Sequence[Event]) -> Sequence[Event]:
+        if self._redact is None or not events:
+            return events
+        texts = [line.decode("utf-8", "replace") for _at, line in events]
+        clean = self._redact(texts)
+        if clean is texts:
+            return events
+        return [
+            event if new is old else (event[0], new.encode())
+            for event, old, new in zip(events, texts, clean, strict=True)
+        ]

@@ -1,0 +1,241 @@
+"""Ten thousand records and a process that ends in the worst ways: all arrive, after the next start at the latest."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logship.handler import CloudWatchHandler
+from logship.testing import LocalCloudWatch
+from tests.integration.test_handler_delivery import GROUP, bodies, environment, lines, numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEAD = """
+import logging, multiprocessing, os, signal, sys, threading, time
+from logship.handler import CloudWatchHandler
+handler = CloudWatchHandler("/shop/orders", endpoint_url=sys.argv[1], service="orders")
+log = logging.getLogger("app"); log.setLevel(20); log.addHandler(handler)
+def burst(start, end):
+    for number in range(start, end):
+        log.info("record %d", number)
+"""
+ENDS = {
+    "os._exit": "burst(0, 10_000); os._exit(3)",
+    "kill -9": "burst(0, 10_000); os.kill(os.getpid(), signal.SIGKILL)",
+    "kill -9 while it sends": "burst(0, 5_000); time.sleep(1.2); burst(5_000, 10_000); os.kill(os.getpid(), 9)",
+    "fork in mid-burst": """
+other = threading.Thread(target=burst, args=(0, 4_000)); other.start()
+burst(4_000, 5_000)
+if os.fork() == 0:
+    burst(5_000, 7_500)
+    os._exit(0)
+burst(7_500, 10_000); other.join(); os.wait()
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+    "Pool.terminate": """
+def work(part):
+    burst(part * 1_000, (part + 1) * 1_000)
+    return part
+if __name__ == "__main__":
+    pool = multiprocessing.get_context("fork").Pool(4)
+    assert sorted(pool.map(work, range(10), 1)) == list(range(10))
+    pool.terminate(); pool.join()
+    os._exit(0)
+""",
+    "spawn": """
+def work(part):
+    burst(part * 5_000, (part + 1) * 5_000)
+    os._exit(0)
+if __name__ == "__main__":
+    from multiprocessing import get_context
+    children = [get_context("spawn").Process(target=work, args=(part,)) for part in range(2)]
+    for child in children: child.start()
+    for child in children: child.join()
+""",
+}
+
+
+@pytest.fixture
+def cloudwatch() -> Iterator[LocalCloudWatch]:
+    with LocalCloudWatch() as running:
+        yield running
+
+
+def run(code: str, url: str, tmp_path: Path) -> int:
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + code)
+    command = [sys.executable, str(program), url]
+    return subprocess.run(command, env={**os.environ, **environment()}, check=False, timeout=90).returncode
+
+
+def queue_files() -> list[Path]:
+    return [path for path in Path(os.environ["HOME"], ".local/state/logship/spool").rglob("*") if path.is_file()]
+
+
+def test_the_files_of_a_living_process_are_private(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+    """While it runs nobody else may read its queue; when it has ended well nothing is left."""
+    code = """
+log.info("record 0")
+import pathlib
+for path in pathlib.Path(os.environ["HOME"], ".local/state/logship/spool").rglob("*"):
+    print(oct(path.stat().st_mode))
+"""
+    program = tmp_path / "program.py"
+    program.write_text(HEAD + code)
+    command = [sys.executable, str(program), cloudwatch.url]
+    said = subprocess.run(command, env={**os.environ, **environment()}, check=True, timeout=60, capture_output=True)
+
+    assert set(said.stdout.decode().split()) == {oct(stat.S_IFDIR | 0o700), oct(stat.S_IFREG | 0o600)}
+    assert (bodies(cloudwatch), queue_files()) == (numbered(1), [])
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_nothing_is_lost(cloudwatch: LocalCloudWatch, tmp_path: Path, end: str) -> None:
+    """Whatever `emit` has returned for arrives after the next start, and each record is one."""
+    run(ENDS[end], cloudwatch.url, tmp_path)
+    run('log.info("the next start")', cloudwatch.url, tmp_path)
+
+    assert bodies(cloudwatch) == numbered(10_000) + Counter(["the next start"])
+    assert queue_files() == []
+
+
+def test_nothing_is_lost_when_the_endpoint_was_never_there(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+    """A whole life without CloudWatch, ended in an orderly way within its deadline; the next start delivers."""
+    code = "handler.flush_timeout = 0.5; burst(0, 10_000)"
+    assert run(code.replace("burst", "from logship.handler import exits; exits._State.deadline_seconds = 0.5; burst"),
+               "http://127.0.0.1:9", tmp_path) == 0  # fmt: skip
+    assert len(queue_files()) >= 1
+    run("pass", cloudwatch.url, tmp_path)
+
+    assert (bodies(cloudwatch), queue_files()) == (numbered(10_000), [])
+
+
+def test_a_living_process_sends_what_a_dead_one_left(
+    cloudwatch: LocalCloudWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only the next start: another process of the same service finds it, too, within seconds."""
+    monkeypatch.setattr("logship.handler.delivery._LOOK_EVERY_SECONDS", 0.2)
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url, service="orders", send_interval=0.1)
+    try:
+        handler._delivery._start()
+        run(ENDS["kill -9"], cloudwatch.url, tmp_path)
+        deadline = time.monotonic() + 30
+        while bodies(cloudwatch) != numbered(10_000) and time.monotonic() < deadline:
+            threading.Event().wait(0.1)
+
+        assert bodies(cloudwatch) == numbered(10_000)
+        assert handler.stats.recovered >= 1
+    finally:
+        handler.close()
+
+
+def test_two_starts_at_once_send_it_once(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+    """Two processes that start together do not both send what a dead one left."""
+    run(ENDS["kill -9"], "http://127.0.0.1:9", tmp_path)
+    program = tmp_path / "next.py"
+    program.write_text(HEAD + "handler.flush()")
+    starts = [
+        subprocess.Popen([sys.executable, str(program), cloudwatch.url], env={**os.environ, **environment()})
+        for _ in range(2)
+    ]
+    for start in starts:
+        assert start.wait(60) == 0
+
+    assert Counter(line["body"] for line in lines(cloudwatch)) == numbered(10_000)
+
+
+def test_secrets_never_leave_the_process(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+    """What CloudWatch gets is redacted, records that a dead process left included; the id stays."""
+    secret = "AKIAIOSFODNN7EXAMPLE"
+    code = f'log.info("password=hunter2hunter2 key {secret}", extra={{"sent": "Authorization: Bearer abcdefghij0123"}})'
+    run(f"{code}\nos.kill(os.getpid(), 9)", "http://127.0.0.1:9", tmp_path)
+    run(code, cloudwatch.url, tmp_path)
+    found = lines(cloudwatch)
+
+    assert len({line["logship.id"] for line in found}) == 2
+    text = json.dumps(found)
+    assert [word for word in ("hunter2", secret) if word in text] == []
+
+
+def test_redacted_at_once_the_queue_holds_no_secret(tmp_path: Path) -> None:
+    """With redact="emit" not even the queue's file has it."""
+    code = """
+handler = CloudWatchHandler("/shop/orders", endpoint_url=sys.argv[1], redact="emit")
+log.handlers = [handler]
+log.info("password=hunter2hunter2")
+os.kill(os.getpid(), 9)
+"""
+    run(code, "http://127.0.0.1:9", tmp_path)
+    kept = b"".join(path.read_bytes() for path in queue_files())
+
+    assert (b"hunter2" in kept, b"[redacted:" in kept) == (False, True)
+
+
+GUNICORN = """
+import logging
+from logship.handler import CloudWatchHandler
+log = logging.getLogger("app"); log.setLevel(20)
+log.addHandler(CloudWatchHandler("/shop/orders", endpoint_url="%s", service="orders"))
+def app(environ, start_response):
+    for number in range(100):
+        log.info("%%s/%%d", environ["PATH_INFO"], number)
+    start_response("200 OK", [("content-length", "2")])
+    return [b"ok"]
+"""
+
+
+def test_gunicorns_reload_loses_nothing(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+    """The application loaded before the fork, workers replaced amid requests, then SIGTERM: every record arrives."""
+    import http.client
+    import socket
+
+    (tmp_path / "web.py").write_text(GUNICORN % cloudwatch.url)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", f"127.0.0.1:{port}", "web:app"]
+    answered = []
+
+    def ask(number: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        try:
+            connection.request("GET", f"/{number}")
+            if connection.getresponse().read() == b"ok":
+                answered.append(number)
+        except OSError:
+            time.sleep(0.1)
+        finally:
+            connection.close()
+
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, **environment()}, stderr=subprocess.DEVNULL
+    ) as server:
+        deadline = time.monotonic() + 30
+        while len(answered) < 20 and time.monotonic() < deadline:
+            ask(len(answered))
+        server.send_signal(signal.SIGHUP)
+        while len(answered) < 100 and time.monotonic() < deadline:
+            ask(len(answered))
+        server.terminate()
+        assert server.wait(30) == 0
+    run("pass", cloudwatch.url, tmp_path)
+    arrived = bodies(cloudwatch)
+
+    asked = [f"/{request}/{number}" for request in answered for number in range(100)]
+    assert len(answered) == 100
+    assert [body for body in asked if not arrived[body]] == []
