@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+import orjson
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 from watchtower import CloudWatchLogHandler
@@ -84,10 +85,16 @@ class Sender(CloudWatchLogHandler):
         self._destination = destination
         self._pause, self._hurried, self._on_failure = pause, hurried, on_failure
         self._prepared = destination.retention_days is None and not destination.tags
+        self._body = b""
+        client = destination.client or _client(destination)
+        self._writes_body = destination.client is None
+        if self._writes_body:
+            # botocore's serializer takes a third of all the time of a batch, and holds the GIL meanwhile.
+            client.meta.events.register("before-call.cloudwatch-logs.PutLogEvents", self._give_body)
         super().__init__(
             log_group_name=destination.group,
             log_stream_name=destination.stream,
-            boto3_client=destination.client or _client(destination),
+            boto3_client=client,
             create_log_group=False,  # watchtower would call the network here
             create_log_stream=destination.create_stream,
         )
@@ -107,11 +114,16 @@ class Sender(CloudWatchLogHandler):
         if not events:
             return 0
         batch = [{"timestamp": timestamp_ms, "message": line.decode()} for timestamp_ms, line in events]
+        if self._writes_body:
+            self._body = orjson.dumps(
+                {"logGroupName": self.log_group_name, "logStreamName": self.log_stream_name, "logEvents": batch}
+            )
+            batch = []
         attempt = 0
         while True:
             try:
                 self._prepare_group()
-                return refused_count(self._put(batch), len(batch))
+                return refused_count(self._put(batch), len(events))
             except Exception as error:
                 verdict = self._judge(error, attempt)
             if verdict is _Verdict.TAKEN:
@@ -125,6 +137,9 @@ class Sender(CloudWatchLogHandler):
             logGroupName=self.log_group_name, logStreamName=self.log_stream_name, logEvents=batch
         )
         return response
+
+    def _give_body(self, params: dict[str, Any], **_: Any) -> None:
+        params["body"] = self._body
 
     def _deliver_halves(self, events: list[Event]) -> int:
         """Find the event that makes CloudWatch refuse the whole call, so that the others get through."""
