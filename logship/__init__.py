@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from logship.errors import ExitCode, LogshipError
+    from logship.handler.context import bind
+    from logship.handler.setup import setup
     from logship.record import Record
     from logship.timerange import TimeRange
 
-__all__ = ["ExitCode", "LogshipError", "Record", "TimeRange", "__version__"]
+__all__ = ["ExitCode", "LogshipError", "Record", "TimeRange", "__version__", "bind", "setup"]
 
 __version__ = "0.1.0"
 
@@ -22,6 +24,8 @@ _EXPORTS = {
     "LogshipError": "logship.errors",
     "Record": "logship.record",
     "TimeRange": "logship.timerange",
+    "bind": "logship.handler.context",
+    "setup": "logship.handler.setup",
 }
 
 

@@ -14,7 +14,8 @@ from logship.record import HANDLER_ID, PART, SERVICE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HEAD: Final = ("timestamp", "severity_text", SERVICE, "trace_id", "span_id", "parent_span_id", "logger")
+_HEAD: Final = ("timestamp", "severity_text", SERVICE, "trace_id", "span_id", "parent_span_id", "logger",
+               "@timestamp", "log.level", "trace.id", "span.id", "parent.id", "log.logger", "ecs.version")  # fmt: skip
 _MAX_HEAD_BYTES: Final = 256  # a longer value is no name or id, and is split as any other field
 _MAX_NAME_BYTES: Final = 512
 _PART_ROOM_BYTES: Final = 64  # what `logship.part` and the longer id add to a piece

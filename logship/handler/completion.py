@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.handler import request_buffer
 from logship.record import DURATION_MS, KIND
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Completion:
         self.more: dict[str, Any] = {}
         """Further fields of the record."""
         self._logger, self._kind, self._span, self._method, self._path = logger, kind, span, method, path
+        self._aside = request_buffer.begin() if kind == "request" else None
         self._started = time.perf_counter()
         self._written = False
 
@@ -55,6 +57,10 @@ class Completion:
         self._written = True
         duration_ms = round((time.perf_counter() - self._started) * 1000, 3)
         failed = error is not None or (self.status or 0) >= _SERVER_ERROR
+        if self._aside is not None:
+            buffer, token = self._aside
+            buffer.end(failed=failed, duration_ms=duration_ms)
+            request_buffer.leave(token)
         fields: dict[str, Any] = self._span.fields() | {KIND: self._kind, DURATION_MS: duration_ms}
         fields |= {METHOD: self._method, PATH: self._path}
         if self.route:

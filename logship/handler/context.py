@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import MappingProxyType
@@ -28,6 +29,7 @@ _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
 _SAMPLED: Final = 1
 
+_NO_FIELDS: Final[Mapping[str, str]] = MappingProxyType({})
 FIELDS: ContextVar[Mapping[str, Any]] = ContextVar("logship_fields", default=MappingProxyType({}))
 """Fields of the current context under the names they have in the line; replaced, never changed in place."""
 
@@ -90,10 +92,19 @@ def server_span(traceparent: str | None) -> Span:
 
 def current_span() -> Span | None:
     """The span of the current context, if any."""
-    fields = FIELDS.get()
+    fields = FIELDS.get() or other_span()
     if "trace_id" not in fields or "span_id" not in fields:
         return None
     return Span(fields["trace_id"], fields["span_id"], fields.get("parent_span_id", ""))
+
+
+def other_span() -> Mapping[str, str]:
+    """Trace and span ids of OpenTelemetry's current span, where its SDK is loaded and a span is current."""
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return _NO_FIELDS
+    found = api.get_current_span().get_span_context()
+    return {"trace_id": f"{found.trace_id:032x}", "span_id": f"{found.span_id:016x}"} if found.is_valid else _NO_FIELDS
 
 
 def client_span() -> Span:

@@ -45,6 +45,7 @@ class Delivery:
         send_interval: longest time in seconds that a record waits for company.
         max_batch_bytes, max_batch_events, max_message_bytes: cut smaller than CloudWatch asks.
         spool: folder of the queue's files; None keeps the queue in memory.
+        emf_service: writes the counters into the stream each minute, for that service; None does not.
         redact: makes what takes secrets out of lines, in the sender's thread; None sends lines as they are.
     """
 
@@ -62,6 +63,7 @@ class Delivery:
         max_batch_events: int,
         max_message_bytes: int,
         spool: Path | None = None,
+        emf_service: str | None = None,
         redact: Callable[[], Callable[[Sequence[str]], Sequence[str]]] | None = None,
     ) -> None:
         self.group, self._stream, self._options = group, stream, dict(options)
@@ -72,7 +74,7 @@ class Delivery:
             "max_batch_events": max_batch_events,
             "max_message_bytes": max_message_bytes,
         }
-        self._spool, self._make_redact = spool, redact
+        self._spool, self._make_redact, self._emf_service = spool, redact, emf_service
         self._forked = False
         self._begin()
         exits.watch(self)
@@ -213,11 +215,19 @@ class Delivery:
         sender: Sender | None = None
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()
+        if self._emf_service is not None:
+            from logship.handler.metrics import EVERY_S, emf_line
+
+            self._emf_due_s, before = time.monotonic() + EVERY_S, None
         while True:
             if not self._closing:
                 self.backlog.rest()
                 self.backlog.wake.wait(self._send_interval)
             self.backlog.tend()
+            if self._emf_service is not None and time.monotonic() >= self._emf_due_s:
+                stats = self.stats()
+                self.backlog.put(int(time.time() * 1000), emf_line(stats, before, self._emf_service))
+                self._emf_due_s, before = time.monotonic() + EVERY_S, stats
             if time.monotonic() >= next_look_s:
                 next_look_s = time.monotonic() + _LOOK_EVERY_SECONDS
                 self._recovering = outbox.look_for_left()

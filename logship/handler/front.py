@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import logging
-import os
-import platform
-import re
-import sys
+import time
 import weakref
 from _thread import get_ident
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, RETENTION_DAYS
+from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from logship.errors import SettingsError
 from logship.handler import exits
 from logship.handler.backlog import OVERFLOWS, Overflow
 from logship.handler.delivery import SENDER_THREADS, Delivery, holds_logging_lock
+from logship.handler.gate import Gate
 from logship.handler.line import LineBuilder
+from logship.handler.options import (
+    check_choice,
+    check_group,
+    check_sizes,
+    group_name,
+    resource_of,
+    service_name,
+    stream_name,
+)
+from logship.handler.request_buffer import CURRENT, BufferDebug
 from logship.handler.spool.files import folder_of
-from logship.naming import GROUP_NAME, STREAM_NAME, Naming, service_of_group
+from logship.naming import GROUP_NAME
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from logship.handler.stats import Stats
 
 QUEUE_BYTES: Final = 256 * 2**20
-MIN_MESSAGE_BYTES: Final = 8 * 1024
-"""Smallest `max_message_size`: a piece repeats the record's head and still holds some of its text."""
-
-_PER_RECORD: Final = re.compile(r"\{(logger_name|thread_name)\}")
 
 
 class CloudWatchHandler(logging.Handler):
@@ -59,6 +64,7 @@ class CloudWatchHandler(logging.Handler):
         boto3_profile_name, region_name, endpoint_url: for the client made here; AWS_ENDPOINT_URL holds, too.
         create_log_group, create_log_stream: whether what is missing is created, when the first batch is sent.
         log_group_retention_days, log_group_tags: set on the group before the first batch.
+        log_group_kms_key_id, log_group_class: of the group, where it is created here.
         json_serialize_default: called with a value that JSON does not know; None writes its repr.
         spool: where the queue's files lie: "auto" is a folder of the service in the user's state folder
             (XDG_STATE_HOME), with one warning and a queue in memory where there can be none; a folder holds it
@@ -70,6 +76,16 @@ class CloudWatchHandler(logging.Handler):
             the caller wait up to `block_timeout` seconds and then drops the new record.
         flush_timeout: deadline in seconds of `flush`, of the interpreter's exit and of SIGTERM.
         flush_on_sigterm: False leaves SIGTERM alone.
+        profile: names of the fields: "otel" (OpenTelemetry) or "ecs" (Elastic Common Schema).
+        version, environment: `service.version` and `deployment.environment.name` of every record; further ones
+            are taken from OTEL_RESOURCE_ATTRIBUTES.
+        dedupe: seconds in which records of the same logger, level, template and exception are sent once; the
+            last of the others follows with their number as ``logship.repeated``. None sends each.
+        sample: the part of a level that is sent, such as ``{"DEBUG": 0.1}``; whole traces are kept or left out.
+        buffer_debug: True keeps DEBUG records of a request aside and sends them only if it fails or takes a second;
+            a mapping sets ``level``, ``slow_ms``, ``max_records``, ``max_bytes``. The request is what our middleware
+            records.
+        metrics: "emf" writes the handler's counters into the stream each minute, as CloudWatch metrics.
         level: the lowest level handled.
 
     Raises:
@@ -95,6 +111,8 @@ class CloudWatchHandler(logging.Handler):
         create_log_stream: bool = True,
         log_group_retention_days: int | None = None,
         log_group_tags: Mapping[str, str] | None = None,
+        log_group_kms_key_id: str | None = None,
+        log_group_class: str | None = None,
         json_serialize_default: Callable[[Any], Any] | None = None,
         spool: str | os.PathLike[str] | None = "auto",
         redact: bool | Literal["emit"] = True,
@@ -103,30 +121,36 @@ class CloudWatchHandler(logging.Handler):
         block_timeout: float = 0.1,
         flush_timeout: float = 10.0,
         flush_on_sigterm: bool = True,
+        profile: Literal["otel", "ecs"] = "otel",
+        version: str | None = None,
+        environment: str | None = None,
+        dedupe: float | None = None,
+        sample: Mapping[str, float] | None = None,
+        buffer_debug: bool | Mapping[str, Any] = False,
+        metrics: Literal["emf"] | None = None,
         level: int | str = logging.NOTSET,
     ) -> None:
-        super().__init__(level)
         self.flush_timeout = flush_timeout
         self.use_queues = use_queues
-        if redact not in (True, False, "emit"):
-            raise SettingsError(f"redact={redact!r} is unknown; use True, False or 'emit'")
-        _check_sizes(max_batch_size, max_batch_count, max_message_size, queue_bytes)
-        if overflow not in OVERFLOWS:
-            raise SettingsError(f"overflow={overflow!r} is unknown; use one of {', '.join(OVERFLOWS)}")
-        if log_group_retention_days is not None and log_group_retention_days not in RETENTION_DAYS:
-            days = ", ".join(map(str, sorted(RETENTION_DAYS)))
-            raise SettingsError(f"log_group_retention_days={log_group_retention_days!r}; CloudWatch takes {days}")
+        check_choice("redact", redact, (True, False, "emit"))
+        check_choice("overflow", overflow, OVERFLOWS)
+        check_choice("profile", profile, ("otel", "ecs"))
+        check_choice("metrics", metrics, (None, "emf"))
+        check_sizes(max_batch_size, max_batch_count, max_message_size, queue_bytes)
+        check_group(log_group_retention_days, log_group_class)
         if boto3_client is not None and (boto3_profile_name or region_name or endpoint_url):
             raise SettingsError("boto3_client already has a profile, region and endpoint; leave the others out")
-        self.service = service or _default_service(log_group_name)
-        self.log_group_name = log_group_name or Naming(app=os.environ.get("LOGSHIP_APP") or "app").group_name(
-            re.sub(r"[^.\-_/#A-Za-z0-9]", "-", self.service)
-        )
+        self.service = service or service_name(log_group_name)
+        self.log_group_name = log_group_name or group_name(self.service)
         if not GROUP_NAME.match(self.log_group_name):
             raise SettingsError(f"log_group_name={self.log_group_name!r}; use 1 to 512 letters, digits and . - _ / #")
         self._stream_pattern = log_stream_name
         stream_name(log_stream_name)  # refused here, not in the background
-        self._lines = LineBuilder(self.service, json_serialize_default)
+        resource = resource_of(version=version, environment=environment)
+        self._lines = LineBuilder(self.service, json_serialize_default, resource=resource, profile=profile)
+        self._gate = Gate(dedupe_s=dedupe, sample=sample, clock=time.monotonic) if dedupe or sample else None
+        self._aside = _buffer_of(buffer_debug)
+        self._aside_level = logging.getLevelName(self._aside.level) if self._aside else -1
         interval = send_interval.total_seconds() if isinstance(send_interval, timedelta) else float(send_interval)
         self._delivery = Delivery(
             group=self.log_group_name,
@@ -136,6 +160,8 @@ class CloudWatchHandler(logging.Handler):
                 "create_stream": create_log_stream,
                 "retention_days": log_group_retention_days,
                 "tags": dict(log_group_tags or {}),
+                "kms_key_id": log_group_kms_key_id,
+                "log_class": log_group_class,
                 "client": boto3_client,
                 "profile": boto3_profile_name,
                 "region": region_name,
@@ -150,8 +176,10 @@ class CloudWatchHandler(logging.Handler):
             max_message_bytes=min(max_message_size, max_batch_size) - EVENT_OVERHEAD_BYTES,
             spool=None if spool is None else folder_of(spool, self.log_group_name, self.service),
             redact=_redact_many if redact is True else None,
+            emf_service=self.service if metrics == "emf" else None,
         )
         self._redact = _redact_many() if redact == "emit" else None
+        super().__init__(level)  # last: what is refused above is never known to logging.shutdown
         weakref.finalize(self, self._delivery.close).atexit = False
         exits.allow(flush_timeout)
         if flush_on_sigterm:
@@ -195,14 +223,33 @@ class CloudWatchHandler(logging.Handler):
         if get_ident() in SENDER_THREADS:  # botocore's own records about sending this very line
             return
         try:
-            line = self._lines.build(record)
-            if self._redact is not None:
-                line = self._redact([line.decode()])[0].encode()
-            self._delivery.put(int(record.created * 1000), line)
+            if self._gate is not None and not self._gate.passes(record):
+                self._send_ended()
+                return
+            self._put(record)
+            if self._gate is not None:
+                self._send_ended()
             if not self.use_queues:
                 self.flush()
         except Exception:
             self.handleError(record)
+
+    def _put(self, record: logging.LogRecord) -> None:
+        line = self._lines.build(record)
+        if self._redact is not None:
+            line = self._redact([line.decode()])[0].encode()
+        if record.levelno <= self._aside_level:
+            buffer = CURRENT.get()
+            if buffer is not None and self._aside is not None:
+                buffer.add(self._delivery, self._aside, int(record.created * 1000), line)
+                return
+        self._delivery.put(int(record.created * 1000), line)
+
+    def _send_ended(self, *, all_of_them: bool = False) -> None:
+        """Records that stand for bursts of the same one."""
+        assert self._gate is not None
+        for record in self._gate.ended(all_of_them=all_of_them):
+            self._put(record)
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]  # says more than logging asks
         """Wait until everything logged before is delivered.
@@ -214,6 +261,8 @@ class CloudWatchHandler(logging.Handler):
             False when the time was up, or when the calling thread holds logging's lock (as in
             dictConfig), where nobody may wait: delivery then goes on in the background.
         """
+        if self._gate is not None:
+            self._send_ended(all_of_them=True)
         return self._delivery.flush(self.flush_timeout if timeout is None else timeout)
 
     def close(self) -> None:
@@ -227,33 +276,17 @@ class CloudWatchHandler(logging.Handler):
         return f"<{type(self).__name__} {self.log_group_name} ({logging.getLevelName(self.level)})>"
 
 
-def stream_name(pattern: str | None) -> str:
-    """The log stream of this process; see `CloudWatchHandler`.
-
-    Raises:
-        SettingsError: an unknown placeholder, one that changes with each record, or an illegal name.
-    """
-    if pattern is None:
-        return Naming().stream_name()
-    if match := _PER_RECORD.search(pattern):
-        raise SettingsError(
-            f"log_stream_name={pattern!r}: {match[0]} changes with each record, and one process writes one stream; "
-            "leave it out: logger is a field of every record"
-        )
-    values = {
-        "machine_name": platform.node(),
-        "program_name": sys.argv[0].replace(":", "") if sys.argv else "",
-        "process_id": os.getpid(),
-        "strftime": datetime.now(UTC),
-    }
+def _buffer_of(wanted: bool | Mapping[str, Any]) -> BufferDebug | None:
+    if wanted is False:
+        return None
     try:
-        name = pattern.format(**values)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        known = ", ".join(f"{{{known}}}" for known in values)
-        raise SettingsError(f"log_stream_name={pattern!r} has an unknown placeholder; use {known}") from error
-    if not STREAM_NAME.match(name):
-        raise SettingsError(f"log_stream_name={name!r}; use 1 to 512 characters other than : and *")
-    return name
+        made = BufferDebug(**({} if wanted is True else wanted))
+    except TypeError:
+        raise SettingsError(
+            f"buffer_debug={wanted!r}; use True, or a mapping of level, slow_ms, max_records and max_bytes"
+        ) from None
+    check_choice("buffer_debug level", made.level, ("DEBUG", "INFO", "WARNING"))
+    return made
 
 
 def _redact_many() -> Callable[[Sequence[str]], Sequence[str]]:
@@ -261,22 +294,3 @@ def _redact_many() -> Callable[[Sequence[str]], Sequence[str]]:
     from logship.secrets import Redactor
 
     return Redactor().redact_many
-
-
-def _default_service(group: str | None) -> str:
-    named = os.environ.get("OTEL_SERVICE_NAME") or (service_of_group(group) if group else "")
-    program = os.path.basename(sys.argv[0] if sys.argv else "")  # noqa: PTH119  # the fastest of them
-    return named or program.removesuffix(".py") or "python"
-
-
-def _check_sizes(max_batch_size: int, max_batch_count: int, max_message_size: int, queue_bytes: int) -> None:
-    if not MIN_MESSAGE_BYTES <= max_batch_size <= MAX_BATCH_BYTES:
-        raise SettingsError(f"max_batch_size={max_batch_size!r}; use {MIN_MESSAGE_BYTES} to {MAX_BATCH_BYTES} bytes")
-    if not 1 <= max_batch_count <= MAX_BATCH_EVENTS:
-        raise SettingsError(f"max_batch_count={max_batch_count!r}; use 1 to {MAX_BATCH_EVENTS} events")
-    if not MIN_MESSAGE_BYTES <= max_message_size <= MAX_BATCH_BYTES:
-        raise SettingsError(
-            f"max_message_size={max_message_size!r}; use {MIN_MESSAGE_BYTES} to {MAX_BATCH_BYTES} bytes"
-        )
-    if queue_bytes < MIN_MESSAGE_BYTES:
-        raise SettingsError(f"queue_bytes={queue_bytes!r}; use at least {MIN_MESSAGE_BYTES}")

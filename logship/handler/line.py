@@ -13,11 +13,13 @@ import os
 import time
 import traceback
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from logship.handler.context import FIELDS, OWN_NAMES
+from logship.handler.context import FIELDS, OWN_NAMES, other_span
+from logship.handler.ecs import renamed
 from logship.record import HANDLER_ID, SERVICE
 
 if TYPE_CHECKING:
@@ -61,10 +63,21 @@ class LineBuilder:
     Args:
         service: the line's `service.name`.
         default: what to write for a value that JSON does not know; None means its `repr`.
+        resource: further fields of every line.
+        profile: "otel", or "ecs" for the names of the Elastic Common Schema.
     """
 
-    def __init__(self, service: str, default: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        default: Callable[[Any], Any] | None = None,
+        *,
+        resource: Mapping[str, str] = MappingProxyType({}),
+        profile: str = "otel",
+    ) -> None:
         self.service = service
+        self._resource = dict(resource)
+        self._ecs = profile == "ecs"
         self.formatter: logging.Formatter | None = None
         """Writes the body where the application has set one."""
         self._default = default or repr
@@ -74,7 +87,8 @@ class LineBuilder:
         """The line as UTF-8 JSON without a newline. Never raises: what cannot be written is marked."""
         try:
             # Copied to its own size: orjson's buffer, shrunk and kept, costs 2 us a line in the allocator.
-            return b"%b" % orjson.dumps(self._document(record), self._default)
+            document = renamed(self._document(record)) if self._ecs else self._document(record)
+            return b"%b" % orjson.dumps(document, self._default)
         except Exception:
             return self._build_hostile(record)
 
@@ -88,13 +102,14 @@ class LineBuilder:
             "severity_text": _LEVELS.get(level) or _severity(level),
             SERVICE: self.service,
             "body": record.msg % record.args if record.args else record.msg,
-            **FIELDS.get(),
+            **(FIELDS.get() or other_span()),
+            **self._resource,
             "logger": record.name,
             HANDLER_ID: _IDS.prefix + str(next(_IDS.count)),
         }
 
     def _rich_document(self, record: logging.LogRecord, body: str | None = None) -> dict[str, Any]:
-        fields = {**FIELDS.get(), **_extras(record)}
+        fields = {**(FIELDS.get() or other_span()), **self._resource, **_extras(record)}
         if body is None:
             body = self._body(record, fields)
         document = {
@@ -141,6 +156,8 @@ class LineBuilder:
         except Exception as error:
             problems.append(f"message: {_text_of(error)}")
             document = self._hostile_document(record, f"{_text_of(record.msg)} {_text_of(record.args)}", problems)
+        if self._ecs:
+            document = renamed(document)
         safe = {_clean(name): _plain(value, self._default, problems) for name, value in document.items()}
         identity = safe.pop(HANDLER_ID)
         if problems:

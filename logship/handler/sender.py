@@ -48,6 +48,9 @@ class Destination:
     retention_days: int | None = None
     """None leaves the group's retention as it is."""
     tags: Mapping[str, str]
+    kms_key_id: str | None = None
+    log_class: str | None = None
+    """None leaves it to CloudWatch: STANDARD."""
     client: Any = None
     """A boto3 ``logs`` client; None makes one from profile, region and endpoint."""
     profile: str | None = None
@@ -181,8 +184,10 @@ class Sender(CloudWatchLogHandler):
             self._idempotent("create_log_stream", logGroupName=self.log_group_name, logStreamName=self.log_stream_name)
 
     def _create_group(self) -> None:
-        tags = {"tags": dict(self._destination.tags)} if self._destination.tags else {}
-        self._idempotent("create_log_group", logGroupName=self.log_group_name, **tags)
+        wanted = self._destination
+        more = {"tags": dict(wanted.tags), "kmsKeyId": wanted.kms_key_id, "logGroupClass": wanted.log_class}
+        given = {name: value for name, value in more.items() if value}
+        self._idempotent("create_log_group", logGroupName=self.log_group_name, **given)
 
     def _prepare_group(self) -> None:
         """Tags and retention, before the first batch; what is not permitted does not hold the lines up."""
