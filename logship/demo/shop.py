@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from logship.handler.httpx_hook import instrument
+from logship.handler.integrations.httpx import instrument
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

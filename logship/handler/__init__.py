@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from logship.handler.asgi import RequestLogMiddleware
     from logship.handler.context import Span, bind, bound_fields, format_traceparent, parse_traceparent, use_span
     from logship.handler.front import CloudWatchHandler
-    from logship.handler.httpx_hook import AsyncCallLogTransport, CallLogTransport, instrument
+    from logship.handler.integrations.asgi import RequestLogMiddleware
+    from logship.handler.integrations.httpx import AsyncCallLogTransport, CallLogTransport, instrument
+    from logship.handler.integrations.wsgi import RequestLogMiddleware as WSGIRequestLogMiddleware
     from logship.handler.stats import Stats
-    from logship.handler.wsgi import RequestLogMiddleware as WSGIRequestLogMiddleware
 
 __all__ = [
     "AsyncCallLogTransport",
@@ -33,17 +33,17 @@ __all__ = [
 ]
 
 _EXPORTS = {
-    "AsyncCallLogTransport": ("httpx_hook", "AsyncCallLogTransport"),
-    "CallLogTransport": ("httpx_hook", "CallLogTransport"),
+    "AsyncCallLogTransport": ("integrations.httpx", "AsyncCallLogTransport"),
+    "CallLogTransport": ("integrations.httpx", "CallLogTransport"),
     "CloudWatchHandler": ("front", "CloudWatchHandler"),
-    "RequestLogMiddleware": ("asgi", "RequestLogMiddleware"),
+    "RequestLogMiddleware": ("integrations.asgi", "RequestLogMiddleware"),
     "Span": ("context", "Span"),
     "Stats": ("stats", "Stats"),
-    "WSGIRequestLogMiddleware": ("wsgi", "RequestLogMiddleware"),
+    "WSGIRequestLogMiddleware": ("integrations.wsgi", "RequestLogMiddleware"),
     "bind": ("context", "bind"),
     "bound_fields": ("context", "bound_fields"),
     "format_traceparent": ("context", "format_traceparent"),
-    "instrument": ("httpx_hook", "instrument"),
+    "instrument": ("integrations.httpx", "instrument"),
     "parse_traceparent": ("context", "parse_traceparent"),
     "use_span": ("context", "use_span"),
 }

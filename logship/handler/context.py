@@ -84,12 +84,6 @@ def format_traceparent(span: Span, flags: int = _SAMPLED) -> str:
     return f"00-{span.trace_id}-{span.span_id}-{flags & 0xFF:02x}"
 
 
-def server_span(traceparent: str | None) -> Span:
-    """The span of a request being served: below the caller's, or the root of a new trace."""
-    caller = parse_traceparent(traceparent) if traceparent else None
-    return caller.child() if caller else Span(new_trace_id(), new_span_id())
-
-
 def current_span() -> Span | None:
     """The span of the current context, if any."""
     fields = FIELDS.get() or other_span()

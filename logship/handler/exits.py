@@ -101,6 +101,17 @@ def flush_all(limit_seconds: float | None = None) -> None:
         delivery.flush(max(0.0, until - time.monotonic()))
 
 
+def flush_now(seconds: float) -> bool:
+    """Flush every handler of the process, for so long at most: before it is frozen or goes on.
+
+    Returns:
+        Whether everything was delivered.
+    """
+    until = time.monotonic() + seconds
+    delivered = [delivery.flush(max(0.0, until - time.monotonic())) for delivery in _deliveries()]
+    return all(delivered)
+
+
 def _at_exit() -> None:
     flush_all()
     for delivery in _deliveries():

@@ -6,12 +6,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import httpx
@@ -26,12 +25,12 @@ from logship.query import parse
 from logship.store.tantivy.reader import Reader
 from logship.store.tantivy.writer import open_writer
 from logship.testing import LocalCloudWatch
+from tests.integration.real_stack.postgres import ended, free_port, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
 NGINX_CONF = """
 pid nginx.pid; error_log nginx-error.log warn; worker_processes 1; daemon off; events {{ worker_connections 128; }}
 http {{
@@ -44,23 +43,6 @@ http {{
     proxy_set_header traceparent "00-$request_id-0000000000000001-01"; }} }}
 }}
 """
-POSTGRES_CONF = """
-listen_addresses='127.0.0.1'
-port={port}
-unix_socket_directories=''
-log_destination='jsonlog'
-logging_collector=on
-log_directory='{folder}'
-log_filename='postgresql'
-log_min_duration_statement=100
-log_timezone='UTC'
-fsync=off
-"""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def answers(url: str) -> None:
@@ -76,44 +58,10 @@ def answers(url: str) -> None:
             return
 
 
-def ended(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    process.send_signal(number)
-    process.wait(30)
-    if process.stdout:
-        process.stdout.close()
-
-
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    """A PostgreSQL that logs slow statements as JSON: its port and its log."""
-    if POSTGRES is None:
-        pytest.skip("PostgreSQL is not installed; on Debian: apt-get install postgresql")
-    account = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-    data, logs, port = tmp_path / "pg", tmp_path / "pglog", free_port()
-    for folder in (data, logs):
-        folder.mkdir()
-        if account:
-            shutil.chown(folder, "postgres", "postgres")
-    for folder in [tmp_path, *tmp_path.parents]:
-        if folder.owner() == Path.home().owner() and folder.is_relative_to("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o011)
-    common: dict[str, Any] = {"cwd": data, "env": {"PATH": os.defpath, "LC_ALL": "C"}, **account}
-    subprocess.run(
-        [str(POSTGRES / "initdb"), "-D", ".", "-A", "trust", "-U", "postgres", "-N"],
-        capture_output=True,
-        check=True,
-        **common,
-    )
-    with (data / "postgresql.auto.conf").open("a") as conf:
-        conf.write(POSTGRES_CONF.format(port=port, folder=logs))
-    with (tmp_path / "pg.out").open("wb") as out:
-        server = subprocess.Popen([str(POSTGRES / "postgres"), "-D", "."], stdout=out, stderr=out, text=True, **common)
-    deadline = time.monotonic() + 30
-    while socket.socket().connect_ex(("127.0.0.1", port)):
-        assert time.monotonic() < deadline, (tmp_path / "pg.out").read_text()
-        time.sleep(0.05)
-    yield port, logs / "postgresql.json"
-    ended(server, signal.SIGINT)
+    with postgres(tmp_path) as found:
+        yield found
 
 
 def service(name: str, peer: str, endpoint: str) -> tuple[subprocess.Popen[str], str]:

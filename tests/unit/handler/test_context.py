@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 
 from logship.handler.context import (
+    TRACEPARENT,
     Span,
     bind,
     bound_fields,
     client_span,
     format_traceparent,
     parse_traceparent,
-    server_span,
     use_span,
 )
+from logship.handler.propagation import incoming
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -40,14 +41,14 @@ def test_a_later_version_may_say_more() -> None:
 def test_what_is_not_valid_is_ignored(header: str) -> None:
     """Anything the recommendation calls invalid starts a new trace."""
     assert parse_traceparent(header) is None
-    assert server_span(header).parent_span_id == ""
+    assert incoming({TRACEPARENT: header}.get).parent_span_id == ""
 
 
 def test_a_request_is_a_child_of_the_callers_call() -> None:
     """Caller's call span, callee's request span: the join that incident analysis uses."""
-    with use_span(server_span(None)) as request:
+    with use_span(incoming(dict[str, str]().get)) as request:
         call = client_span()
-        callee = server_span(format_traceparent(call))
+        callee = incoming({TRACEPARENT: format_traceparent(call)}.get)
 
     assert call.trace_id == callee.trace_id == request.trace_id
     assert (call.parent_span_id, callee.parent_span_id) == (request.span_id, call.span_id)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
 
 from logship.handler.completion import DISCONNECTED, REQUEST_LOGGER, Completion, logger_of
-from logship.handler.context import TRACEPARENT, server_span, use_span
+from logship.handler.context import use_span
+from logship.handler.propagation import incoming
 
 if TYPE_CHECKING:
     import logging
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
     App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+_QUART_ROUTE: Final = "logship.quart_route"
+_QUART_PARAMETER: Final = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
 
 
 class RequestLogMiddleware:
@@ -34,13 +41,14 @@ class RequestLogMiddleware:
         self, app: App, *, logger: logging.Logger | str = REQUEST_LOGGER, skip: frozenset[str] | set[str] = frozenset()
     ) -> None:
         self._app, self._logger, self._skip = app, logger_of(logger), frozenset(skip)
+        _note_routes_of_quart()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; anything that is no HTTP request is passed through."""
         if scope["type"] != "http" or scope["path"] in self._skip:
             await self._app(scope, receive, send)
             return
-        with use_span(server_span(_header(scope, TRACEPARENT.encode()))) as span:
+        with use_span(incoming(lambda name: _header(scope, name.encode()))) as span:
             exchange = _Exchange(Completion(self._logger, "request", span, scope["method"], scope["path"]), scope)
             try:
                 await self._app(scope, exchange.receiving(receive), exchange.sending(send))
@@ -87,6 +95,20 @@ class _Exchange:
         self._completion.write(error)
 
 
+def _note_routes_of_quart() -> None:
+    """Quart forgets its request before it answers, so the route is noted when the request begins."""
+    quart = sys.modules.get("quart")
+    if quart is not None:
+        sys.modules["quart.signals"].request_started.connect(_note_route)
+
+
+async def _note_route(_app: Any, **_: Any) -> None:
+    request = sys.modules["quart"].request
+    rule = getattr(request.url_rule, "rule", "")
+    if rule:
+        request.scope[_QUART_ROUTE] = _QUART_PARAMETER.sub(r"{\1}", rule)
+
+
 def _header(scope: Scope, name: bytes) -> str | None:
     """The header's value; None when it is absent, or there more than once and so not valid."""
     values = [value for key, value in scope.get("headers", ()) if key.lower() == name]
@@ -96,8 +118,11 @@ def _header(scope: Scope, name: bytes) -> str | None:
 def _route(scope: Scope, root_path: str) -> str:
     """The route's template, prefix of mounted applications included; "" where the framework does not say.
 
-    FastAPI leaves its route in the scope; Starlette leaves the endpoint, which is looked up in its routes.
+    FastAPI leaves its route in the scope; Starlette leaves the endpoint, which is looked up in its routes; of Quart
+    it was noted when the request began.
     """
+    if _QUART_ROUTE in scope:
+        return str(scope[_QUART_ROUTE])
     path = getattr(scope.get("route"), "path", None)
     if path is None and (endpoint := scope.get("endpoint")) is not None:
         routes = getattr(scope.get("app"), "routes", ())

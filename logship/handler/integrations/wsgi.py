@@ -7,7 +7,8 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.handler.completion import REQUEST_LOGGER, Completion, logger_of
-from logship.handler.context import enter_span, server_span
+from logship.handler.context import enter_span
+from logship.handler.propagation import incoming
 
 if TYPE_CHECKING:
     import logging
@@ -48,7 +49,7 @@ class RequestLogMiddleware:
         return copy_context().run(self._serve, environ, start_response, path)
 
     def _serve(self, environ: WSGIEnvironment, start_response: StartResponse, path: str) -> Iterable[bytes]:
-        span = server_span(environ.get("HTTP_TRACEPARENT"))
+        span = incoming(lambda name: environ.get(f"HTTP_{name.upper().replace('-', '_')}"))
         completion = Completion(self._logger, "request", span, environ.get("REQUEST_METHOD", ""), path)
 
         def starting(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

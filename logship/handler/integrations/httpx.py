@@ -7,21 +7,16 @@ The call has a span of its own; it is the parent of the callee's request span.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from logship.handler.calls import Peer, begin_call
 from logship.handler.completion import CALL_LOGGER, Completion, logger_of
-from logship.handler.context import TRACEPARENT, client_span, current_span, format_traceparent, parse_traceparent
-from logship.record import PEER
 
 if TYPE_CHECKING:
     import logging
-
-Peer = str | Mapping[str, str] | Callable[[httpx.URL], str | None] | None
-"""Who is called: a service's name; names by host or ``host:port``; or a function of the URL."""
+    from collections.abc import AsyncIterator, Iterator
 
 ClientT = TypeVar("ClientT", bound=httpx.Client | httpx.AsyncClient)
 
@@ -139,36 +134,13 @@ class _AsyncStream(httpx.AsyncByteStream):
 
 
 def _begin(request: httpx.Request, peer: Peer, logger: logging.Logger) -> Completion:
-    given = parse_traceparent(request.headers.get(TRACEPARENT, ""))
-    if given is None:
-        span = client_span()
-        request.headers[TRACEPARENT] = format_traceparent(span)
-    else:  # set by the application or another tracer, and what the callee will see
-        here = current_span()
-        span = given._replace(parent_span_id=here.span_id if here and here.trace_id == given.trace_id else "")
-    completion = Completion(logger, "call", span, request.method, request.url.path)
-    completion.more["server.address"] = request.url.host
-    if request.url.port is not None:
-        completion.more["server.port"] = request.url.port
-    if name := _peer_name(request.url, peer):
-        completion.more[PEER] = name
-    return completion
-
-
-def _peer_name(url: httpx.URL, peer: Peer) -> str:
-    """The callee's name; an address names nobody, and is left to the join with the callee's own request."""
-    if isinstance(peer, str):
-        return peer
-    if isinstance(peer, Mapping):
-        told = peer.get(f"{url.host}:{url.port}") or peer.get(url.host)
-    else:
-        told = peer(url) if peer is not None else None
-    return told or ("" if _is_address(url.host) else url.host)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
+    url = request.url
+    return begin_call(
+        logger,
+        method=request.method,
+        host=url.host,
+        port=url.port,
+        path=url.path,
+        headers=request.headers,
+        peer=peer,
+    )
