@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from logship.cli import diagnostics, options
-from logship.errors import ExitCode
+from logship.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from logship.generate.written import Found
-    from logship.settings import Settings
+    from logship.settings import Service, Settings
 
 _WORDS: Final = {
     "new": "is missing",
@@ -25,7 +25,7 @@ _WORDS: Final = {
 
 @click.group()
 def command() -> None:
-    """Files written from the settings: what runs a forwarder, and what permits it to."""
+    """Files written from the settings: what runs a forwarder and permits it to, and how services log."""
 
 
 @command.command()
@@ -47,9 +47,88 @@ def stack(folder: str, program: str, account: str, *, check: bool, diff: bool, f
     place = Place(version=__version__, program=program, account=account, settings=name.name, folder=seen)
     into = Path(folder)
     found = compare(into, files_of(settings, place))
+    return _done("stack", into, found, check=check, diff=diff, force=force)
+
+
+@command.command()
+@click.option("--framework", "frameworks", multiple=True, metavar="NAME", help="What to wire; see --list. Repeatable.")
+@click.option("--service", "service_name", metavar="NAME", help="Whose logs; all of logship.toml if not set.")
+@click.option("--output", "folder", default=".", show_default=True, metavar="DIR", help="Where to write.")
+@click.option("--list", "listing", is_flag=True, help="Print the frameworks and their files.")
+@click.option("--check", is_flag=True, help="Write nothing; exit status 1 where a file is out of date.")
+@click.option("--diff", is_flag=True, help="Write nothing; print what would change, exit status 1 if anything.")
+@click.option("--force", is_flag=True, help="Overwrite what was edited by hand, too.")
+def logging(
+    frameworks: tuple[str, ...],
+    service_name: str | None,
+    folder: str,
+    *,
+    listing: bool,
+    check: bool,
+    diff: bool,
+    force: bool,
+) -> int:
+    """Python logging wiring for a framework: from logship.toml, from flags, or from what the project depends on."""
+    from logship.cli import output
+    from logship.generate.logging.wiring import FRAMEWORKS
+
+    if listing:
+        for name, (file, about, _text) in FRAMEWORKS.items():
+            output.write_line(f"{name:10} {file:22} {about}".encode())
+        return ExitCode.DONE
+    settings, _name = _settings()
+    status: int = ExitCode.DONE
+    services = _services(settings, service_name, frameworks)
+    for service, chosen in services:
+        from logship.generate.logging.wiring import files, wired
+        from logship.generate.written import compare
+
+        into = Path(folder) / service.name if len(services) > 1 else Path(folder)
+        found = compare(into, files(wired(settings, service), chosen), others=False)
+        status = max(status, _done("logging", into, found, check=check, diff=diff, force=force))
+    return status
+
+
+def _services(settings: Settings, named: str | None, frameworks: tuple[str, ...]) -> list[tuple[Service, list[str]]]:
+    """The services to wire, each with its frameworks."""
+    from logship.settings import Service
+
+    known = [one for one in settings.service if named in (None, one.name)]
+    if named is not None and not known:
+        known = [Service(name=named)]
+    if frameworks:
+        if not known:
+            raise UsageError("whose logs? name it with --service, or as a [[service]] of logship.toml")
+        return [(one, list(frameworks)) for one in known]
+    wired = [(one, [one.framework]) for one in known if one.framework]
+    if wired:
+        return wired
+    detected = _detected()
+    if not known:
+        known = [Service(name=Path.cwd().name)]
+        diagnostics.say(f"no service is named, so it is {known[0].name!r}, as this folder; --service names another")
+    return [(one, detected) for one in known]
+
+
+def _detected() -> list[str]:
+    from logship.generate.logging.detect import detect
+    from logship.generate.logging.wiring import FRAMEWORKS
+
+    seen = detect(Path())
+    if not seen:
+        raise UsageError(
+            "no framework is named in logship.toml, by --framework, or in pyproject.toml or requirements*.txt here; "
+            f"known are {', '.join(FRAMEWORKS)}"
+        )
+    for one in seen:
+        diagnostics.say(f"{one.framework}: {one.file} names {one.package}")
+    return [one.framework for one in seen]
+
+
+def _done(command: str, folder: Path, found: list[Found], *, check: bool, diff: bool, force: bool) -> int:
     if check or diff:
-        return _show(into, found, diff=diff)
-    return _write(into, found, force=force)
+        return _show(command, folder, found, diff=diff)
+    return _write(folder, found, force=force)
 
 
 def _settings() -> tuple[Settings, Path]:
@@ -60,7 +139,7 @@ def _settings() -> tuple[Settings, Path]:
     return load(named, environ={}), Path(named or DEFAULT_FILE)
 
 
-def _show(folder: Path, found: list[Found], *, diff: bool) -> int:
+def _show(command: str, folder: Path, found: list[Found], *, diff: bool) -> int:
     from logship.cli import output
 
     changed = [file for file in found if file.state != "same"]
@@ -68,7 +147,7 @@ def _show(folder: Path, found: list[Found], *, diff: bool) -> int:
         for line in file.diff(folder) if diff else ():
             output.write_line(output.printable(line).encode("utf-8", "replace"))
         if not diff:
-            diagnostics.say(f"{folder / file.name}: {_WORDS[file.state]}; run: logship generate stack")
+            diagnostics.say(f"{folder / file.name}: {_WORDS[file.state]}; run: logship generate {command}")
     return ExitCode.FINDINGS if changed else ExitCode.DONE
 
 

@@ -2,6 +2,7 @@
 
 A folder keeps the digests of what was written into it in ``.logship-generated``. A file that differs from its digest
 was edited by hand, and one without a digest was not written by us; neither is overwritten unless that is asked for.
+Of a file with marks, what stands between them is ours and what stands around them anybody's: that is kept.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DIGESTS: Final = ".logship-generated"
+BEGIN: Final = "# logship: begin"
+END: Final = "# logship: end"
 State = Literal["same", "new", "outdated", "edited", "unwanted"]
 
 
@@ -43,15 +46,20 @@ class Found:
         yield from difflib.unified_diff(old, new, path if old else os.devnull, path if new else os.devnull, lineterm="")
 
 
-def compare(folder: Path, wanted: Mapping[str, str]) -> list[Found]:
+def compare(folder: Path, wanted: Mapping[str, str], *, others: bool = True) -> list[Found]:
     """How each file stands, in the order of what is wanted.
+
+    Args:
+        folder: where they are.
+        wanted: text by name.
+        others: whether files that were written into it before and are not wanted now are to go.
 
     Raises:
         DataError: a file cannot be read.
     """
     digests = _digests(folder)
     found = [_found(folder, name, text, digests.get(name)) for name, text in wanted.items()]
-    for name in sorted(digests.keys() - wanted.keys()):
+    for name in sorted(digests.keys() - wanted.keys()) if others else ():
         text = _read(folder / name)
         if text is not None:
             found.append(Found(name, "unwanted" if _digest(text) == digests[name] else "edited", text, ""))
@@ -88,9 +96,27 @@ def _found(folder: Path, name: str, text: str, digest: str | None) -> Found:
     before = _read(folder / name)
     if before is None:
         return Found(name, "new", "", text)
-    if before == text:
+    after = _merged(before, text)
+    if before == after:
         return Found(name, "same", before, text)
-    return Found(name, "outdated" if _digest(before) == digest else "edited", before, text)
+    return Found(name, "outdated" if _digest(before) == digest else "edited", before, after)
+
+
+def _ours(text: str) -> tuple[int, int] | None:
+    """Where the part that is ours begins and ends, marks included; None where there are none."""
+    begin = 0 if text.startswith(BEGIN) else text.find(f"\n{BEGIN}") + 1
+    if not text.startswith(BEGIN, begin):
+        return None
+    end = text.find(f"\n{END}", begin)
+    return None if end < 0 else (begin, end + 1 + len(END))
+
+
+def _merged(before: str, text: str) -> str:
+    """What is there, with our part as it is wanted now."""
+    old, new = _ours(before), _ours(text)
+    if old is None or new is None:
+        return text
+    return before[: old[0]] + text[new[0] : new[1]] + before[old[1] :]
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -103,6 +129,10 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _digest(text: str) -> str:
+    """Of what is ours in a text."""
+    part = _ours(text)
+    if part is not None:
+        text = text[part[0] : part[1]]
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -216,8 +216,8 @@ class Delivery:
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()
         if self._emf_service is not None:
-            from logship.handler.metrics import EVERY_S, emf_line
-
+            with exits.importing():
+                from logship.handler.metrics import EVERY_S, emf_line
             self._emf_due_s, before = time.monotonic() + EVERY_S, None
         while True:
             if not self._closing:
@@ -256,25 +256,30 @@ class Delivery:
         self._sent += records - rejected
 
     def _load_outbox(self) -> Outbox:
-        from logship.handler.outbox import Outbox
+        with exits.importing():
+            from logship.handler.outbox import Outbox
 
-        redact = self._make_redact() if self._make_redact is not None else None
+            redact = self._make_redact() if self._make_redact is not None else None
         return Outbox(self.backlog, self._files, redact, **self._limits)
 
     def _load_sender(self) -> Sender:
         attempt = 0
         while True:
             try:
-                from logship.handler.sender import Destination, Sender
-
-                if self._forked and self._options["client"] is not None:
-                    self._options["client"].close()  # the parent's sockets; the client opens its own
-                destination = Destination(group=self.group, stream=self._stream(), **self._options)
-                return Sender(destination, pause=self._pause, hurried=self._is_hurried, on_failure=self._failed)
+                with exits.importing():
+                    return self._make_sender()
             except Exception as error:  # no region, no such profile: the application may run on, and say it later
                 self._failed(f"{type(error).__name__}: {error}")
                 self._pause(min(10.0, 0.2 * 2 ** min(attempt, 10)))
                 attempt += 1
+
+    def _make_sender(self) -> Sender:
+        from logship.handler.sender import Destination, Sender
+
+        if self._forked and self._options["client"] is not None:
+            self._options["client"].close()  # the parent's sockets; the client opens its own
+        destination = Destination(group=self.group, stream=self._stream(), **self._options)
+        return Sender(destination, pause=self._pause, hurried=self._is_hurried, on_failure=self._failed)
 
     def _pause(self, seconds: float) -> None:
         self.backlog.tend()

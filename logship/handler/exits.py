@@ -14,14 +14,17 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import FrameType
 
 MAX_CHAINED_SECONDS: Final = 2.0
 """Longest wait before the application's own SIGTERM handler runs; what is left is flushed at exit."""
 _RETRY_SIGNAL_SECONDS: Final = 0.01
+_LONGEST_IMPORT_SECONDS: Final = 10.0
 
 
 class Flushable(Protocol):
@@ -50,6 +53,8 @@ class _State:
     previous: Any = None
     installed_sigterm = False
     finalizer_pid = 0
+    importing = threading.Lock()
+    held = False
 
 
 def watch(delivery: Flushable) -> None:
@@ -142,11 +147,29 @@ def _send_signal_later(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+@contextmanager
+def importing() -> Iterator[None]:
+    """While the sender's thread imports, no process is forked: the child would find half a module for ever."""
+    lock = _State.importing
+    with lock:
+        yield
+
+
+def _before_fork() -> None:
+    _State.held = _State.importing.acquire(timeout=_LONGEST_IMPORT_SECONDS)
+
+
+def _after_fork_in_parent() -> None:
+    if _State.held:
+        _State.importing.release()
+
+
 def _after_fork() -> None:
+    _State.importing = threading.Lock()
     _State.ends_at = None
     for delivery in _deliveries():
         delivery.after_fork()
 
 
 atexit.register(_at_exit)
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)

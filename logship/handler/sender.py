@@ -6,6 +6,7 @@ call whose answer was lost is made again with the same lines, and their `logship
 
 from __future__ import annotations
 
+import codecs
 import enum
 import random
 import warnings
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from logship.handler.batch import Event
+
+codecs.lookup("idna")  # urllib3 needs it at the first connection, when the interpreter may be ending already
 
 BACKOFF_BASE_SECONDS: Final = 0.1
 BACKOFF_CAP_SECONDS: Final = 10.0

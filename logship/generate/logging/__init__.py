@@ -1,0 +1,1 @@
+"""Python logging wiring, written from the settings: one short module for each framework."""
