@@ -22,7 +22,8 @@ _COMMANDS: Final = {
     "incident": ("logship.cli.incident", "What is slow, and which service causes it."),
     "tui": ("logship.cli.tui", "The same in a terminal screen."),
     "store": ("logship.cli.store", "What the store holds; setting up, copying, deleting."),
-    "generate": ("logship.cli.generate", "Files from the settings: systemd unit, container, IAM policies."),
+    "generate": ("logship.cli.generate", "Files from the settings: agent configs, logging wiring, deployment."),
+    "agent": ("logship.cli.agent", "Configs of the CloudWatch Agent: lint, preview, merge, diff, push."),
     "completion": ("logship.cli.completion", "Teach a shell to complete commands, fields and values."),
 }
 
