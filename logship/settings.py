@@ -181,6 +181,27 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Of its log group; empty leaves it to CloudWatch."""
 
 
+class Agent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[agent]`: what all configs of the CloudWatch Agent have in common."""
+
+    region: str = ""
+    """Empty leaves it to the host."""
+    endpoint: str = ""
+    """URL that the agent sends logs to instead of CloudWatch's."""
+    role: str = ""
+    """ARN of a role that the agent assumes; empty takes that of the instance."""
+    environment: str = ""
+    """`deployment.environment` of everything."""
+    run_as_user: str = ""
+    """Empty leaves it to the agent: cwagent, or root."""
+    metrics: list[str] = []
+    """cpu, mem, disk, net, swap, statsd, ``procstat:PROGRAM``."""
+    traces: bool = False
+    """Whether X-Ray and OTLP traces are taken in."""
+    emf: bool = False
+    """Whether metrics inside of log lines are taken in."""
+
+
 class SavedQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`[queries.NAME]`: a search by name, used as ``logship search @NAME``."""
 
@@ -200,6 +221,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     naming: Naming = Naming()
     forward: Forward = Forward()
     redact: Redact = Redact()
+    agent: Agent = Agent()
     service: list[Service] = []
 
 

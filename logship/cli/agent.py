@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from logship.cli import diagnostics, output
+from logship.cli.agent_push import push
 from logship.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -224,3 +225,6 @@ def import_legacy(names: tuple[str, ...]) -> int:
         diagnostics.say(output.printable(str(conflict)))
     output.write_line(json.dumps(result.config, indent=2, ensure_ascii=False).encode("utf-8", "replace"))
     return ExitCode.FINDINGS if result.conflicts else ExitCode.DONE
+
+
+command.add_command(push)

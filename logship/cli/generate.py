@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from logship.cli import diagnostics, options
+from logship.cli import diagnostics
+from logship.cli.generate_agent import agent
+from logship.cli.writing import done, own_settings
 from logship.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from logship.generate.written import Found
     from logship.settings import Service, Settings
-
-_WORDS: Final = {
-    "new": "is missing",
-    "outdated": "is out of date",
-    "edited": "was edited by hand",
-    "unwanted": "is no longer wanted",
-}
 
 
 @click.group()
@@ -42,12 +36,12 @@ def stack(folder: str, program: str, account: str, *, check: bool, diff: bool, f
     from logship.generate.stack import stack as files_of
     from logship.generate.written import compare
 
-    settings, name = _settings()
+    settings, name = own_settings()
     seen = os.path.relpath(folder, name.parent)
     place = Place(version=__version__, program=program, account=account, settings=name.name, folder=seen)
     into = Path(folder)
     found = compare(into, files_of(settings, place))
-    return _done("stack", into, found, check=check, diff=diff, force=force)
+    return done("stack", into, found, check=check, diff=diff, force=force)
 
 
 @command.command()
@@ -76,7 +70,7 @@ def logging(
         for name, (file, about, _text) in FRAMEWORKS.items():
             output.write_line(f"{name:10} {file:22} {about}".encode())
         return ExitCode.DONE
-    settings, _name = _settings()
+    settings, _name = own_settings()
     status: int = ExitCode.DONE
     services = _services(settings, service_name, frameworks)
     for service, chosen in services:
@@ -84,8 +78,8 @@ def logging(
         from logship.generate.written import compare
 
         into = Path(folder) / service.name if len(services) > 1 else Path(folder)
-        found = compare(into, files(wired(settings, service), chosen), others=False)
-        status = max(status, _done("logging", into, found, check=check, diff=diff, force=force))
+        found = compare(into, files(wired(settings, service), chosen), others=None)
+        status = max(status, done("logging", into, found, check=check, diff=diff, force=force))
     return status
 
 
@@ -125,39 +119,4 @@ def _detected() -> list[str]:
     return [one.framework for one in seen]
 
 
-def _done(command: str, folder: Path, found: list[Found], *, check: bool, diff: bool, force: bool) -> int:
-    if check or diff:
-        return _show(command, folder, found, diff=diff)
-    return _write(folder, found, force=force)
-
-
-def _settings() -> tuple[Settings, Path]:
-    """The settings as the file has them, and the file: variables of this machine are not those of the other."""
-    from logship.settings import DEFAULT_FILE, load
-
-    named = options.context().find_root().obj or os.environ.get("LOGSHIP_CONFIG")
-    return load(named, environ={}), Path(named or DEFAULT_FILE)
-
-
-def _show(command: str, folder: Path, found: list[Found], *, diff: bool) -> int:
-    from logship.cli import output
-
-    changed = [file for file in found if file.state != "same"]
-    for file in changed:
-        for line in file.diff(folder) if diff else ():
-            output.write_line(output.printable(line).encode("utf-8", "replace"))
-        if not diff:
-            diagnostics.say(f"{folder / file.name}: {_WORDS[file.state]}; run: logship generate {command}")
-    return ExitCode.FINDINGS if changed else ExitCode.DONE
-
-
-def _write(folder: Path, found: list[Found], *, force: bool) -> int:
-    from logship.generate.written import write
-
-    kept = write(folder, found, force=force)
-    for file in found:
-        if file in kept:
-            diagnostics.say(f"{folder / file.name} was edited by hand and is left as it is; see --diff, or say --force")
-        elif file.state != "same":
-            diagnostics.say(f"{'wrote' if file.after else 'deleted'} {folder / file.name}")
-    return ExitCode.FINDINGS if kept else ExitCode.DONE
+command.add_command(agent)

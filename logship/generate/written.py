@@ -46,20 +46,22 @@ class Found:
         yield from difflib.unified_diff(old, new, path if old else os.devnull, path if new else os.devnull, lineterm="")
 
 
-def compare(folder: Path, wanted: Mapping[str, str], *, others: bool = True) -> list[Found]:
+def compare(folder: Path, wanted: Mapping[str, str], *, others: str | None = "") -> list[Found]:
     """How each file stands, in the order of what is wanted.
 
     Args:
         folder: where they are.
         wanted: text by name.
-        others: whether files that were written into it before and are not wanted now are to go.
+        others: files that were written into it before, begin like that and are not wanted now are to go; None keeps
+            them all.
 
     Raises:
         DataError: a file cannot be read.
     """
     digests = _digests(folder)
     found = [_found(folder, name, text, digests.get(name)) for name, text in wanted.items()]
-    for name in sorted(digests.keys() - wanted.keys()) if others else ():
+    unwanted = [name for name in digests.keys() - wanted.keys() if others is not None and name.startswith(others)]
+    for name in sorted(unwanted):
         text = _read(folder / name)
         if text is not None:
             found.append(Found(name, "unwanted" if _digest(text) == digests[name] else "edited", text, ""))

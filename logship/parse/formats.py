@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from logship.parse import access_log, json_lines, logfmt, plain, postgres, stack
+from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack
 
 CONTINUATION: Final = "continuation"
 TEXT: Final = "text"
-_IN_ORDER: Final = (access_log, postgres, plain)
+_IN_ORDER: Final = (access_log, postgres, servers, plain)
 
 
 def format_of(line: str) -> str:

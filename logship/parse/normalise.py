@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from logship import naming
-from logship.parse import access_log, json_lines, logfmt, plain, postgres, stack
+from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack
 from logship.parse.json_plans import Plans
 from logship.parse.parsed import Parsed
 from logship.parse.streams import LONGEST_GAP_MS, Stream
@@ -34,7 +34,7 @@ _LONGEST_PARSED: Final = 2**20
 """Longer lines are kept whole as text: CloudWatch has none, and files' need no fields."""
 _ID_CHARS: Final = 48
 """The name of the handler's id, a quoted value and what lies between."""
-_TEXT_FORMATS: Final = (access_log.parse, postgres.parse, plain.parse)
+_TEXT_FORMATS: Final = (access_log.parse, postgres.parse, servers.parse, plain.parse)
 
 
 class Parser:

@@ -10,7 +10,7 @@ from logship.parse import access_log, json_lines, logfmt, parse_line, plain, pos
 from logship.parse.formats import CONTINUATION, TEXT, format_of
 
 SAMPLES = [
-    (module.NAME, line) for module in (access_log, json_lines, logfmt, plain, postgres) for line, _ in module.SAMPLES
+    (module.NAME, line) for module in (access_log, json_lines, logfmt, plain, postgres, servers) for line, _ in module.SAMPLES
 ]
 OTHERS = [
     ("\tat com.example.Orders.place(Orders.java:7)", CONTINUATION),

@@ -1,0 +1,1 @@
+"""Configs of the CloudWatch Agent, from the services that the settings describe."""
