@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logship.parse import access_log, json_lines, logfmt, parse_line, plain, postgres
+from logship.parse import access_log, json_lines, logfmt, parse_line, plain, postgres, servers
 from logship.parse.formats import CONTINUATION, TEXT, format_of
 
 SAMPLES = [
-    (module.NAME, line) for module in (access_log, json_lines, logfmt, plain, postgres, servers) for line, _ in module.SAMPLES
+    (module.NAME, line)
+    for module in (access_log, json_lines, logfmt, plain, postgres, servers)
+    for line, _ in module.SAMPLES
 ]
 OTHERS = [
     ("\tat com.example.Orders.place(Orders.java:7)", CONTINUATION),

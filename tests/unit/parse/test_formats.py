@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from logship.parse import Parser, access_log, json_lines, logfmt, parse_line, plain, postgres
+from logship.parse import Parser, access_log, json_lines, logfmt, parse_line, plain, postgres, servers
 from logship.record import CONTINUES, LogEvent, format_time
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from logship.parse.parsed import Parsed
 
-FORMATS: tuple[ModuleType, ...] = (json_lines, logfmt, access_log, postgres, plain)
+FORMATS: tuple[ModuleType, ...] = (json_lines, logfmt, access_log, postgres, servers, plain)
 SAMPLES = [
     pytest.param(module, line, expected, id=f"{module.NAME}-{number}")
     for module in FORMATS
