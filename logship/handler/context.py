@@ -86,18 +86,26 @@ def format_traceparent(span: Span, flags: int = _SAMPLED) -> str:
 
 def current_span() -> Span | None:
     """The span of the current context, if any."""
-    fields = FIELDS.get() or other_span()
+    fields = context_fields()
     if "trace_id" not in fields or "span_id" not in fields:
         return None
     return Span(fields["trace_id"], fields["span_id"], fields.get("parent_span_id", ""))
 
 
+def context_fields() -> Mapping[str, Any]:
+    """Fields of the current context; where no trace is among them, OpenTelemetry's current span is added."""
+    fields = FIELDS.get()
+    if "trace_id" in fields or "opentelemetry.trace" not in sys.modules:
+        return fields
+    return {**other_span(), **fields}
+
+
 def other_span() -> Mapping[str, str]:
-    """Trace and span ids of OpenTelemetry's current span, where its SDK is loaded and a span is current."""
-    api = sys.modules.get("opentelemetry.trace")
-    if api is None:
+    """Trace and span ids of OpenTelemetry's current span, where its API is loaded and a span is current."""
+    try:
+        found = sys.modules["opentelemetry.trace"].get_current_span().get_span_context()
+    except Exception:  # not loaded, half loaded by another thread, or broken: no reason to lose a record
         return _NO_FIELDS
-    found = api.get_current_span().get_span_context()
     return {"trace_id": f"{found.trace_id:032x}", "span_id": f"{found.span_id:016x}"} if found.is_valid else _NO_FIELDS
 
 

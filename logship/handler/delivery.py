@@ -10,7 +10,7 @@ import logging
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logship.handler import exits
 from logship.handler.backlog import Backlog, Overflow
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from logship.handler.batch import Event
     from logship.handler.outbox import Outbox
     from logship.handler.sender import Sender
 
@@ -32,6 +33,20 @@ _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _MIN_PAUSE_SECONDS: Final = 0.02
 _LOOK_EVERY_SECONDS: Final = 10.0
 """So often this process looks for what dead ones have left."""
+
+
+class HeldBack(Protocol):
+    """Lines that are put later than they were logged; asked by several threads, and in signal handlers."""
+
+    left_out: int
+
+    def ended(self, *, all_of_them: bool = False) -> list[Event]:
+        """Lines whose time has come, or all that there are; each is given once."""
+        ...
+
+    def after_fork(self) -> None:
+        """In a child: forget what the parent will send."""
+        ...
 
 
 class Delivery:
@@ -46,6 +61,7 @@ class Delivery:
         max_batch_bytes, max_batch_events, max_message_bytes: cut smaller than CloudWatch asks.
         spool: folder of the queue's files; None keeps the queue in memory.
         emf_service: writes the counters into the stream each minute, for that service; None does not.
+        held_back: lines that come later, such as the counts of bursts; asked each `send_interval` and at each flush.
         redact: makes what takes secrets out of lines, in the sender's thread; None sends lines as they are.
     """
 
@@ -64,6 +80,7 @@ class Delivery:
         max_message_bytes: int,
         spool: Path | None = None,
         emf_service: str | None = None,
+        held_back: HeldBack | None = None,
         redact: Callable[[], Callable[[Sequence[str]], Sequence[str]]] | None = None,
     ) -> None:
         self.group, self._stream, self._options = group, stream, dict(options)
@@ -75,6 +92,7 @@ class Delivery:
             "max_message_bytes": max_message_bytes,
         }
         self._spool, self._make_redact, self._emf_service = spool, redact, emf_service
+        self._held_back = held_back
         self._forked = False
         self._begin()
         exits.watch(self)
@@ -104,6 +122,8 @@ class Delivery:
         self.backlog.disown()
         if self._outbox is not None:
             self._outbox.disown()
+        if self._held_back is not None:
+            self._held_back.after_fork()
         self._begin()
 
     def put(self, timestamp_ms: int, line: bytes) -> None:
@@ -125,6 +145,7 @@ class Delivery:
         Returns:
             Whether everything was delivered, or refused for good, within so many seconds.
         """
+        self._put_held_back(all_of_them=True)
         target = self.backlog.put_count - self.backlog.dropped_oldest
         if self._is_done(target):
             return True
@@ -145,6 +166,7 @@ class Delivery:
 
     def close(self) -> None:
         """Let the thread end once the backlog is delivered; a later `put` starts a new one."""
+        self._put_held_back(all_of_them=True)
         self._closing = True
         self.backlog.wake.set()
 
@@ -175,9 +197,15 @@ class Delivery:
             rejected=self._rejected,
             recovered=outbox.recovered if outbox else 0,
             corrupt=outbox.corrupt if outbox else 0,
+            left_out=self._held_back.left_out if self._held_back else 0,
             lag_seconds=max(0.0, time.time() - self._oldest_ms / 1000) if self._oldest_ms else 0.0,
             last_error=self._last_error,
         )
+
+    def _put_held_back(self, *, all_of_them: bool = False) -> None:
+        if self._held_back is not None:
+            for timestamp_ms, line in self._held_back.ended(all_of_them=all_of_them):
+                self.put(timestamp_ms, line)
 
     def _is_done(self, target: int) -> bool:
         if self._recovering:
@@ -224,6 +252,7 @@ class Delivery:
                 self.backlog.rest()
                 self.backlog.wake.wait(self._send_interval)
             self.backlog.tend()
+            self._put_held_back()
             if self._emf_service is not None and time.monotonic() >= self._emf_due_s:
                 stats = self.stats()
                 self.backlog.put(int(time.time() * 1000), emf_line(stats, before, self._emf_service))

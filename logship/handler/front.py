@@ -13,6 +13,7 @@ from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX
 from logship.errors import SettingsError
 from logship.handler import exits
 from logship.handler.backlog import OVERFLOWS, Overflow
+from logship.handler.context import bind
 from logship.handler.delivery import SENDER_THREADS, Delivery, holds_logging_lock
 from logship.handler.gate import Gate
 from logship.handler.line import LineBuilder
@@ -28,6 +29,7 @@ from logship.handler.options import (
 from logship.handler.request_buffer import CURRENT, BufferDebug
 from logship.handler.spool.files import folder_of
 from logship.naming import GROUP_NAME
+from logship.record import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import os
@@ -148,7 +150,9 @@ class CloudWatchHandler(logging.Handler):
         stream_name(log_stream_name)  # refused here, not in the background
         resource = resource_of(version=version, environment=environment)
         self._lines = LineBuilder(self.service, json_serialize_default, resource=resource, profile=profile)
-        self._gate = Gate(dedupe_s=dedupe, sample=sample, clock=time.monotonic) if dedupe or sample else None
+        self._gate = (
+            Gate(dedupe_s=dedupe, sample=sample, clock=time.monotonic) if dedupe is not None or sample else None
+        )
         self._aside = _buffer_of(buffer_debug)
         self._aside_level = logging.getLevelName(self._aside.level) if self._aside else -1
         interval = send_interval.total_seconds() if isinstance(send_interval, timedelta) else float(send_interval)
@@ -176,9 +180,11 @@ class CloudWatchHandler(logging.Handler):
             max_message_bytes=min(max_message_size, max_batch_size) - EVENT_OVERHEAD_BYTES,
             spool=None if spool is None else folder_of(spool, self.log_group_name, self.service),
             redact=_redact_many if redact is True else None,
+            held_back=self._gate,
             emf_service=self.service if metrics == "emf" else None,
         )
         self._redact = _redact_many() if redact == "emit" else None
+        self._selects = bool(self._gate or self._aside or self._redact)
         super().__init__(level)  # last: what is refused above is never known to logging.shutdown
         weakref.finalize(self, self._delivery.close).atexit = False
         exits.allow(flush_timeout)
@@ -223,33 +229,37 @@ class CloudWatchHandler(logging.Handler):
         if get_ident() in SENDER_THREADS:  # botocore's own records about sending this very line
             return
         try:
-            if self._gate is not None and not self._gate.passes(record):
-                self._send_ended()
-                return
-            self._put(record)
-            if self._gate is not None:
-                self._send_ended()
+            if self._selects:
+                self._emit_selected(record)
+            else:
+                self._delivery.put(int(record.created * 1000), self._lines.build(record))
             if not self.use_queues:
                 self.flush()
         except Exception:
             self.handleError(record)
 
-    def _put(self, record: logging.LogRecord) -> None:
-        line = self._lines.build(record)
-        if self._redact is not None:
-            line = self._redact([line.decode()])[0].encode()
-        if record.levelno <= self._aside_level:
-            buffer = CURRENT.get()
-            if buffer is not None and self._aside is not None:
-                buffer.add(self._delivery, self._aside, int(record.created * 1000), line)
-                return
-        self._delivery.put(int(record.created * 1000), line)
+    def _emit_selected(self, record: logging.LogRecord) -> None:
+        """What a request keeps aside is neither sampled nor counted, so that a failed one is told in full."""
+        timestamp_ms = int(record.created * 1000)
+        buffer = CURRENT.get() if record.levelno <= self._aside_level else None
+        if buffer is not None and self._aside is not None:
+            buffer.add(self._delivery, self._aside, timestamp_ms, self._line(record, None))
+            return
+        gate = self._gate
+        rate = gate.rate(record) if gate is not None else None
+        if gate is not None and rate is not None and not gate.keeps(record, rate):
+            return
+        line = self._line(record, rate)
+        if gate is None or gate.is_first(record, timestamp_ms, line):
+            self._delivery.put(timestamp_ms, line)
 
-    def _send_ended(self, *, all_of_them: bool = False) -> None:
-        """Records that stand for bursts of the same one."""
-        assert self._gate is not None
-        for record in self._gate.ended(all_of_them=all_of_them):
-            self._put(record)
+    def _line(self, record: logging.LogRecord, rate: float | None) -> bytes:
+        if rate is None:
+            line = self._lines.build(record)
+        else:  # not set on the record, which other handlers see, too
+            with bind({SAMPLE_RATE: rate}):
+                line = self._lines.build(record)
+        return line if self._redact is None else self._redact([line.decode()])[0].encode()
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]  # says more than logging asks
         """Wait until everything logged before is delivered.
@@ -261,8 +271,6 @@ class CloudWatchHandler(logging.Handler):
             False when the time was up, or when the calling thread holds logging's lock (as in
             dictConfig), where nobody may wait: delivery then goes on in the background.
         """
-        if self._gate is not None:
-            self._send_ended(all_of_them=True)
         return self._delivery.flush(self.flush_timeout if timeout is None else timeout)
 
     def close(self) -> None:

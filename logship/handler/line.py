@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from logship.handler.context import FIELDS, OWN_NAMES, other_span
+from logship.handler.context import OWN_NAMES, context_fields
 from logship.handler.ecs import renamed
 from logship.record import HANDLER_ID, SERVICE
 
@@ -38,6 +38,8 @@ _OTEL_NOISE: Final = frozenset({"otelServiceName", "otelTraceSampled"})
 _BODY_NAMES: Final = ("body", "message", "msg", "event")
 _LEVELS: Final = {10: "DEBUG", 20: "INFO", 30: "WARN", 40: "ERROR", 50: "FATAL"}
 _MAX_DEPTH: Final = 20
+_MEANT: Final = (KeyboardInterrupt, SystemExit)
+"""What ends the program on purpose; whatever else a value raises when it is asked for its text is its own affair."""
 _MAX_INTEGER: Final = 2**63
 
 
@@ -89,7 +91,9 @@ class LineBuilder:
             # Copied to its own size: orjson's buffer, shrunk and kept, costs 2 us a line in the allocator.
             document = renamed(self._document(record)) if self._ecs else self._document(record)
             return b"%b" % orjson.dumps(document, self._default)
-        except Exception:
+        except _MEANT:
+            raise
+        except BaseException:
             return self._build_hostile(record)
 
     def _document(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -102,14 +106,14 @@ class LineBuilder:
             "severity_text": _LEVELS.get(level) or _severity(level),
             SERVICE: self.service,
             "body": record.msg % record.args if record.args else record.msg,
-            **(FIELDS.get() or other_span()),
+            **context_fields(),
             **self._resource,
             "logger": record.name,
             HANDLER_ID: _IDS.prefix + str(next(_IDS.count)),
         }
 
     def _rich_document(self, record: logging.LogRecord, body: str | None = None) -> dict[str, Any]:
-        fields = {**(FIELDS.get() or other_span()), **self._resource, **_extras(record)}
+        fields = {**context_fields(), **self._resource, **_extras(record)}
         if body is None:
             body = self._body(record, fields)
         document = {
@@ -153,7 +157,9 @@ class LineBuilder:
         problems: list[str] = []
         try:
             document = self._rich_document(record)
-        except Exception as error:
+        except _MEANT:
+            raise
+        except BaseException as error:
             problems.append(f"message: {_text_of(error)}")
             document = self._hostile_document(record, f"{_text_of(record.msg)} {_text_of(record.args)}", problems)
         if self._ecs:
@@ -168,7 +174,9 @@ class LineBuilder:
     def _hostile_document(self, record: logging.LogRecord, body: str, problems: list[str]) -> dict[str, Any]:
         try:
             return self._rich_document(record, body)
-        except Exception as error:
+        except _MEANT:
+            raise
+        except BaseException as error:
             problems.append(f"fields: {_text_of(error)}")
             return self._rich_document(_bare(record), body)
 
@@ -221,7 +229,9 @@ def _bare(record: logging.LogRecord) -> logging.LogRecord:
 def _text_of(value: object) -> str:
     try:
         return _clean(str(value))
-    except Exception:
+    except _MEANT:
+        raise
+    except BaseException:
         return f"<{type(value).__qualname__} whose text cannot be read>"
 
 
@@ -244,11 +254,19 @@ def _plain(value: Any, default: Callable[[Any], Any], problems: list[str], depth
             return {_clean(name): _plain(item, default, problems, depth + 1) for name, item in list(value.items())}
         if isinstance(value, list | tuple | set | frozenset):
             return [_plain(item, default, problems, depth + 1) for item in list(value)]
+    return _by_default(value, default, problems)
+
+
+def _by_default(value: Any, default: Callable[[Any], Any], problems: list[str]) -> Any:
     try:
         return orjson.loads(orjson.dumps(value, default))
-    except Exception as error:
+    except _MEANT:
+        raise
+    except BaseException as error:
         problems.append(f"{type(value).__qualname__}: {_text_of(error)}")
     try:
         return _clean(repr(value))
-    except Exception:
+    except _MEANT:
+        raise
+    except BaseException:
         return f"<{type(value).__qualname__} whose text cannot be read>"

@@ -20,6 +20,7 @@ _COUNTERS: Final = {
     "retried": "PutLogEvents calls that were made again",
     "dropped": "Records given up in the process",
     "rejected": "Records that CloudWatch refused",
+    "left_out": "Records sampled out, or counted as repeated",
     "recovered": "Records of dead processes that were sent",
 }
 _GAUGES: Final = {

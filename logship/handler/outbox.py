@@ -103,9 +103,12 @@ class Outbox:
 
     def _fill(self) -> bool:
         """Takes some records into hand; False when there are none."""
-        self._fill_from_left()
-        if self._held:
-            return True
+        while self._current is not None or self._left:
+            self._fill_from_left()
+            if self._held:
+                return True
+            if self._current is not None:  # all of it is in hand or on its way; the next file waits for that
+                break
         taken = []
         for _ in range(_CHUNK_RECORDS):
             event = self._backlog.take()

@@ -28,6 +28,8 @@ class Stats:
     """Records of processes that died before, sent by this one; not among `sent`."""
     corrupt: int = 0
     """Records of dead processes that were torn or corrupt, and are given up."""
+    left_out: int = 0
+    """Records that were never queued since the handler is told so: sampled out, or counted as repeated."""
     lag_seconds: float = 0.0
     """Age of the oldest record that is not delivered; 0 when there is none."""
     last_error: str = ""

@@ -50,7 +50,8 @@ class Files:
         self.broken = 0
         """Records that were torn or corrupt, and are given up."""
         self._made = 0
-        self._prefix = f"{os.getpid()}-{os.urandom(4).hex()}"
+        # Begins with the time, so that names are in the order in which processes began.
+        self._prefix = f"{int(time.time() * 1000):013d}-{os.getpid()}-{os.urandom(4).hex()}"
         self._left_alone: set[str] = set()
 
     def make(self) -> Segment:
@@ -74,7 +75,7 @@ class Files:
     def adopt(self) -> list[Segment]:
         """The files of dead processes, oldest first; this process has them from now on."""
         found = []
-        for entry in sorted(self._entries(), key=_modified):
+        for entry in sorted(self._entries(), key=lambda entry: entry.name):
             if entry.name.startswith(self._prefix) or entry.name in self._left_alone:
                 continue
             if entry.name.endswith(SUFFIX):
@@ -112,8 +113,8 @@ class Files:
         self._say(f"{path} {why}")
 
 
-def _modified(entry: os.DirEntry[str] | Path) -> float:
+def _modified(path: Path) -> float:
     try:
-        return entry.stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
         return 0.0

@@ -4,10 +4,14 @@ import json
 import logging
 import subprocess
 import sys
+from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace as otel_trace
+from opentelemetry.sdk.trace import TracerProvider
 
 from logship.handler.context import Span, bind, use_span
 from logship.handler.line import EMIT_ERROR, LineBuilder
@@ -140,21 +144,135 @@ def test_hostile_values_never_raise() -> None:
     assert list(document)[-1] == "logship.id"
 
 
+class Rude(BaseException):
+    """No Exception, as the timeouts of gevent are none."""
+
+    def __str__(self) -> str:
+        raise self
+
+    __repr__ = __str__
+
+
+class RudeValue:
+    def __str__(self) -> str:
+        raise Rude
+
+    __repr__ = __str__
+
+
+class RudeText(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise Rude
+
+    def __mod__(self, arguments: object) -> str:
+        raise Rude
+
+
+def numbers() -> Any:
+    """A generator, which must not be consumed by being logged."""
+    yield from range(3)
+
+
+def circle() -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    made["self"] = [made]
+    return made
+
+
 any_text = st.text(st.characters(codec=None), max_size=8)
+odd = st.builds(Hostile) | st.builds(RudeValue) | st.builds(Rude) | st.builds(numbers) | st.builds(circle)
 wild = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=5) | st.builds(Hostile) | any_text,
+    st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=5) | any_text | odd
+    | st.builds(RudeText, any_text) | st.integers(2**64, 2**300),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text | st.integers(), inner, max_size=3),
     max_leaves=8,
+)  # fmt: skip
+
+
+@given(
+    message=wild,
+    args=st.lists(wild, max_size=2),
+    extra=st.dictionaries(st.text(st.characters(codec=None)), wild),
+    level=st.integers(-(10**6), 10**6),
+    profile=st.sampled_from(["otel", "ecs"]),
 )
+def test_any_record_becomes_a_line(
+    message: Any, args: list[Any], extra: dict[str, Any], level: int, profile: str
+) -> None:
+    """Whatever is logged at whatever level, the line is valid JSON with a time, a body and an id."""
+    made = record(message, *args, level=level, **{f"x{name}": value for name, value in extra.items()})
+    document = json.loads(LineBuilder("orders", profile=profile).build(made))
+    names = {"otel": {"timestamp", "severity_text", "body", "logger"},
+             "ecs": {"@timestamp", "log.level", "message", "log.logger"}}  # fmt: skip
+
+    assert names[profile] | {"logship.id"} <= document.keys()
 
 
-@given(message=wild, args=st.lists(wild, max_size=2), extra=st.dictionaries(st.text(st.characters(codec=None)), wild))
-def test_any_record_becomes_a_line(message: Any, args: list[Any], extra: dict[str, Any]) -> None:
-    """Whatever is logged, the line is valid JSON with a time, a body and an id."""
-    safe = {f"x{name}": value for name, value in extra.items()}
-    document = line(record(message, *args, **safe))
+def test_what_ends_the_program_is_not_held_up() -> None:
+    """Ctrl-C while a value is asked for its text goes on to the application."""
 
-    assert {"timestamp", "severity_text", "body", "logger", "logship.id"} <= document.keys()
+    class Interrupted:
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LineBuilder("orders").build(record("%s", Interrupted()))
+
+
+def test_a_generator_is_not_consumed() -> None:
+    """What the application still needs is described, not read."""
+    values = numbers()
+    document = line(record("hello", values=values))
+
+    assert document["values"].startswith("<generator object numbers")
+    assert list(values) == [0, 1, 2]
+
+
+@pytest.mark.timeout(20)
+def test_a_message_of_five_megabytes_is_whole() -> None:
+    """Its size is the queue's business, which cuts it into pieces; lone surrogates in it are spelled out."""
+    text = "é" * 2_500_000
+    clean, odd_one = line(record(text)), line(record(text + "\ud800"))
+
+    assert (clean["body"], odd_one["body"]) == (text, text + "\\ud800")
+
+
+def test_the_errors_behind_an_error_are_in_its_stack() -> None:
+    """Causes, contexts and the members of groups with their own stacks."""
+    made = record("failed")
+    try:
+        try:
+            raise KeyError("first")  # noqa: TRY301
+        except KeyError as error:
+            raise ExceptionGroup("several", [ValueError("one"), OSError("two")]) from error
+    except ExceptionGroup:
+        made.exc_info = sys.exc_info()
+    document = line(made)
+
+    assert (document["exception.type"], document["exception.message"]) == (
+        "ExceptionGroup", "several (2 sub-exceptions)",
+    )  # fmt: skip
+    for part in ("KeyError: 'first'", "direct cause", "ValueError: one", "OSError: two"):
+        assert part in document["exception.stacktrace"]
+
+
+def test_fields_without_a_trace_leave_opentelemetrys_span() -> None:
+    """What is bound beside it does not hide the current span."""
+    tracer = TracerProvider().get_tracer("t")
+    with otel_trace.use_span(tracer.start_span("s")) as span, bind(user=42):
+        document = line(record())
+    context = span.get_span_context()
+
+    assert (document["user"], document["trace_id"]) == (42, f"{context.trace_id:032x}")
+
+
+def test_a_broken_opentelemetry_loses_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its module may be half loaded by another thread."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+
+    assert line(record())["body"] == "hello"
 
 
 def test_ids_are_unique() -> None:

@@ -223,3 +223,24 @@ def test_what_was_left_is_sent_first_and_once(left: list[Event], own: list[Event
         backlog.let_go()
 
         assert (sent, outbox.recovered, list(Path(folder).iterdir())) == (left + own, len(left), [])
+
+
+def test_an_empty_file_before_a_full_one_holds_nothing_up(tmp_path: Path) -> None:
+    """A process that dies leaves a file that it has made beforehand, too; what lies in the others is sent all the same."""
+    written(tmp_path, [])
+    (tmp_path / "1-a-000001.queue").rename(tmp_path / "0-a-000001.queue")
+    written(tmp_path, [(1, b"one")])
+    files = Files(tmp_path, 10**9, print)
+    outbox = Outbox(
+        Backlog(10**9, "drop_new", 0, files),
+        files,
+        None,
+        max_batch_bytes=2**20,
+        max_batch_events=9,
+        max_message_bytes=2**19,
+    )
+    outbox.look_for_left()
+
+    assert outbox.next_batch()[0].events == [(1, b"one")]
+    outbox.delivered()
+    assert list(tmp_path.iterdir()) == []
