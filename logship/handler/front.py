@@ -26,7 +26,7 @@ from logship.handler.options import (
     service_name,
     stream_name,
 )
-from logship.handler.request_buffer import CURRENT, BufferDebug
+from logship.handler.request_buffer import CURRENT, BufferDebug, want
 from logship.handler.spool.files import folder_of
 from logship.naming import GROUP_NAME
 from logship.record import SAMPLE_RATE
@@ -294,6 +294,7 @@ def _buffer_of(wanted: bool | Mapping[str, Any]) -> BufferDebug | None:
             f"buffer_debug={wanted!r}; use True, or a mapping of level, slow_ms, max_records and max_bytes"
         ) from None
     check_choice("buffer_debug level", made.level, ("DEBUG", "INFO", "WARNING"))
+    want(made)
     return made
 
 

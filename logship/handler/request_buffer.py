@@ -59,8 +59,18 @@ CURRENT: ContextVar[RequestBuffer | None] = ContextVar("logship_request_buffer",
 """That of the request of this context; None outside requests, and after the end of one."""
 
 
-def begin() -> tuple[RequestBuffer, Token[RequestBuffer | None]]:
-    """A request begins."""
+_WANTED: Final[set[BufferDebug]] = set()
+
+
+def want(wanted: BufferDebug) -> None:
+    """A handler keeps records aside: from now on requests have a buffer."""
+    _WANTED.add(wanted)
+
+
+def begin() -> tuple[RequestBuffer, Token[RequestBuffer | None]] | None:
+    """A request begins; None where no handler of the process keeps anything aside."""
+    if not _WANTED:
+        return None
     buffer = RequestBuffer()
     return buffer, CURRENT.set(buffer)
 

@@ -226,7 +226,7 @@ def test_what_was_left_is_sent_first_and_once(left: list[Event], own: list[Event
 
 
 def test_an_empty_file_before_a_full_one_holds_nothing_up(tmp_path: Path) -> None:
-    """A process that dies leaves a file that it has made beforehand, too; what lies in the others is sent all the same."""
+    """A dead process leaves a file that it has made beforehand, too; what lies in the others is sent all the same."""
     written(tmp_path, [])
     (tmp_path / "1-a-000001.queue").rename(tmp_path / "0-a-000001.queue")
     written(tmp_path, [(1, b"one")])
