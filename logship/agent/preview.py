@@ -32,6 +32,9 @@ _DAY_S: Final = 86_400.0
 PRICE_PER_GB: Final = {"STANDARD": 0.50, "INFREQUENT_ACCESS": 0.25}
 """Ingestion, US dollars a GB in us-east-1. Source: CloudWatch pricing page."""
 _MONTH_DAYS: Final = 30.4
+_EMF: Final = (
+    "lines look like EMF: the agent takes the whole stream for metrics, and drops the oldest of 20,000 waiting lines"
+)
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,10 @@ def _read(entry: Entry, seen: Seen, path: str) -> None:
     lines = text.splitlines()
     if len(data) == _READ_BYTES and lines:
         lines.pop()
+    _cut_and_date(entry, seen, lines)
+
+
+def _cut_and_date(entry: Entry, seen: Seen, lines: list[str]) -> None:
     timestamp_format = entry.text("timestamp_format")
     try:
         reader = Reader(timestamp_format, entry.text("timezone") or "", local=_local()) if timestamp_format else None
@@ -173,8 +180,14 @@ def _read(entry: Entry, seen: Seen, path: str) -> None:
         seen.undated += found is None
         if len(seen.events) < EVENTS:
             seen.events.append(Event(text_of, found))
+    if any(_looks_like_metrics(one) for one in lines[:_LINES]):
+        seen.notes.append(_EMF)
     if reader is None:
         seen.notes.append("events take the time at which they are read")
+
+
+def _looks_like_metrics(line: str) -> bool:
+    return line.startswith("{") and line.rstrip().endswith("}") and '"CloudWatchMetrics"' in line
 
 
 def _local() -> Any:

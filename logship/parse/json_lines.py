@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from logship.parse import dialects, times
+from logship.parse import dialects, times, wrappers
 from logship.parse.parsed import Parsed
 from logship.record import DURATION_MS, KIND, severity
 
@@ -62,6 +62,7 @@ def parse(line: str) -> Parsed | None:
 
 def from_object(found: dict[str, Any]) -> Parsed:
     """The parts of a JSON object."""
+    found = wrappers.renamed(found) if "s" in found or "logger" in found else found
     fields = found if _is_flat(found) else flatten(found)
     parsed = Parsed("")
     parsed.time_us, parsed.zoned = time_of(fields) or (None, False)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from logship import naming
-from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack
+from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack, wrappers
 from logship.parse.json_plans import Plans
 from logship.parse.parsed import Parsed
 from logship.parse.streams import LONGEST_GAP_MS, Stream
@@ -92,7 +92,7 @@ class Parser:
         """
         if "\n" in message or len(message) > _LONGEST_PARSED:
             return None
-        if message[:1] == "{":
+        if message[:1] == "{" and not wrappers.is_wrapped(message):
             return self._plans.read(message, event, stream)
         if "=" in message and (fields := logfmt.fields_of(message)):
             return self._plans.read_fields(fields, message, event, stream)
@@ -193,6 +193,8 @@ def parse_line(message: str) -> Parsed:
     parsed: Parsed | None
     if len(message) > _LONGEST_PARSED:
         parsed = None
+    elif first == "{" and (inner := wrappers.docker(message)):
+        parsed = _unwrapped(*inner)
     elif first == "{":
         parsed = json_lines.parse(message)
         if parsed is None:
@@ -204,6 +206,16 @@ def parse_line(message: str) -> Parsed:
         parsed = _whole(message)
     if "\n" in message:
         stack.lift(parsed, str(parsed.attributes.get("exception.stacktrace") or message))
+    return parsed
+
+
+def _unwrapped(line: str, stream: str, at: tuple[int, bool] | None) -> Parsed:
+    """The container's own line; Docker's time where it has none."""
+    parsed = parse_line(line)
+    if parsed.time_us is None and at is not None:
+        parsed.time_us, parsed.zoned = at
+    parsed.attributes["log.iostream"] = stream
+    parsed.whole = False
     return parsed
 
 

@@ -5,6 +5,7 @@ Figures are ratios inside this run; absolute ones depend on the machine. Run: py
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import statistics
@@ -39,10 +40,46 @@ def measure() -> None:
     print(f"emit: {ours:.2f} us, watchtower {theirs:.2f} us, ratio {ours / theirs:.2f} (at most 0.80)")
     ours, theirs = delivered_rates()
     print(f"delivered: {ours:,.0f} records/s, watchtower {theirs:,.0f}, ratio {ours / theirs:.2f} (at least 1.5)")
+    call99, call, lag99, lag = event_loop()
+    print(
+        f"event loop: a call p99 {call99:.2f} ms, worst {call:.1f} (at most 1); lag p99 {lag99:.1f} ms (at most 10), worst {lag:.0f}"
+    )
     p50, p99, worst, held = endpoint_down()
     print(
         f"endpoint down: p50 {p50:.1f} us, p99 {p99:.1f} us (at most 50), worst {worst / 1000:.1f} ms, held {held:,} B"
     )
+
+
+def event_loop() -> tuple[float, float, float, float]:
+    """A thousand tasks that log, 50 loggers, the sender at full rate: p99 and worst of a call, p99 and worst lag in ms."""
+    calls, lags = [], []
+    with endpoint() as url:
+        handler = CloudWatchHandler("/bench/loop", endpoint_url=url)
+        loggers = [logger_with(handler, f"loop{number}") for number in range(50)]
+
+        async def task(number: int) -> None:
+            for round_ in range(100):
+                started = time.perf_counter()
+                loggers[number % 50].info("order %s created in %d ms", number, round_)
+                calls.append((time.perf_counter() - started) * 1000)
+                await asyncio.sleep(0.02)
+
+        async def watch() -> None:
+            while True:
+                started = time.perf_counter()
+                await asyncio.sleep(0.001)
+                lags.append((time.perf_counter() - started) * 1000 - 1)
+
+        async def run() -> None:
+            watching = asyncio.create_task(watch())
+            await asyncio.gather(*(task(number) for number in range(1_000)))
+            watching.cancel()
+
+        asyncio.run(run())
+        handler.close()
+    calls.sort()
+    lags.sort()
+    return calls[len(calls) * 99 // 100], calls[-1], lags[len(lags) * 99 // 100], lags[-1]
 
 
 def logger_with(handler: logging.Handler, name: str) -> logging.Logger:

@@ -186,6 +186,15 @@ def test_preview_shows_files_events_and_times(tmp_path: Path) -> None:
     assert "(+2 lines)" in agent("preview", file, "--root", tmp_path).stdout
 
 
+def test_preview_sees_lines_that_look_like_metrics(tmp_path: Path) -> None:
+    """A line of EMF turns the whole stream into metrics, which no config shows; preview says so."""
+    (tmp_path / "app.log").write_text('{"_aws": {"CloudWatchMetrics": []}, "x": 1}\n')
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(config(file_path=str(tmp_path / "app.log"))))
+
+    assert "look like EMF" in agent("preview", file).stdout
+
+
 AWSLOGS = """
 [general]
 state_file = /var/awslogs/state/agent-state
