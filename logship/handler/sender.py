@@ -196,22 +196,30 @@ class Sender(CloudWatchLogHandler):
         """Tags and retention, before the first batch; what is not permitted does not hold the lines up."""
         if self._prepared:
             return
-        try:
-            if self._destination.create_group:
-                self._create_group()
-            if self._destination.tags:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    self._tag_log_group(dict(self._destination.tags))
-            if self._destination.retention_days is not None:
-                self.cwl_client.put_retention_policy(
-                    logGroupName=self.log_group_name, retentionInDays=self._destination.retention_days
-                )
-        except ClientError as error:
-            if _is_transient(error):
-                raise
-            self._on_failure(f"{type(error).__name__}: {error}")
+        for step in (self._make_group, self._keep_for, self._tag):
+            try:
+                step()
+            except ClientError as error:
+                if _is_transient(error):
+                    raise
+                self._on_failure(f"{type(error).__name__}: {error}")
         self._prepared = True
+
+    def _make_group(self) -> None:
+        if self._destination.create_group:
+            self._create_group()
+
+    def _keep_for(self) -> None:
+        days = self._destination.retention_days
+        if days is not None:
+            self.cwl_client.put_retention_policy(logGroupName=self.log_group_name, retentionInDays=days)
+
+    def _tag(self) -> None:
+        """A group that was there before; one that is made here has its tags already."""
+        if self._destination.tags:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._tag_log_group(dict(self._destination.tags))
 
     def _get_log_group_arn(self) -> str:  # type: ignore[override]  # watchtower caches it
         """The group's ARN, asked of CloudWatch Logs itself: watchtower would need STS."""

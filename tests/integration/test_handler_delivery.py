@@ -345,3 +345,50 @@ def test_settings_that_cannot_be_used_are_refused(options: dict[str, Any], said:
         CloudWatchHandler(**options)
 
     assert said in str(caught.value)
+
+
+def test_a_group_is_made_with_all_that_was_asked_for(cloudwatch: LocalCloudWatch, logger: logging.Logger) -> None:
+    """Retention, tags, key and class, when the first batch is sent."""
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1"
+    logger.addHandler(
+        CloudWatchHandler(
+            GROUP, endpoint_url=cloudwatch.url, log_group_retention_days=30, log_group_tags={"team": "shop"},
+            log_group_kms_key_id=key, log_group_class="INFREQUENT_ACCESS",
+        )
+    )  # fmt: skip
+    logger.info("record 0")
+    logger.handlers[0].flush()
+    client = cloudwatch.client()
+    [group] = client.describe_log_groups(logGroupNamePrefix=GROUP)["logGroups"]
+    tags = client.list_tags_for_resource(resourceArn=group["logGroupArn"])["tags"]
+
+    assert (group["retentionInDays"], group["kmsKeyId"], group["logGroupClass"], tags) == (
+        30, key, "INFREQUENT_ACCESS", {"team": "shop"},
+    )  # fmt: skip
+
+
+def test_fifty_loggers_and_eight_threads_share_one_sender(cloudwatch: LocalCloudWatch) -> None:
+    """One thread sends for all, and the records of each thread keep their order."""
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url)
+    loggers = [logging.getLogger(f"many.{number}") for number in range(50)]
+    for one in loggers:
+        one.handlers, one.propagate = [handler], False
+        one.setLevel(logging.INFO)
+
+    def work(thread: int) -> None:
+        for number in range(500):
+            loggers[number % 50].info("%d/%d", thread, number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    senders = [one for one in threading.enumerate() if one.name == "logship-sender"]
+    handler.flush()
+    arrived = [line["body"].split("/") for line in lines(cloudwatch)]
+    handler.close()
+
+    assert len(senders) == 1
+    for name in map(str, range(8)):
+        assert [int(number) for one, number in arrived if one == name] == list(range(500))

@@ -110,6 +110,10 @@ class Operations:
     def _do_ListTagsForResource(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return {"tags": self._named(_group_of_arn(request.get("resourceArn", ""))).tags}
 
+    def _do_TagResource(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        self._named(_group_of_arn(request.get("resourceArn", ""))).tags.update(request.get("tags") or {})
+        return {}
+
     def _do_ListTagsLogGroup(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         return {"tags": self._group(request).tags}
 
