@@ -10,6 +10,7 @@ import orjson
 
 from logship.cloudwatch import limits
 from logship.naming import GROUP_NAME, STREAM_NAME
+from logship.testing.local_cloudwatch.facts import group_facts, stream_facts
 from logship.testing.local_cloudwatch.faults import ApiError, Mischief, NoAnswer
 from logship.testing.local_cloudwatch.groups import Group, Stream
 from logship.testing.local_cloudwatch.live_tail import Session, Sessions
@@ -128,14 +129,14 @@ class Operations:
             group.arn: group for group in groups if group.name.startswith(prefix or "") and (part or "") in group.name
         }
         arns, token = _described(sorted(found, key=lambda arn: (found[arn].name, arn)), request, limits.MAX_DESCRIBED)
-        return {"logGroups": [_group_facts(found[arn]) for arn in arns]} | token
+        return {"logGroups": [group_facts(found[arn]) for arn in arns]} | token
 
     def _do_ListLogGroups(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         pattern = request.get("logGroupNamePattern") or ""
         names = [name for name in sorted(self.groups) if re.search(pattern, name)]
         names, token = _described(names, request, _MOST_GROUPS_LISTED)
         facts = ("logGroupName", "logGroupArn", "logGroupClass")
-        return {"logGroups": [{key: _group_facts(self.groups[name])[key] for key in facts} for name in names]} | token
+        return {"logGroups": [{key: group_facts(self.groups[name])[key] for key in facts} for name in names]} | token
 
     def _do_DescribeLogStreams(self, request: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
         group, prefix = self._group(request), request.get("logStreamNamePrefix") or ""
@@ -148,7 +149,7 @@ class Operations:
             reverse=bool(request.get("descending")),
         )
         names, token = _described([stream.name for stream in found], request, limits.MAX_DESCRIBED)
-        return {"logStreams": [_stream_facts(group, group.streams[name]) for name in names]} | token
+        return {"logStreams": [stream_facts(group, group.streams[name]) for name in names]} | token
 
     # Events
 
@@ -377,36 +378,3 @@ def _described(names: list[str], request: dict[str, Any], most: int) -> tuple[li
 
 def _group_of_arn(identifier: str) -> str:
     return identifier.partition(":log-group:")[2].removesuffix(":*") if identifier.startswith("arn:") else identifier
-
-
-def _group_facts(group: Group) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "logGroupName": group.name,
-        "creationTime": group.created_ms,
-        "metricFilterCount": 0,
-        "arn": group.arn + ":*",
-        "logGroupArn": group.arn,
-        "storedBytes": group.stored_bytes,
-        "logGroupClass": group.log_class,
-    }
-    if group.retention_days:
-        facts["retentionInDays"] = group.retention_days
-    if group.kms_key_id:
-        facts["kmsKeyId"] = group.kms_key_id
-    return facts
-
-
-def _stream_facts(group: Group, stream: Stream) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "logStreamName": stream.name,
-        "creationTime": stream.created_ms,
-        "arn": f"{group.arn}:log-stream:{stream.name}",
-        "storedBytes": 0,
-        "uploadSequenceToken": "0",
-    }
-    times = (
-        ("firstEventTimestamp", stream.first_ms),
-        ("lastEventTimestamp", stream.last_ms),
-        ("lastIngestionTime", stream.ingested_ms),
-    )
-    return facts | {key: value for key, value in times if value is not None}
