@@ -145,9 +145,12 @@ def test_what_was_repeated_arrives_with_its_count(client: Client, log: logging.L
 @pytest.mark.timeout(20)
 def test_the_count_comes_by_itself(client: Client, log: logging.Logger) -> None:
     """An application that falls silent is not waited for."""
-    made = handler(log, client, dedupe=0.05, send_interval=0.02)
+    made, clock = handler(log, client, dedupe=60, send_interval=0.02), FakeClock()
+    assert made._gate is not None
+    made._gate._clock = clock
     for number in range(3):
         log.info("order %d", number)
+    clock.advance(61)
     while len(client.lines) < 2:
         time.sleep(0.01)
     made.close()
