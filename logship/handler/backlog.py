@@ -97,6 +97,8 @@ class Backlog:
         self._files = files
         self._segment: Segment | None = None
         self._spare: Segment | None = None
+        self._ready: Segment | None = None
+        """The sender's own, until it may become the spare one."""
         self._segments: dict[int, Segment] = {}
         self._last_segment = self._base = 0
         self._no_file_before_s = 0.0
@@ -180,23 +182,38 @@ class Backlog:
         """The sender says that it is about to sleep, and wants to be woken when a batch has gathered."""
         self._woken = False
 
+    def warm(self) -> None:
+        """Has the file that is written into ready; for the sender's thread alone."""
+        segment = self._segment
+        if segment is not None:
+            segment.touch()
+
     def tend(self) -> None:
         """Makes the next file beforehand, so that no caller of `put` has to, and deletes those that are done with.
 
         For the sender's thread alone, which never waits for a caller: where one has the lock, it is done the next time.
+        What takes time is done without the lock.
         """
-        if not self._segments or not self._lock.acquire(blocking=False):
+        if not self._segments:
+            return
+        segment = self._segment
+        if segment is not None and self._spare is None and self._ready is None and segment.end > segment.size // 4:
+            self._ready = self._made()
+            if self._ready is not None:
+                self._ready.touch()
+        if not self._lock.acquire(blocking=False):
             return
         try:
-            self._delete_unneeded()
-            segment = self._segment
-            if segment is not None and self._spare is None and segment.end > segment.size // 4:
-                self._spare = self._made()
-            if segment is not None and segment.is_lost:
+            unneeded = self._unneeded()
+            if self._spare is None:
+                self._spare, self._ready = self._ready, None
+            if segment is not None and segment is self._segment and segment.is_lost:
                 self.trouble = f"{segment.path} was deleted"
                 self._segment = None  # what is in it dies with this process, unless it is sent before
         finally:
             self._lock.release()
+        for done in unneeded:
+            done.close(remove=True)
 
     def let_go(self) -> None:
         """Nothing is sent any more: files that hold nothing are deleted, others are left to the next process."""
@@ -204,19 +221,20 @@ class Backlog:
             return
         try:
             self._segment = None
-            self._delete_unneeded()
-            spare, self._spare = self._spare, None
-            if spare is not None:
-                spare.close(remove=True)
+            unneeded = [*self._unneeded(), *(one for one in (self._spare, self._ready) if one is not None)]
+            self._spare = self._ready = None
         finally:
             self._lock.release()
+        for done in unneeded:
+            done.close(remove=True)
 
     def disown(self) -> None:
         """A forked child lets go of the parent's files."""
-        for segment in [*self._segments.values(), *([self._spare] if self._spare else [])]:
-            segment.close(remove=False)
+        for segment in (*self._segments.values(), self._spare, self._ready):
+            if segment is not None:
+                segment.close(remove=False)
         self._segments = {}
-        self._segment = self._spare = None
+        self._segment = self._spare = self._ready = None
 
     def _put_into_next(self, timestamp_ms: int, line: bytes) -> Event | int:
         """Into the next file; into memory where there can be none, or the line is larger than a file."""
@@ -243,14 +261,13 @@ class Backlog:
         self.trouble = ""
         return segment
 
-    def _delete_unneeded(self) -> None:
+    def _unneeded(self) -> list[Segment]:
+        """Files of which nothing waits; they are this queue's no more."""
         taken = next((number for number, _end in self._unsafe if number), None)
         waiting = next((event // _STRIDE for event in self._events if type(event) is int), None)
         oldest = min((number for number in (taken, waiting) if number is not None), default=self._last_segment + 1)
-        for number, segment in list(self._segments.items()):
-            if number < oldest and segment is not self._segment:
-                del self._segments[number]
-                segment.close(remove=True)
+        done = [number for number, one in self._segments.items() if number < oldest and one is not self._segment]
+        return [self._segments.pop(number) for number in done]
 
     def _make_room(self, size: int) -> bool:
         return self._overflow == "drop_oldest" and size <= self._max_bytes and self._drop_oldest(size)

@@ -241,6 +241,7 @@ class Delivery:
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None
+        self.backlog.warm()
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()
         if self._emf_service is not None:

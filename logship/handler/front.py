@@ -24,7 +24,7 @@ from logship.handler.options import (
     group_name,
     resource_of,
     service_name,
-    stream_name,
+    stream_of,
 )
 from logship.handler.request_buffer import CURRENT, BufferDebug, want
 from logship.handler.spool.files import folder_of
@@ -55,6 +55,7 @@ class CloudWatchHandler(logging.Handler):
         log_group_name: None means ``/{app}/{service}``, app being the variable LOGSHIP_APP or ``app``.
         log_stream_name: None means ``{host}/{pid}``; may hold ``{machine_name}``, ``{program_name}``,
             ``{process_id}`` and ``{strftime:%Y-%m-%d}`` (UTC, when the process begins).
+        log_group, stream_name: older names of the two.
         service: `service.name` of every record; None means OTEL_SERVICE_NAME, else the group's last part,
             else the program's name.
         use_queues: False delivers each record before `emit` returns (at most `flush_timeout` seconds).
@@ -94,28 +95,30 @@ class CloudWatchHandler(logging.Handler):
         SettingsError: a parameter that cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - watchtower's order, so that its positional arguments mean the same
         self,
         log_group_name: str | None = None,
         log_stream_name: str | None = None,
-        *,
-        service: str | None = None,
         use_queues: bool = True,
         send_interval: float | timedelta = 1.0,
         max_batch_size: int = MAX_BATCH_BYTES,
         max_batch_count: int = MAX_BATCH_EVENTS,
-        max_message_size: int = MAX_BATCH_BYTES,
         boto3_client: Any = None,
         boto3_profile_name: str | None = None,
+        create_log_group: bool = True,
+        log_group_tags: Mapping[str, str] | None = None,
+        json_serialize_default: Callable[[Any], Any] | None = None,
+        log_group_retention_days: int | None = None,
+        create_log_stream: bool = True,
+        max_message_size: int = MAX_BATCH_BYTES,
+        log_group: str | None = None,
+        stream_name: str | None = None,
+        *,
+        service: str | None = None,
         region_name: str | None = None,
         endpoint_url: str | None = None,
-        create_log_group: bool = True,
-        create_log_stream: bool = True,
-        log_group_retention_days: int | None = None,
-        log_group_tags: Mapping[str, str] | None = None,
         log_group_kms_key_id: str | None = None,
         log_group_class: str | None = None,
-        json_serialize_default: Callable[[Any], Any] | None = None,
         spool: str | os.PathLike[str] | None = "auto",
         redact: bool | Literal["emit"] = True,
         queue_bytes: int = QUEUE_BYTES,
@@ -132,6 +135,7 @@ class CloudWatchHandler(logging.Handler):
         metrics: Literal["emf"] | None = None,
         level: int | str = logging.NOTSET,
     ) -> None:
+        log_group_name, log_stream_name = log_group_name or log_group, log_stream_name or stream_name
         self.flush_timeout = flush_timeout
         self.use_queues = use_queues
         check_choice("redact", redact, (True, False, "emit"))
@@ -147,7 +151,7 @@ class CloudWatchHandler(logging.Handler):
         if not GROUP_NAME.match(self.log_group_name):
             raise SettingsError(f"log_group_name={self.log_group_name!r}; use 1 to 512 letters, digits and . - _ / #")
         self._stream_pattern = log_stream_name
-        stream_name(log_stream_name)  # refused here, not in the background
+        stream_of(log_stream_name)  # refused here, not in the background
         resource = resource_of(version=version, environment=environment)
         self._lines = LineBuilder(self.service, json_serialize_default, resource=resource, profile=profile)
         self._gate = (
@@ -158,7 +162,7 @@ class CloudWatchHandler(logging.Handler):
         interval = send_interval.total_seconds() if isinstance(send_interval, timedelta) else float(send_interval)
         self._delivery = Delivery(
             group=self.log_group_name,
-            stream=lambda: stream_name(log_stream_name),
+            stream=lambda: stream_of(log_stream_name),
             options={
                 "create_group": create_log_group,
                 "create_stream": create_log_stream,
@@ -209,7 +213,7 @@ class CloudWatchHandler(logging.Handler):
     @property
     def log_stream_name(self) -> str:
         """The stream of this process."""
-        return stream_name(self._stream_pattern)
+        return stream_of(self._stream_pattern)
 
     @property
     def stats(self) -> Stats:

@@ -21,7 +21,7 @@ LOG_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")
 _PER_RECORD: Final = re.compile(r"\{(logger_name|thread_name)\}")
 
 
-def stream_name(pattern: str | None) -> str:
+def stream_of(pattern: str | None) -> str:
     """The log stream of this process; see `CloudWatchHandler`.
 
     Raises:

@@ -392,3 +392,16 @@ def test_fifty_loggers_and_eight_threads_share_one_sender(cloudwatch: LocalCloud
     assert len(senders) == 1
     for name in map(str, range(8)):
         assert [int(number) for one, number in arrived if one == name] == list(range(500))
+
+
+def test_watchtowers_parameters_mean_the_same() -> None:
+    """Every parameter of its constructor is one of ours, the positional ones in its order."""
+    import inspect
+
+    from watchtower import CloudWatchLogHandler
+
+    theirs = list(inspect.signature(CloudWatchLogHandler.__init__).parameters)
+    ours = list(inspect.signature(CloudWatchHandler.__init__).parameters)
+    named = theirs[: theirs.index("args")]
+
+    assert ours[: len(named)] == named

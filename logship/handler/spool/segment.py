@@ -33,6 +33,10 @@ _DONE: Final = struct.Struct("<Q")
 RECORD: Final = struct.Struct("<4sIIIq")
 RECORD_BYTES: Final = RECORD.size
 _NUMBERS: Final = 0xFFFFFFFF
+_POPULATE_WRITE: Final = 23
+"""MADV_POPULATE_WRITE of madvise(2), Linux 5.14."""
+_TOUCHED_BYTES: Final = 131_072
+"""At a time, so that no other thread waits long for the GIL."""
 
 
 class NewerSegmentError(Exception):
@@ -108,6 +112,14 @@ class Segment:
             os.close(fd)
             raise
         return cls(path, fd, data, mark, done)
+
+    def touch(self) -> None:
+        """Has the system give the pages now, so that no writer waits for them; what is in them stays as it is."""
+        for start in range(0, self.size, _TOUCHED_BYTES):
+            try:
+                self.data.madvise(_POPULATE_WRITE, start, min(_TOUCHED_BYTES, self.size - start))
+            except (OSError, ValueError, AttributeError):  # not Linux, or before 5.14: writers wait for a page each
+                return
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether a line of that length fits."""

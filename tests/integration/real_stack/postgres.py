@@ -70,7 +70,7 @@ def postgres(tmp_path: Path, conf: str = POSTGRES_CONF) -> Iterator[tuple[int, P
     with (tmp_path / "pg.out").open("wb") as out:
         server = subprocess.Popen([str(POSTGRES / "postgres"), "-D", "."], stdout=out, stderr=out, text=True, **common)
     deadline = time.monotonic() + 30
-    while not _listens(port):
+    while not _is_ready(port):
         assert time.monotonic() < deadline, (tmp_path / "pg.out").read_text()
         time.sleep(0.05)
     try:
@@ -79,6 +79,8 @@ def postgres(tmp_path: Path, conf: str = POSTGRES_CONF) -> Iterator[tuple[int, P
         ended(server, signal.SIGINT)
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _is_ready(port: int) -> bool:
+    """Whether it takes connections: it listens before it has started."""
+    assert POSTGRES is not None
+    command = [str(POSTGRES / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    return subprocess.run(command, check=False).returncode == 0
