@@ -182,7 +182,7 @@ def ready(fleet: Fleet) -> Callable[[], bool]:
     return shared
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_groups_of_a_dead_and_a_paused_process_move(fleet: Fleet) -> None:
     """Killed -9 or stopped, a process loses its groups to the others within 30 s; woken up, it saves nothing of them.
 
@@ -191,7 +191,7 @@ def test_groups_of_a_dead_and_a_paused_process_move(fleet: Fleet) -> None:
     total = 8_000
     for number in range(3):
         fleet.start(number)
-    balanced_s = wait_for(ready(fleet), 60)
+    balanced_s = wait_for(ready(fleet), 120)
     producer = fleet.produce(total, 100, 0.35, random.Random(1))
     before, tokens = fleet.owners(), fleet.tokens()
     fleet.signal(0, signal.SIGKILL)
