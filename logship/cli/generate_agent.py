@@ -62,8 +62,8 @@ def agent(
     if detecting or interactive:
         chosen = _proposals(root, settings)
         if interactive:
-            chosen = [one for one in chosen if click.confirm(f"ship {one.recipe}?", default=True, err=True)]
-        if save or interactive:
+            return _ask(chosen, settings, file)
+        if save:
             return _save(chosen, file)
         return ExitCode.DONE if chosen else ExitCode.FINDINGS
     from logship.generate.agent.config import make, reasons
@@ -140,18 +140,54 @@ def _proposals(root: str, settings: Settings) -> list[Proposal]:
     return [one for one in found if one.recipe not in known]
 
 
+def _ask(proposals: list[Proposal], settings: Settings, file: Path) -> int:
+    """Questions with defaults; what is answered stands in the settings from then on, so that it is asked once."""
+    from logship.generate.agent.detect import as_toml, file_table
+
+    text = _ask_for_all(settings, file)
+    chosen = [one for one in proposals if click.confirm(f"ship {one.recipe}?", default=True, err=True)]
+    text += as_toml(chosen)
+    while path := click.prompt("another log file (empty: no more)", default="", show_default=False, err=True):
+        service = click.prompt("  of which service", default=Path(path).stem.replace("*", "") or "app", err=True)
+        timestamp = click.prompt("  time of its lines", default="%Y-%m-%d %H:%M:%S", err=True)
+        zone = click.prompt("  in which zone", type=click.Choice(["Local", "UTC"]), default="Local", err=True)
+        text += file_table(service, path, timestamp.strip(), zone)
+    return _append(text, file)
+
+
+def _ask_for_all(settings: Settings, file: Path) -> str:
+    """What all configs have in common, unless the settings say it."""
+    text, lines = "", []
+    if settings.naming.app == "app" and not _mentions(file, "[naming]"):
+        app = click.prompt("name of the application, in the names of log groups", default="app", err=True)
+        text = f"\n[naming]\napp = {json.dumps(app)}\n"
+    if not _mentions(file, "[agent]"):
+        region = click.prompt("region (empty: the host's own)", default="", show_default=False, err=True)
+        lines += [f"region = {json.dumps(region)}"] if region else []
+        if click.confirm("also metrics of processor, memory and disk?", default=False, err=True):
+            lines.append('metrics = ["cpu", "mem", "disk"]')
+    return text + ("\n[agent]\n" + "".join(f"{line}\n" for line in lines) if lines else "")
+
+
+def _mentions(file: Path, table: str) -> bool:
+    return file.is_file() and table in file.read_text(encoding="utf-8")
+
+
 def _save(chosen: list[Proposal], file: Path) -> int:
     from logship.generate.agent.detect import as_toml
 
-    if not chosen:
+    return _append(as_toml(chosen), file)
+
+
+def _append(text: str, file: Path) -> int:
+    """Adds tables behind what is there."""
+    if not text:
         diagnostics.say("nothing to add")
         return ExitCode.DONE
     try:
         before = file.read_text(encoding="utf-8") if file.is_file() else ""
-        file.write_text(
-            before + ("" if before.endswith("\n") or not before else "\n") + as_toml(chosen), encoding="utf-8"
-        )
+        file.write_text(before + ("" if before.endswith("\n") or not before else "\n") + text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {str(file)!r}: {error.strerror}; name another with --config") from None
-    diagnostics.say(f"added {', '.join(one.recipe for one in chosen)} to {file}")
+    diagnostics.say(f"added to {file}; next: logship generate agent")
     return ExitCode.DONE

@@ -288,3 +288,26 @@ def test_push_shows_the_difference_and_writes(tmp_path: Path) -> None:
     assert [one.returncode for one in (wrote, again, linted, grown, refused)] == [0, 0, 0, 0, 2]
     assert ("up to date" in again.stderr, "append-config" in grown.stderr) == (True, True)
     assert kept[:2] == ["AmazonCloudWatch-web", "AmazonCloudWatch-web-2"]
+
+
+def test_answers_are_kept(tmp_path: Path) -> None:
+    """Questions with defaults; what was answered makes a config, and is not asked again."""
+    logs = tmp_path / "image/var/log/nginx"
+    logs.mkdir(parents=True)
+    (logs / "access.log").write_text("x\n")
+    answers = "shop\neu-west-1\ny\ny\n/srv/orders/log/app.log\norders\n\nUTC\n\n"
+    command = [sys.executable, "-m", "logship", "generate", "agent", "--interactive", "--root", str(tmp_path / "image")]
+    asked = subprocess.run(
+        command, cwd=tmp_path, check=False, timeout=60, capture_output=True, text=True, input=answers
+    )
+    assert (asked.returncode, logship(tmp_path, "generate", "agent").returncode) == (0, 0)
+    config = json.loads((tmp_path / "agent/amazon-cloudwatch-agent.json").read_text())
+    again = subprocess.run(command, cwd=tmp_path, check=False, timeout=60, capture_output=True, text=True, input="\n")
+
+    assert config["agent"]["region"] == "eu-west-1"
+    assert sorted(config["metrics"]["metrics_collected"]) == ["cpu", "disk", "mem"]
+    assert [(entry["file_path"], entry["log_group_name"]) for entry in entries(config)] == [
+        ("/var/log/nginx/access.log", "/shop/nginx"), ("/var/log/nginx/error.log", "/shop/nginx"),
+        ("/srv/orders/log/app.log", "/shop/orders"),
+    ]  # fmt: skip
+    assert (again.returncode, "nothing to add" in again.stderr) == (0, True)

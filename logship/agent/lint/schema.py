@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.agent.document import kind_of, pointer
-from logship.agent.findings import Finding
+from logship.agent.findings import Finding, Severity
 from logship.agent.kinds import Anything, Either, Flag, Group, Items, Kind, Text, Whole
 
 if TYPE_CHECKING:
@@ -91,7 +91,12 @@ def _check_items(value: Any, kind: Items, path: str, unknown: str) -> Iterator[F
             text = json.dumps(item, sort_keys=True)
             if text in seen:
                 message = f"entry {number} of {_name(path)} is the same as entry {seen[text]}"
-                yield _finding(f"{path}/{number}", "repeated-entry", message, "delete one of the two")
+                # The agent joins equal entries of a collect_list before it checks anything.
+                severity: Severity = "warning" if path.endswith("/collect_list") else "error"
+                yield Finding(
+                    path=f"{path}/{number}", rule="repeated-entry", severity=severity, message=message,
+                    fix="delete one of the two",
+                )  # fmt: skip
             seen.setdefault(text, number)
     yield from _check_size(len(value), kind.least, kind.most, path, "entries")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,3 +133,11 @@ def as_toml(proposals: list[Proposal]) -> str:
         f'\n[[service]]\nname = "{os.path.basename(one.recipe)}"\nrecipe = "{one.recipe}"\n'  # noqa: PTH119
         for one in proposals
     )
+
+
+def file_table(service: str, path: str, timestamp: str, zone: str) -> str:
+    """A service with a file of its own, for logship.toml."""
+    lines = [f"name = {json.dumps(service)}", "[[service.file]]", f"path = {json.dumps(path)}"]
+    if timestamp:
+        lines += [f"timestamp = {json.dumps(timestamp)}", f'timezone = "{zone}"', 'multi_line = "{timestamp_format}"']
+    return "\n[[service]]\n" + "".join(f"{line}\n" for line in lines)
