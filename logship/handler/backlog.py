@@ -215,9 +215,13 @@ class Backlog:
         for done in unneeded:
             done.close(remove=True)
 
-    def let_go(self) -> None:
-        """Nothing is sent any more: files that hold nothing are deleted, others are left to the next process."""
-        if not self._lock.acquire(blocking=False):
+    def let_go(self, wait_s: float = 0.0) -> None:
+        """Nothing is sent any more: files that hold nothing are deleted, others are left to the next process.
+
+        Args:
+            wait_s: for the lock, longest; the sender's thread does not wait. Without the lock nothing is done.
+        """
+        if not self._lock.acquire(timeout=wait_s):
             return
         try:
             self._segment = None

@@ -31,6 +31,8 @@ SENDER_THREADS: Final[set[int]] = set()
 _POLL_SECONDS: Final = 0.005
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _MIN_PAUSE_SECONDS: Final = 0.02
+_LOCK_SECONDS: Final = 1.0
+"""Far longer than the sender's thread, or another caller, ever holds the backlog's lock."""
 _LOOK_EVERY_SECONDS: Final = 10.0
 """So often this process looks for what dead ones have left."""
 
@@ -181,7 +183,7 @@ class Delivery:
         elif stats.spooled:
             self._complain(f"{stats.spooled} records wait in {self._spool} for the next process of the service")
         if not stats.queued:
-            self.backlog.let_go()
+            self.backlog.let_go(_LOCK_SECONDS)
 
     def stats(self) -> Stats:
         """The counters now."""
@@ -269,8 +271,8 @@ class Delivery:
                 self._oldest_ms = batch.events[0][0]
                 rejected = min(len(batch.events), sender.deliver(batch.chronological()))
                 outbox.delivered()
+                self.backlog.tend()  # before whoever waits for the count may end the process
                 self._count(records, min(records, rejected))
-                self.backlog.tend()
             self._oldest_ms = 0
             self._recovering = False
             if self._closing:

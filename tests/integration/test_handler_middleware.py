@@ -235,7 +235,10 @@ def test_a_call_is_the_parent_of_the_request_it_makes(lines: Lines, asynchronous
         with served(caller) as url, bind(trace_id="not", span_id="passed on"), httpx.Client() as browser:
             reply = browser.get(url + ("/async" if asynchronous else "/sync"))
             assert reply.json() == 200
-            callee_request, caller_request = lines.of_kind("request", 2)
+            # The caller may have answered before the callee, which is in another thread, writes its own record.
+            requests = {line["url.path"]: line for line in lines.of_kind("request", 2)}
+            callee_request = requests.pop("/orders/7")
+            (caller_request,) = requests.values()
             (call,) = lines.of_kind("call")
 
     assert call["trace_id"] == caller_request["trace_id"] == callee_request["trace_id"]
@@ -246,7 +249,7 @@ def test_a_call_is_the_parent_of_the_request_it_makes(lines: Lines, asynchronous
         200,
         "/orders/7",
     )
-    assert callee_request["duration_ms"] <= call["duration_ms"] <= caller_request["duration_ms"]
+    assert call["duration_ms"] <= caller_request["duration_ms"]
     assert "parent_span_id" not in caller_request
 
 

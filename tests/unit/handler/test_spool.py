@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -141,6 +143,30 @@ def test_files_that_are_done_with_are_deleted(tmp_path: Path) -> None:
     backlog.let_go()
 
     assert (kept, list(tmp_path.iterdir())) == (4, [])  # the third to the fifth, and the next one
+
+
+def test_files_go_at_the_end_although_a_caller_is_busy(tmp_path: Path) -> None:
+    """A process that ends waits a moment for whoever has the queue's lock, and leaves no file that holds nothing."""
+    backlog = Backlog(10**9, "drop_new", 0, Files(tmp_path, 10**9, print))
+    backlog.put(1, b"line")
+    backlog.take()
+    backlog.acknowledge(1)
+    held = threading.Event()
+
+    def busy() -> None:
+        with backlog._lock:
+            held.set()
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    held.wait(5)
+    backlog.let_go()
+    kept = len(list(tmp_path.iterdir()))
+    backlog.let_go(5)
+    thread.join()
+
+    assert (kept, list(tmp_path.iterdir())) == (1, [])
 
 
 def test_a_living_process_keeps_its_files(tmp_path: Path) -> None:
