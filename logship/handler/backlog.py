@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 from logship.handler.spool.segment import RECORD_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from logship.handler.batch import Event
     from logship.handler.spool.segment import Segment
 
@@ -182,17 +184,17 @@ class Backlog:
         """The sender says that it is about to sleep, and wants to be woken when a batch has gathered."""
         self._woken = False
 
-    def warm(self) -> None:
+    def warm(self, pace: Callable[[], None]) -> None:
         """Has the file that is written into ready; for the sender's thread alone."""
         segment = self._segment
         if segment is not None:
-            segment.touch()
+            segment.touch(pace)
 
-    def tend(self) -> None:
+    def tend(self, pace: Callable[[], None] = lambda: None) -> None:
         """Makes the next file beforehand, so that no caller of `put` has to, and deletes those that are done with.
 
         For the sender's thread alone, which never waits for a caller: where one has the lock, it is done the next time.
-        What takes time is done without the lock.
+        What takes time is done without the lock, with calls of `pace` in between.
         """
         if not self._segments:
             return
@@ -200,20 +202,22 @@ class Backlog:
         if segment is not None and self._spare is None and self._ready is None and segment.end > segment.size // 4:
             self._ready = self._made()
             if self._ready is not None:
-                self._ready.touch()
+                self._ready.touch(pace)
+        lost = segment is not None and segment.is_lost
         if not self._lock.acquire(blocking=False):
             return
         try:
             unneeded = self._unneeded()
             if self._spare is None:
                 self._spare, self._ready = self._ready, None
-            if segment is not None and segment is self._segment and segment.is_lost:
+            if lost and segment is not None and segment is self._segment:
                 self.trouble = f"{segment.path} was deleted"
                 self._segment = None  # what is in it dies with this process, unless it is sent before
         finally:
             self._lock.release()
         for done in unneeded:
             done.close(remove=True)
+            pace()
 
     def let_go(self, wait_s: float = 0.0) -> None:
         """Nothing is sent any more: files that hold nothing are deleted, others are left to the next process.

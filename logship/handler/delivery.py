@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logship.handler import exits
 from logship.handler.backlog import Backlog, Overflow
+from logship.handler.pace import Pace
 from logship.handler.spool.files import Files
 from logship.handler.stats import Stats
 
@@ -33,6 +34,8 @@ _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _MIN_PAUSE_SECONDS: Final = 0.02
 _LOCK_SECONDS: Final = 1.0
 """Far longer than the sender's thread, or another caller, ever holds the backlog's lock."""
+_PRESSED_MS: Final = 5_000
+"""A record that waits longer for its turn says that the sender does not keep up."""
 _LOOK_EVERY_SECONDS: Final = 10.0
 """So often this process looks for what dead ones have left."""
 
@@ -96,6 +99,7 @@ class Delivery:
         self._spool, self._make_redact, self._emf_service = spool, redact, emf_service
         self._held_back = held_back
         self._forked = False
+        self._pace = Pace(self._is_pressed)
         self._begin()
         exits.watch(self)
         if self._recovering:
@@ -243,7 +247,7 @@ class Delivery:
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None
-        self.backlog.warm()
+        self.backlog.warm(self._pace)
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()
         if self._emf_service is not None:
@@ -254,7 +258,7 @@ class Delivery:
             if not self._closing:
                 self.backlog.rest()
                 self.backlog.wake.wait(self._send_interval)
-            self.backlog.tend()
+            self.backlog.tend(self._pace)
             self._put_held_back()
             if self._emf_service is not None and time.monotonic() >= self._emf_due_s:
                 stats = self.stats()
@@ -264,14 +268,14 @@ class Delivery:
                 next_look_s = time.monotonic() + _LOOK_EVERY_SECONDS
                 self._recovering = outbox.look_for_left()
             while True:
-                batch, records = outbox.next_batch()
-                if not batch.events:
+                batches, records = outbox.next_round()
+                if not batches:
                     break
                 sender = sender or self._load_sender()
-                self._oldest_ms = batch.events[0][0]
-                rejected = min(len(batch.events), sender.deliver(batch.chronological()))
+                self._oldest_ms = next(iter(batches.values())).events[0][0]
+                rejected = sum(sender.deliver(batch.chronological(), stream) for stream, batch in batches.items())
                 outbox.delivered()
-                self.backlog.tend()  # before whoever waits for the count may end the process
+                self.backlog.tend(self._pace)  # before whoever waits for the count may end the process
                 self._count(records, min(records, rejected))
             self._oldest_ms = 0
             self._recovering = False
@@ -292,7 +296,7 @@ class Delivery:
             from logship.handler.outbox import Outbox
 
             redact = self._make_redact() if self._make_redact is not None else None
-        return Outbox(self.backlog, self._files, redact, **self._limits)
+        return Outbox(self.backlog, self._files, redact, **self._limits, pace=self._pace)
 
     def _load_sender(self) -> Sender:
         attempt = 0
@@ -311,16 +315,25 @@ class Delivery:
         if self._forked and self._options["client"] is not None:
             self._options["client"].close()  # the parent's sockets; the client opens its own
         destination = Destination(group=self.group, stream=self._stream(), **self._options)
-        return Sender(destination, pause=self._pause, hurried=self._is_hurried, on_failure=self._failed)
+        return Sender(
+            destination, pause=self._pause, pace=self._pace, hurried=self._is_hurried, on_failure=self._failed
+        )
 
     def _pause(self, seconds: float) -> None:
-        self.backlog.tend()
+        self.backlog.tend(self._pace)
         time.sleep(min(seconds, _MIN_PAUSE_SECONDS))
         if seconds > _MIN_PAUSE_SECONDS:
             self.backlog.wake.wait(seconds - _MIN_PAUSE_SECONDS)
 
     def _is_hurried(self) -> bool:
         return self._waiters > 0
+
+    def _is_pressed(self) -> bool:
+        """Whether keeping up is more urgent than leaving the interpreter to others."""
+        if self._waiters or self.backlog.size_bytes > self._queue[0] // 4:
+            return True
+        is_own = self._oldest_ms and not self._recovering
+        return bool(is_own and time.time() * 1000 - self._oldest_ms > _PRESSED_MS)
 
     def _failed(self, error: str) -> None:
         self._retried += 1

@@ -24,10 +24,10 @@ from logship.handler.options import (
     group_name,
     resource_of,
     service_name,
-    stream_of,
 )
 from logship.handler.request_buffer import CURRENT, BufferDebug, want
 from logship.handler.spool.files import folder_of
+from logship.handler.streams import Streams
 from logship.naming import GROUP_NAME
 from logship.record import SAMPLE_RATE
 
@@ -54,7 +54,8 @@ class CloudWatchHandler(logging.Handler):
     Args:
         log_group_name: None means ``/{app}/{service}``, app being the variable LOGSHIP_APP or ``app``.
         log_stream_name: None means ``{host}/{pid}``; may hold ``{machine_name}``, ``{program_name}``,
-            ``{process_id}`` and ``{strftime:%Y-%m-%d}`` (UTC, when the process begins).
+            ``{process_id}``, ``{strftime:%Y-%m-%d}`` (UTC), and ``{logger_name}`` and ``{thread_name}``, by which
+            records go to several streams, all sent by the one thread.
         log_group, stream_name: older names of the two.
         service: `service.name` of every record; None means OTEL_SERVICE_NAME, else the group's last part,
             else the program's name.
@@ -150,8 +151,7 @@ class CloudWatchHandler(logging.Handler):
         self.log_group_name = log_group_name or group_name(self.service)
         if not GROUP_NAME.match(self.log_group_name):
             raise SettingsError(f"log_group_name={self.log_group_name!r}; use 1 to 512 letters, digits and . - _ / #")
-        self._stream_pattern = log_stream_name
-        stream_of(log_stream_name)  # refused here, not in the background
+        self._streams = Streams(log_stream_name)
         resource = resource_of(version=version, environment=environment)
         self._lines = LineBuilder(self.service, json_serialize_default, resource=resource, profile=profile)
         self._gate = (
@@ -162,7 +162,7 @@ class CloudWatchHandler(logging.Handler):
         interval = send_interval.total_seconds() if isinstance(send_interval, timedelta) else float(send_interval)
         self._delivery = Delivery(
             group=self.log_group_name,
-            stream=lambda: stream_of(log_stream_name),
+            stream=self._streams.own,
             options={
                 "create_group": create_log_group,
                 "create_stream": create_log_stream,
@@ -188,7 +188,7 @@ class CloudWatchHandler(logging.Handler):
             emf_service=self.service if metrics == "emf" else None,
         )
         self._redact = _redact_many() if redact == "emit" else None
-        self._selects = bool(self._gate or self._aside or self._redact)
+        self._selects = bool(self._gate or self._aside or self._redact or self._streams.by_record)
         super().__init__(level)  # last: what is refused above is never known to logging.shutdown
         weakref.finalize(self, self._delivery.close).atexit = False
         exits.allow(flush_timeout)
@@ -212,8 +212,8 @@ class CloudWatchHandler(logging.Handler):
 
     @property
     def log_stream_name(self) -> str:
-        """The stream of this process."""
-        return stream_of(self._stream_pattern)
+        """The stream of this process; of what no record stands behind, where each has its own."""
+        return self._streams.own()
 
     @property
     def stats(self) -> Stats:
@@ -263,7 +263,9 @@ class CloudWatchHandler(logging.Handler):
         else:  # not set on the record, which other handlers see, too
             with bind({SAMPLE_RATE: rate}):
                 line = self._lines.build(record)
-        return line if self._redact is None else self._redact([line.decode()])[0].encode()
+        if self._redact is not None:
+            line = self._redact([line.decode()])[0].encode()
+        return self._streams.before(record, line) if self._streams.by_record else line
 
     def flush(self, timeout: float | None = None) -> bool:  # type: ignore[override]  # says more than logging asks
         """Wait until everything logged before is delivered.

@@ -137,10 +137,11 @@ class Gate:
 
 
 def _counted(line: bytes, count: int) -> bytes:
-    """The line with its burst's count; its id stays the last field."""
-    document: dict[str, Any] = orjson.loads(line)
+    """The line with its burst's count; its id stays the last field. Its stream may be named before it."""
+    stream, end, text = line.rpartition(b"\n")
+    document: dict[str, Any] = orjson.loads(text)
     identity = document.pop(HANDLER_ID)
-    return orjson.dumps(document | {REPEATED: count, HANDLER_ID: identity})
+    return stream + end + orjson.dumps(document | {REPEATED: count, HANDLER_ID: identity})
 
 
 def _is_kept(record: logging.LogRecord, rate: float) -> bool:

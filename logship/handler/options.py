@@ -3,54 +3,19 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
-from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import unquote
 
 from logship.cloudwatch.limits import MAX_BATCH_BYTES, MAX_BATCH_EVENTS, RETENTION_DAYS
 from logship.errors import SettingsError
-from logship.naming import STREAM_NAME, Naming, service_of_group
+from logship.naming import Naming, service_of_group
 
 MIN_MESSAGE_BYTES: Final = 8 * 1024
 """Smallest `max_message_size`: a piece repeats the record's head and still holds some of its text."""
 LOG_CLASSES: Final = ("STANDARD", "INFREQUENT_ACCESS", "DELIVERY")
 # CreateLogGroup, logGroupClass.
-_PER_RECORD: Final = re.compile(r"\{(logger_name|thread_name)\}")
-
-
-def stream_of(pattern: str | None) -> str:
-    """The log stream of this process; see `CloudWatchHandler`.
-
-    Raises:
-        SettingsError: an unknown placeholder, one that changes with each record, or an illegal name.
-    """
-    if pattern is None:
-        return Naming().stream_name()
-    if match := _PER_RECORD.search(pattern):
-        raise SettingsError(
-            f"log_stream_name={pattern!r}: {match[0]} changes with each record, and one process writes one stream; "
-            "leave it out: logger is a field of every record"
-        )
-    host = platform.node()
-    values = {
-        "machine_name": host,
-        "host": host,
-        "program_name": sys.argv[0].replace(":", "") if sys.argv else "",
-        "process_id": os.getpid(),
-        "pid": os.getpid(),
-        "strftime": datetime.now(UTC),
-    }
-    try:
-        name = pattern.format(**values)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        known = ", ".join(f"{{{known}}}" for known in values)
-        raise SettingsError(f"log_stream_name={pattern!r} has an unknown placeholder; use {known}") from error
-    if not STREAM_NAME.match(name):
-        raise SettingsError(f"log_stream_name={name!r}; use 1 to 512 characters other than : and *")
-    return name
 
 
 def service_name(group: str | None) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from logship.handler.batch import Batch, pieces
+from logship.handler.streams import divided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +16,22 @@ if TYPE_CHECKING:
     from logship.handler.spool.files import Files
     from logship.handler.spool.segment import Segment
 
-_CHUNK_RECORDS: Final = 500
-"""Redacted together: large enough for its fixed cost, and small enough that no other thread waits long for the GIL."""
+_CHUNK_RECORDS: Final = 100
+"""Redacted together, between two calls of `pace`."""
 _NOT_LAST: Final = 0
 _OWN: Final = -1
 
 Owner = int
 """Whose record ends with a held event: `_OWN`, a recovered one's end in its file, or `_NOT_LAST` of several pieces."""
+
+
+class Round(NamedTuple):
+    """What is sent before the next is taken in hand."""
+
+    batches: dict[str, Batch]
+    """By stream; "" is the process's own."""
+    records: int
+    """Of this process, how many end in it."""
 
 
 class Outbox:
@@ -32,6 +42,7 @@ class Outbox:
         files: those of dead processes; None where there are none.
         redact: takes secrets out of lines; gives back the same object for a line that has none.
         max_batch_bytes, max_batch_events, max_message_bytes: the limits of a call.
+        pace: called between two steps that take less than a millisecond.
     """
 
     def __init__(
@@ -43,12 +54,14 @@ class Outbox:
         max_batch_bytes: int,
         max_batch_events: int,
         max_message_bytes: int,
+        pace: Callable[[], None] = lambda: None,
     ) -> None:
-        self._backlog, self._files, self._redact = backlog, files, redact
+        self._backlog, self._files, self._redact, self._pace = backlog, files, redact, pace
         self._max_batch = (max_batch_bytes, max_batch_events)
         self._max_message_bytes = max_message_bytes
-        self._held: deque[tuple[Event, Owner]] = deque()
-        self._batch_owners: list[Owner] = []
+        self._held: deque[tuple[Event, Owner, str]] = deque()
+        """With the stream, "" for the process's own."""
+        self._round_owners: list[Owner] = []
         self._left: deque[Segment] = deque()
         """Of dead processes."""
         self._current: Segment | None = None
@@ -58,35 +71,36 @@ class Outbox:
         self.recovered = 0
         self.corrupt = 0
 
-    @property
-    def oldest_ms(self) -> int:
-        """Event time of the oldest record in hand; 0 for none."""
-        return self._held[0][0][0] if self._held else 0
-
     def look_for_left(self) -> bool:
         """Adopts what dead processes have left; whether there is any."""
         if self._files is not None and not self._left:
             self._left.extend(self._files.adopt())
         return bool(self._left or self._current)
 
-    def next_batch(self) -> tuple[Batch, int]:
-        """Events up to the limits of one call, and how many records of this process end in it; maybe none."""
-        batch, owners = Batch(*self._max_batch), self._batch_owners
+    def next_round(self) -> Round:
+        """Events for one call, or for one a stream where there are several: together no more than one may hold."""
+        batches: dict[str, Batch] = {}
+        owners = self._round_owners
         owners.clear()
+        left_bytes = self._max_batch[0]
         while self._held or self._fill():
-            event, owner = self._held[0]
-            if not batch.add(event):
+            event, owner, stream = self._held[0]
+            batch = batches.get(stream)
+            if batch is None:
+                batch = batches[stream] = Batch(*self._max_batch)
+            left_bytes -= len(event[1])
+            if left_bytes < 0 or not batch.add(event):
                 break
             self._held.popleft()
             if owner != _NOT_LAST:
                 owners.append(owner)
-        return batch, owners.count(_OWN)
+        return Round({stream: batch for stream, batch in batches.items() if batch.events}, owners.count(_OWN))
 
     def delivered(self) -> None:
-        """The last batch is delivered, or refused for good."""
-        own = self._batch_owners.count(_OWN)
-        ends = [owner for owner in self._batch_owners if owner > 0]
-        self._batch_owners.clear()
+        """The last round is delivered, or refused for good."""
+        own = self._round_owners.count(_OWN)
+        ends = [owner for owner in self._round_owners if owner > 0]
+        self._round_owners.clear()
         if own:
             self._backlog.acknowledge(own)
         if ends and self._current is not None:
@@ -103,6 +117,7 @@ class Outbox:
 
     def _fill(self) -> bool:
         """Takes some records into hand; False when there are none."""
+        self._pace()
         while self._current is not None or self._left:
             self._fill_from_left()
             if self._held:
@@ -140,7 +155,9 @@ class Outbox:
 
     def _end_current(self) -> None:
         """Deletes the dead process's file when nothing of it is left to deliver."""
-        in_hand = any(owner > 0 for _event, owner in self._held) or any(owner > 0 for owner in self._batch_owners)
+        in_hand = any(owner > 0 for _event, owner, _stream in self._held) or any(
+            owner > 0 for owner in self._round_owners
+        )
         if self._current is not None and self._reading is None and not in_hand:
             self._current.close(remove=True)
             self._current = None
@@ -154,13 +171,17 @@ class Outbox:
                 yield found.timestamp_ms, found.line
 
     def _hold(self, events: Sequence[Event], owners: Sequence[Owner]) -> None:
-        for (timestamp_ms, line), owner in zip(self._clean(events), owners, strict=True):
+        streams: Sequence[str] = [""] * len(events)
+        if any(b"\n" in line for _at, line in events):
+            streams, lines = zip(*(divided(line) for _at, line in events), strict=True)
+            events = [(at, line) for (at, _line), line in zip(events, lines, strict=True)]
+        for (timestamp_ms, line), owner, stream in zip(self._clean(events), owners, streams, strict=True):
             if len(line) <= self._max_message_bytes:
-                self._held.append(((timestamp_ms, line), owner))
+                self._held.append(((timestamp_ms, line), owner, stream))
                 continue
             *parts, last = pieces(line, self._max_message_bytes)
-            self._held.extend(((timestamp_ms, part), _NOT_LAST) for part in parts)
-            self._held.append(((timestamp_ms, last), owner))
+            self._held.extend(((timestamp_ms, part), _NOT_LAST, stream) for part in parts)
+            self._held.append(((timestamp_ms, last), owner, stream))
 
     def _clean(self, events: Sequence[Event]) -> Sequence[Event]:
         if self._redact is None or not events:

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from watchtower import CloudWatchLogHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from logship.handler.batch import Event
 
@@ -37,6 +37,10 @@ READ_TIMEOUT_SECONDS: Final = 10
 # PutLogEvents, "Errors": these say that the batch itself is wrong, so that sending it again cannot help.
 _CONTENT_ERRORS: Final = frozenset({"InvalidParameterException", "ValidationException", "SerializationException"})
 _TOO_LARGE: Final = 413
+_MOMENTS: Final = ("request-created", "before-sign", "before-send", "after-call")
+"""Events of botocore's clients, in the order in which they come."""
+_TOGETHER: Final = 200
+"""Events that are written between two calls of `pace`."""
 _DONE: Final = frozenset({"OperationAbortedException", "ResourceAlreadyExistsException"})
 
 
@@ -74,6 +78,7 @@ class Sender(CloudWatchLogHandler):
     Args:
         destination: group, stream and client.
         pause: sleeps for so many seconds, less when somebody flushes.
+        pace: called between two steps that take less than a millisecond.
         hurried: whether somebody waits for the backlog to be delivered.
         on_failure: told of every failed call, before the pause.
     """
@@ -85,11 +90,12 @@ class Sender(CloudWatchLogHandler):
         destination: Destination,
         *,
         pause: Callable[[float], object],
+        pace: Callable[[], None] = lambda: None,
         hurried: Callable[[], bool],
         on_failure: Callable[[str], None],
     ) -> None:
         self._destination = destination
-        self._pause, self._hurried, self._on_failure = pause, hurried, on_failure
+        self._pause, self._pace, self._hurried, self._on_failure = pause, pace, hurried, on_failure
         self._prepared = destination.retention_days is None and not destination.tags
         self._body = b""
         client = destination.client or _client(destination)
@@ -97,6 +103,8 @@ class Sender(CloudWatchLogHandler):
         if self._writes_body:
             # botocore's serializer takes a third of all the time of a batch, and holds the GIL meanwhile.
             client.meta.events.register("before-call.cloudwatch-logs.PutLogEvents", self._give_body)
+            for moment in _MOMENTS:
+                client.meta.events.register(f"{moment}.cloudwatch-logs.PutLogEvents", self._take_breath)
         super().__init__(
             log_group_name=destination.group,
             log_stream_name=destination.stream,
@@ -111,20 +119,24 @@ class Sender(CloudWatchLogHandler):
     def close(self) -> None:
         """Nothing; see `flush`."""
 
-    def deliver(self, events: list[Event]) -> int:
+    def deliver(self, events: list[Event], stream: str = "") -> int:
         """Send events in chronological order, within the limits of one call, as often as it takes.
+
+        Args:
+            events: for one stream.
+            stream: its name; "" is that of the destination.
 
         Returns:
             How many CloudWatch refused; it keeps the others.
         """
         if not events:
             return 0
-        batch = [{"timestamp": timestamp_ms, "message": line.decode()} for timestamp_ms, line in events]
+        self.log_stream_name = stream or self._destination.stream
+        batch: list[dict[str, Any]] = []
         if self._writes_body:
-            self._body = orjson.dumps(
-                {"logGroupName": self.log_group_name, "logStreamName": self.log_stream_name, "logEvents": batch}
-            )
-            batch = []
+            self._body = self._written(events)
+        else:
+            batch = _batch(events)
         attempt = 0
         while True:
             try:
@@ -144,6 +156,18 @@ class Sender(CloudWatchLogHandler):
         )
         return response
 
+    def _written(self, events: Sequence[Event]) -> bytes:
+        """The body of a request."""
+        parts = []
+        for start in range(0, len(events), _TOGETHER):
+            parts.append(orjson.dumps(_batch(events[start : start + _TOGETHER]))[1:-1])
+            self._pace()
+        head = orjson.dumps({"logGroupName": self.log_group_name, "logStreamName": self.log_stream_name})
+        return b'%b,"logEvents":[%b]}' % (head[:-1], b",".join(parts))
+
+    def _take_breath(self, **_: Any) -> None:
+        self._pace()
+
     def _give_body(self, params: dict[str, Any], **_: Any) -> None:
         params["body"] = self._body
 
@@ -152,7 +176,7 @@ class Sender(CloudWatchLogHandler):
         if len(events) == 1:
             return 1
         middle = len(events) // 2
-        return self.deliver(events[:middle]) + self.deliver(events[middle:])
+        return sum(self.deliver(half, self.log_stream_name) for half in (events[:middle], events[middle:]))
 
     def _judge(self, error: Exception, attempt: int) -> _Verdict:
         verdict = _verdict(error)
@@ -235,6 +259,10 @@ class Sender(CloudWatchLogHandler):
         except ClientError as error:
             if _code(error) not in _DONE:
                 raise
+
+
+def _batch(events: Sequence[Event]) -> list[dict[str, Any]]:
+    return [{"timestamp": timestamp_ms, "message": line.decode()} for timestamp_ms, line in events]
 
 
 def _client(destination: Destination) -> Any:

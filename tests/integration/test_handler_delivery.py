@@ -22,6 +22,7 @@ from logship.testing import Faults, LocalCloudWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 GROUP = "/shop/orders"
 
@@ -332,7 +333,7 @@ def test_without_queues_a_record_has_arrived_when_emit_returns(
         ({"redact": "late"}, "True, False, emit"),
         ({"overflow": "panic"}, "drop_new, drop_oldest, block"),
         ({"log_group_name": "no spaces"}, "log_group_name='no spaces'"),
-        ({"log_stream_name": "{logger_name}"}, "logger is a field of every record"),
+        ({"log_stream_name": "{logger_name}:{pid}"}, "other than : and *"),
         ({"log_stream_name": "{nope}"}, "{machine_name}"),
         ({"log_group_retention_days": 2}, "CloudWatch takes 1, 3, 5"),
         ({"max_batch_count": 10_001}, "use 1 to 10000"),
@@ -392,6 +393,56 @@ def test_fifty_loggers_and_eight_threads_share_one_sender(cloudwatch: LocalCloud
     assert len(senders) == 1
     for name in map(str, range(8)):
         assert [int(number) for one, number in arrived if one == name] == list(range(500))
+
+
+def test_each_logger_may_have_a_stream_of_its_own(cloudwatch: LocalCloudWatch) -> None:
+    """As with watchtower's pattern, but one thread sends for all; an oversize record's pieces stay together."""
+    handler = CloudWatchHandler(
+        GROUP, "{logger_name}/{thread_name}", endpoint_url=cloudwatch.url, max_message_size=8_192, dedupe=60
+    )
+    for name in ("shop.api", "shop.db", "odd:name*"):
+        one = logging.getLogger(name)
+        one.handlers, one.propagate = [handler], False
+        one.setLevel(logging.INFO)
+        for number in range(300):
+            one.info(f"record {number}")
+        one.info("x" * 10_000)
+        for _ in range(3):
+            one.info("again and again")
+    senders = [thread for thread in threading.enumerate() if thread.name == "logship-sender"]
+    handler.close()
+    streams: dict[str, list[str]] = {}
+    for event in cloudwatch.events(GROUP):
+        streams.setdefault(event.stream, []).append(json.loads(event.message)["body"])
+
+    assert len(senders) == 1
+    assert sorted(streams) == ["odd-name-/MainThread", "shop.api/MainThread", "shop.db/MainThread"]
+    for texts in streams.values():
+        assert texts[:300] == list(numbered(300))
+        assert "".join(texts[300:-2]) == "x" * 10_000
+        assert texts[-2:] == ["again and again"] * 2
+
+
+def test_what_a_dead_process_left_goes_to_its_own_streams(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+    """The queue's files name the stream of each line that has one of its own."""
+    script = f"""
+import logging, os, sys
+from logship.handler import CloudWatchHandler
+handler = CloudWatchHandler("{GROUP}", "dead/{{logger_name}}", endpoint_url="http://127.0.0.1:9", spool=sys.argv[1])
+for name in ("a", "b"):
+    logging.getLogger(name).addHandler(handler)
+    logging.getLogger(name).error("from %s", name)
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, env=environment())
+    handler = CloudWatchHandler(GROUP, "living", endpoint_url=cloudwatch.url, spool=tmp_path)
+    handler.flush()
+    handler.close()
+
+    assert {event.stream: json.loads(event.message)["body"] for event in cloudwatch.events(GROUP)} == {
+        "dead/a": "from a",
+        "dead/b": "from b",
+    }
 
 
 def test_watchtowers_parameters_mean_the_same() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MAGIC: Final = b"logship\0"
@@ -36,7 +36,7 @@ _NUMBERS: Final = 0xFFFFFFFF
 _POPULATE_WRITE: Final = 23
 """MADV_POPULATE_WRITE of madvise(2), Linux 5.14."""
 _TOUCHED_BYTES: Final = 131_072
-"""At a time, so that no other thread waits long for the GIL."""
+"""At a time."""
 
 
 class NewerSegmentError(Exception):
@@ -113,13 +113,18 @@ class Segment:
             raise
         return cls(path, fd, data, mark, done)
 
-    def touch(self) -> None:
-        """Has the system give the pages now, so that no writer waits for them; what is in them stays as it is."""
+    def touch(self, pace: Callable[[], None]) -> None:
+        """Has the system give the pages now, so that no writer waits for them; what is in them stays as it is.
+
+        Args:
+            pace: called between two steps, each of which holds the GIL.
+        """
         for start in range(0, self.size, _TOUCHED_BYTES):
             try:
                 self.data.madvise(_POPULATE_WRITE, start, min(_TOUCHED_BYTES, self.size - start))
             except (OSError, ValueError, AttributeError):  # not Linux, or before 5.14: writers wait for a page each
                 return
+            pace()
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether a line of that length fits."""
@@ -191,7 +196,10 @@ class Segment:
     @property
     def is_lost(self) -> bool:
         """Whether somebody has deleted the file: it dies with this process."""
-        return os.fstat(self._fd).st_nlink == 0
+        try:
+            return os.fstat(self._fd).st_nlink == 0
+        except OSError:  # closed meanwhile, at the end of the process
+            return False
 
     def close(self, *, remove: bool) -> None:
         """Lets go of the file, so that others may adopt it, or deletes it."""
