@@ -56,11 +56,12 @@ def read_objects(names: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
 
 def ssm_client(region: str | None = None) -> Any:
     """A client of AWS Systems Manager."""
-    import boto3
     from botocore.exceptions import BotoCoreError
 
+    from logship.cloudwatch.sdk import new_session
+
     try:
-        return boto3.client("ssm", region_name=region)
+        return new_session(region=region).client("ssm")
     except BotoCoreError as error:
         raise AccessError(f"AWS Systems Manager: {error}; set AWS_REGION") from None
 

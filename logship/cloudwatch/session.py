@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import partial
 from typing import Any, Final
@@ -26,11 +25,10 @@ def open_session(*, region: str | None = None, role: str = "", external_id: str 
         UsageError: the ARN is none of a role.
         AccessError: no credentials are known.
     """
-    import boto3
+    from logship.cloudwatch.sdk import new_session
 
     with explained("AWS"):
-        # Every other SDK of AWS reads AWS_REGION; boto3 reads AWS_DEFAULT_REGION alone.
-        session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
+        session = new_session(region=region)
         if session.get_credentials() is None:
             raise AccessError(
                 "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
@@ -70,19 +68,20 @@ def open_client(service: str, session: Any, *, read_timeout_s: float = 30, endpo
 def _assume(session: Any, role: str, external_id: str) -> Any:
     """A session with the credentials of a role, which another session may assume."""
     import boto3
-    import botocore.session
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+    from logship.cloudwatch.sdk import core_session
 
     account_of(role)
     with explained(f"role {role!r}"):
-        source = botocore.session.get_session()
+        source = core_session()
         fetcher = AssumeRoleCredentialFetcher(
             client_creator=partial(source.create_client, region_name=session.region_name),
             source_credentials=session.get_credentials(),
             role_arn=role,
             extra_args={"RoleSessionName": "logship"} | ({"ExternalId": external_id} if external_id else {}),
         )
-        assumed = botocore.session.get_session()
+        assumed = core_session()
         # The public way to give a session credentials takes keys, which would not be renewed.
         assumed._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
             refresh_using=fetcher.fetch_credentials, method="assume-role"

@@ -104,8 +104,8 @@ class Backlog:
         self._segments: dict[int, Segment] = {}
         self._last_segment = self._base = 0
         self._no_file_before_s = 0.0
-        self._unsafe: deque[tuple[int, int]] = deque()
-        """Taken from files and not delivered: (number of the file, where the record ends); 0 for one from memory."""
+        self._unsafe: deque[int] = deque()
+        """Taken and not delivered: where each record ends, named as where lines begin; 0 for one from memory."""
         self._spooled_count = self._released_count = 0
 
     def __len__(self) -> int:
@@ -153,36 +153,42 @@ class Backlog:
             self.wake.set()
         return True
 
-    def take(self) -> Event | None:
-        """The oldest record, or None; for the sender's thread alone. It is held until it is acknowledged."""
+    def take(self, most: int) -> list[Event]:
+        """The oldest records, at most so many; for the sender's thread alone. They are held until acknowledged."""
+        taken: list[Event] = []
         try:
-            event = self._events.popleft()
-        except IndexError:
-            return None
-        if type(event) is int:
-            number, begin = divmod(event, _STRIDE)
-            taken = self._segments[number].read(begin)
-            self._unsafe.append((number, begin + RECORD_BYTES + len(taken[1])))
-        else:
-            taken = event  # type: ignore[assignment]  # a tuple
-            self._unsafe.append((0, 0))
-        self._taken_bytes += len(taken[1]) + RECORD_OVERHEAD_BYTES
+            while len(taken) < most:
+                event = self._events.popleft()
+                if type(event) is int:
+                    at_ms, line = self._segments[event // _STRIDE].read(event % _STRIDE)
+                    self._unsafe.append(event + RECORD_BYTES + len(line))
+                    taken.append((at_ms, line))
+                else:
+                    self._unsafe.append(0)
+                    taken.append(event)  # type: ignore[arg-type]  # a tuple
+        except IndexError:  # no more
+            pass
+        self._taken_bytes += sum([len(line) + RECORD_OVERHEAD_BYTES for _at, line in taken])
         return taken
 
     def acknowledge(self, records: int) -> None:
         """So many of the taken records, oldest first, are delivered; for the sender's thread alone."""
-        last = 0, 0
+        last = 0
         for _ in range(records):
-            place = self._unsafe.popleft()
-            if place[0]:
-                last = place
+            end = self._unsafe.popleft()
+            if end:
+                last = end
                 self._released_count += 1
-        if last[0]:
-            self._segments[last[0]].delivered(last[1])
+        if last:
+            self._segments[last // _STRIDE].delivered(last % _STRIDE)
 
     def rest(self) -> None:
         """The sender says that it is about to sleep, and wants to be woken when a batch has gathered."""
         self._woken = False
+
+    def prepare(self) -> None:
+        """Makes the first file, so that no caller of `put` has to; what hinders that is `trouble`."""
+        self._spare = self._made()
 
     def warm(self, pace: Callable[[], None]) -> None:
         """Has the file that is written into ready; for the sender's thread alone."""
@@ -271,7 +277,7 @@ class Backlog:
 
     def _unneeded(self) -> list[Segment]:
         """Files of which nothing waits; they are this queue's no more."""
-        taken = next((number for number, _end in self._unsafe if number), None)
+        taken = next((end // _STRIDE for end in self._unsafe if end), None)
         waiting = next((event // _STRIDE for event in self._events if type(event) is int), None)
         oldest = min((number for number in (taken, waiting) if number is not None), default=self._last_segment + 1)
         done = [number for number, one in self._segments.items() if number < oldest and one is not self._segment]

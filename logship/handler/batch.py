@@ -12,7 +12,7 @@ from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX
 from logship.record import HANDLER_ID, PART, SERVICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _HEAD: Final = ("timestamp", "severity_text", SERVICE, "trace_id", "span_id", "parent_span_id", "logger",
                "@timestamp", "log.level", "trace.id", "span.id", "parent.id", "log.logger", "ecs.version")  # fmt: skip
@@ -56,6 +56,32 @@ class Batch:
             self._first_ms, self._last_ms = first_ms, last_ms
         self.events.append(event)
         self.size_bytes += size_bytes
+        return True
+
+    def extend(self, events: Sequence[Event]) -> int:
+        """Take events from the first on, until one would break a limit; how many."""
+        if self._take_all(events):
+            return len(events)
+        for taken, event in enumerate(events):
+            if not self.add(event):
+                return taken
+        return len(events)
+
+    def _take_all(self, events: Sequence[Event]) -> bool:
+        """All or none of them, in a third of the time of one by one."""
+        times = [at for at, _line in events]
+        if self.events:
+            times += (self._first_ms, self._last_ms)
+        first_ms, last_ms = min(times), max(times)
+        size_bytes = self.size_bytes + sum([len(line) for _at, line in events]) + EVENT_OVERHEAD_BYTES * len(events)
+        if (
+            size_bytes > self.max_bytes
+            or len(self.events) + len(events) > self.max_events
+            or last_ms - first_ms > MAX_BATCH_SPAN_MS
+        ):
+            return False
+        self.events += events
+        self.size_bytes, self._first_ms, self._last_ms = size_bytes, first_ms, last_ms
         return True
 
     def chronological(self) -> list[Event]:

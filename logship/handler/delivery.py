@@ -101,6 +101,7 @@ class Delivery:
         self._forked = False
         self._pace = Pace(self._is_pressed)
         self._begin()
+        self.backlog.prepare()
         exits.watch(self)
         if self._recovering:
             self._start()
@@ -247,6 +248,7 @@ class Delivery:
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None
+        time.sleep(_MIN_PAUSE_SECONDS)  # whoever put the first record goes on
         self.backlog.warm(self._pace)
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from logship.handler.batch import Batch, pieces
@@ -23,6 +26,16 @@ _OWN: Final = -1
 
 Owner = int
 """Whose record ends with a held event: `_OWN`, a recovered one's end in its file, or `_NOT_LAST` of several pieces."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """Records of one stream, one after the other, that are in hand and in no round yet."""
+
+    stream: str
+    """"" is the process's own."""
+    events: list[Event]
+    owners: list[Owner]
 
 
 class Round(NamedTuple):
@@ -59,8 +72,7 @@ class Outbox:
         self._backlog, self._files, self._redact, self._pace = backlog, files, redact, pace
         self._max_batch = (max_batch_bytes, max_batch_events)
         self._max_message_bytes = max_message_bytes
-        self._held: deque[tuple[Event, Owner, str]] = deque()
-        """With the stream, "" for the process's own."""
+        self._held: deque[_Held] = deque()
         self._round_owners: list[Owner] = []
         self._left: deque[Segment] = deque()
         """Of dead processes."""
@@ -78,22 +90,24 @@ class Outbox:
         return bool(self._left or self._current)
 
     def next_round(self) -> Round:
-        """Events for one call, or for one a stream where there are several: together no more than one may hold."""
+        """Events for one call, or for one a stream where there are several: together about what one may hold."""
         batches: dict[str, Batch] = {}
         owners = self._round_owners
         owners.clear()
         left_bytes = self._max_batch[0]
-        while self._held or self._fill():
-            event, owner, stream = self._held[0]
-            batch = batches.get(stream)
+        while left_bytes > 0 and (self._held or self._fill()):
+            held = self._held[0]
+            batch = batches.get(held.stream)
             if batch is None:
-                batch = batches[stream] = Batch(*self._max_batch)
-            left_bytes -= len(event[1])
-            if left_bytes < 0 or not batch.add(event):
+                batch = batches[held.stream] = Batch(*self._max_batch)
+            left_bytes += batch.size_bytes
+            taken = batch.extend(held.events)
+            left_bytes -= batch.size_bytes
+            owners += held.owners[:taken]
+            if taken < len(held.events):
+                del held.events[:taken], held.owners[:taken]
                 break
             self._held.popleft()
-            if owner != _NOT_LAST:
-                owners.append(owner)
         return Round({stream: batch for stream, batch in batches.items() if batch.events}, owners.count(_OWN))
 
     def delivered(self) -> None:
@@ -124,12 +138,7 @@ class Outbox:
                 return True
             if self._current is not None:  # all of it is in hand or on its way; the next file waits for that
                 break
-        taken = []
-        for _ in range(_CHUNK_RECORDS):
-            event = self._backlog.take()
-            if event is None:
-                break
-            taken.append(event)
+        taken = self._backlog.take(_CHUNK_RECORDS)
         self._hold(taken, [_OWN] * len(taken))
         return bool(taken)
 
@@ -155,10 +164,8 @@ class Outbox:
 
     def _end_current(self) -> None:
         """Deletes the dead process's file when nothing of it is left to deliver."""
-        in_hand = any(owner > 0 for _event, owner, _stream in self._held) or any(
-            owner > 0 for owner in self._round_owners
-        )
-        if self._current is not None and self._reading is None and not in_hand:
+        in_hand = chain(self._round_owners, *(held.owners for held in self._held))
+        if self._current is not None and self._reading is None and not any(owner > 0 for owner in in_hand):
             self._current.close(remove=True)
             self._current = None
 
@@ -170,20 +177,36 @@ class Outbox:
                 self._ends.append(found.end)
                 yield found.timestamp_ms, found.line
 
-    def _hold(self, events: Sequence[Event], owners: Sequence[Owner]) -> None:
-        streams: Sequence[str] = [""] * len(events)
-        if any(b"\n" in line for _at, line in events):
-            streams, lines = zip(*(divided(line) for _at, line in events), strict=True)
-            events = [(at, line) for (at, _line), line in zip(events, lines, strict=True)]
-        for (timestamp_ms, line), owner, stream in zip(self._clean(events), owners, streams, strict=True):
-            if len(line) <= self._max_message_bytes:
-                self._held.append(((timestamp_ms, line), owner, stream))
-                continue
-            *parts, last = pieces(line, self._max_message_bytes)
-            self._held.extend(((timestamp_ms, part), _NOT_LAST, stream) for part in parts)
-            self._held.append(((timestamp_ms, last), owner, stream))
+    def _hold(self, events: list[Event], owners: list[Owner]) -> None:
+        """Takes records into hand, in their order: what is delivered is always the oldest."""
+        if not any(b"\n" in line for _at, line in events):
+            self._hold_run("", events, owners)
+            return
+        named = [(*divided(line), at, owner) for (at, line), owner in zip(events, owners, strict=True)]
+        for stream, run in groupby(named, key=itemgetter(0)):
+            of_stream = [*run]
+            self._hold_run(
+                stream, [(at, line) for _, line, at, _ in of_stream], [owner for _, _, _, owner in of_stream]
+            )
 
-    def _clean(self, events: Sequence[Event]) -> Sequence[Event]:
+    def _hold_run(self, stream: str, events: list[Event], owners: list[Owner]) -> None:
+        events = self._clean(events)
+        if any(len(line) > self._max_message_bytes for _at, line in events):
+            events, owners = self._cut(events, owners)
+        if events:
+            self._held.append(_Held(stream, events, owners))
+
+    def _cut(self, events: list[Event], owners: list[Owner]) -> tuple[list[Event], list[Owner]]:
+        """The same with oversize lines in pieces."""
+        cut: list[Event] = []
+        of_them: list[Owner] = []
+        for (at, line), owner in zip(events, owners, strict=True):
+            parts = pieces(line, self._max_message_bytes)
+            cut += [(at, part) for part in parts]
+            of_them += [_NOT_LAST] * (len(parts) - 1) + [owner]
+        return cut, of_them
+
+    def _clean(self, events: list[Event]) -> list[Event]:
         if self._redact is None or not events:
             return events
         texts = [line.decode("utf-8", "replace") for _at, line in events]

@@ -13,11 +13,12 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import boto3
 import orjson
 from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 from watchtower import CloudWatchLogHandler
+
+from logship.cloudwatch.sdk import new_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -266,10 +267,9 @@ def _batch(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def _client(destination: Destination) -> Any:
-    session = boto3.session.Session(profile_name=destination.profile)
+    session = new_session(region=destination.region, profile=destination.profile)
     return session.client(
         "logs",
-        region_name=destination.region,
         endpoint_url=destination.endpoint_url,
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,

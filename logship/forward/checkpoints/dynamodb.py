@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 from contextlib import suppress
@@ -36,12 +35,13 @@ def dynamodb_client(*, region: str | None = None, endpoint_url: str | None = Non
         UsageError: no region is known.
         AccessError: no credentials are known.
     """
-    import boto3
     from botocore.config import Config
+
+    from logship.cloudwatch.sdk import new_session
 
     config = Config(retries={"total_max_attempts": 2, "mode": "standard"}, connect_timeout=2, read_timeout=3)
     with sdk_explained("DynamoDB"):
-        session = boto3.session.Session(region_name=region or os.environ.get("AWS_REGION"))
+        session = new_session(region=region)
         if session.get_credentials() is None:
             raise AccessError(
                 "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
