@@ -82,7 +82,9 @@ class Pipeline:
         """When the storing thread last went round, monotonic."""
         self._clean = prepare.clean
         self._stop, self._keep, self._after_round, self._say = stop, keep, after_round, say
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
+        """Something to do for the thread that stores; room for those that deliver."""
         self._nudged = False
         self._storing: Storing = (
             Requests(writer, prepare, self.patience, self._wake)
@@ -114,7 +116,7 @@ class Pipeline:
         size = batch.size
         with self._changed:
             while self._held + size > QUEUE_BYTES and self._held and not self._ended:
-                self._changed.wait(1.0)
+                self._room.wait(1.0)
             if self._ended:
                 raise Stopped
             self._held += size
@@ -137,9 +139,9 @@ class Pipeline:
             while self._turn():
                 pass
         finally:
-            with self._changed:
+            with self._room:
                 self._ended = True
-                self._changed.notify_all()
+                self._room.notify_all()
             self._storing.close()
 
     def _turn(self) -> bool:
@@ -227,9 +229,9 @@ class Pipeline:
         if size or not self._unsafe:
             self._after_round()
         if size:
-            with self._changed:
+            with self._room:
                 self._held -= size
-                self._changed.notify_all()
+                self._room.notify_all()
 
 
 def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:

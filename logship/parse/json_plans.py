@@ -13,7 +13,7 @@ import msgspec
 import orjson
 from msgspec.structs import astuple
 
-from logship.parse import json_lines
+from logship.parse import json_lines, wrappers
 from logship.parse.json_code import maker
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ _JSON_TYPES: Final[dict[type, Any]] = {str: str, bool: bool, int: int | float, f
 class _Plan:
     """How to make records of one shape, of values that are already known, or straight from the text."""
 
-    __slots__ = ("decode", "make")
+    __slots__ = ("decode", "make", "may_be_wrapped")
 
-    def __init__(self, make: Make, decode: Callable[[str], Any] | None) -> None:
-        self.make, self.decode = make, decode
+    def __init__(self, make: Make, decode: Callable[[str], Any] | None, *, may_be_wrapped: bool) -> None:
+        self.make, self.decode, self.may_be_wrapped = make, decode, may_be_wrapped
 
 
 class Plans:
@@ -58,10 +58,13 @@ class Plans:
         self._misses.clear()
 
     def read(self, message: str, event: LogEvent, origin: Origin) -> Record | Parsed | None:
-        """The record of a line that begins with `{`; only its parts, if no plan makes it; None if it is no JSON."""
+        """The record of a line that begins with `{`; only its parts, if no plan makes it.
+
+        None where that is no matter of plans: the line is no JSON, or wraps another one.
+        """
         quotes = message.count('"')
         plan = self._expected.get(quotes)
-        if plan is not None:
+        if plan is not None and not (plan.may_be_wrapped and wrappers.is_wrapped(message)):
             try:
                 values = astuple(plan.decode(message))  # type: ignore[misc]
             except (msgspec.MsgspecError, UnicodeEncodeError):
@@ -83,6 +86,8 @@ class Plans:
         del self._expected[quotes]
 
     def _read_any(self, message: str, event: LogEvent, origin: Origin, quotes: int) -> Record | Parsed | None:
+        if wrappers.is_wrapped(message):
+            return None
         try:
             found = orjson.loads(message)
         except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
@@ -119,7 +124,9 @@ class Plans:
 
     def _new(self, names: tuple[str, ...], types: tuple[type, ...]) -> _Plan | Literal["none"]:
         make = maker(names, types, keep_original=self._keep_original)
-        return _Plan(make, _decoder(names, types)) if make else "none"
+        if make is None:
+            return "none"
+        return _Plan(make, _decoder(names, types), may_be_wrapped=not wrappers.NAMES.isdisjoint(names))
 
 
 def _decoder(names: tuple[str, ...], types: tuple[type, ...]) -> Callable[[str], Any] | None:

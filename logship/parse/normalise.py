@@ -73,8 +73,10 @@ class Parser:
                 group, name = event[0], event[1]
                 stream = self._stream(group, name)
             assert stream is not None
-            hidden = message is not event[3] and _hides_id(event[3], message)
-            found = None if hidden else self._planned(event, message, stream)
+            if message is not event[3] and _hides_id(event[3], message):
+                found = None
+            else:
+                found = self._planned(event, message, stream)
             if isinstance(found, Record):
                 if 0 <= event[2] - stream.first_ms <= LONGEST_GAP_MS:
                     stream.first, stream.first_ms = found.id, event[2]
@@ -92,7 +94,7 @@ class Parser:
         """
         if "\n" in message or len(message) > _LONGEST_PARSED:
             return None
-        if message[:1] == "{" and not wrappers.is_wrapped(message):
+        if message[:1] == "{":
             return self._plans.read(message, event, stream)
         if "=" in message and (fields := logfmt.fields_of(message)):
             return self._plans.read_fields(fields, message, event, stream)

@@ -16,6 +16,10 @@ _CADDY_WITHIN: Final = 160
 _MONGODB_LEVELS: Final = {"F": "FATAL", "E": "ERROR", "W": "WARN", "I": "INFO", "D": "DEBUG"}
 
 
+NAMES: Final = frozenset({"log", "t", "logger"})
+"""A line of which none of these names is one is none of them."""
+
+
 def is_wrapped(message: str) -> bool:
     """Whether a line may be one of these; quick, for every line of JSON."""
     return message.startswith((_DOCKER, _MONGODB)) or _CADDY in message[:_CADDY_WITHIN]

@@ -213,3 +213,15 @@ def test_times_with_a_zone_are_the_same_in_either_way(text: str) -> None:
 def test_numbers_are_rounded_as_python_rounds_them(number: float) -> None:
     """Six digits are kept of a duration, exactly as `round` keeps them."""
     assert repr(round(number, 6)) == repr(json_lines.rounded(number))
+
+
+def test_a_line_around_another_one_is_unwrapped_among_lines_that_look_alike() -> None:
+    """As many quotes as a usual shape has, or the same names in another order, do not make Docker's line one of it."""
+    docker = '{"log":"ERROR it failed\\n","stream":"stderr","time":"2026-11-23T14:21:05.871234567Z"}'
+    alike = ['{"a":"x","b":"y","c":"z"}', '{"stream":"x","log":"y","time":"z"}']
+    assert {line.count('"') for line in (docker, *alike)} == {12}
+
+    for usual in alike:
+        alone, planned = both_ways([usual] * 20 + [docker, usual])
+        assert written(alone) == written(planned)
+        assert (planned[20].body, planned[20].attributes["log.iostream"]) == ("ERROR it failed", "stderr")

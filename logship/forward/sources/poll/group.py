@@ -283,6 +283,8 @@ class GroupReader:
             return self._batch(reading, fresh, settle)
 
     def _see(self, reading: Reading, events: Sequence[LogEvent], now_ms: int) -> None:
+        if reading.first_ms is None:
+            reading.first_ms = events[0].timestamp_ms
         reading.cursor_ms = max(reading.cursor_ms, events[-1].timestamp_ms)
         if reading.cursor_ms > now_ms + AHEAD_MS:
             self._ahead_ms = max(self._ahead_ms, reading.cursor_ms)

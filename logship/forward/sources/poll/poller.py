@@ -41,6 +41,8 @@ _SAID_AT: Final = frozenset({3, 8, 16})
 _SAID_EVERY: Final = 30
 _REFUSED_S: Final = 300.0
 """A group that the role may not read is tried again after that long."""
+_HELD_UP_S: Final = 0.01
+"""Delivering takes longer only while the store is behind."""
 _CALLS_PER_THREAD_S: Final = 3.0
 _MOST_THREADS: Final = 6
 _BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
@@ -117,6 +119,8 @@ class CloudWatchPoller:
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
         self._failure: BaseException | None = None
+        self._held_up = False
+        """Whether the last batch had to wait until it was taken."""
         self._scheduler: Scheduler | None = None
         self._holdings: Holdings | None = None
         self._waker: Waker | None = None
@@ -154,7 +158,7 @@ class CloudWatchPoller:
         try:
             self._tend(listed, holdings, stop, ended)
         finally:
-            ended.set()
+            scheduler.end()
             if self._waker:
                 self._waker.close()
             for thread in threads:
@@ -287,12 +291,16 @@ class CloudWatchPoller:
         batch = self._take(reading, page)
         page.clear()  # delivering may wait long, and a page takes more memory than its events
         if batch is not None:
+            began_s = time.monotonic()
             deliver(batch)
+            self._held_up = time.monotonic() - began_s > _HELD_UP_S
         self._scheduler.give_back(reading)
 
     def _take(self, reading: Reading, page: dict[str, Any]) -> Batch | None:
         assert self._scheduler is not None
-        group, spare = reading.group, self._scheduler.spare(self._threads())
+        group = reading.group
+        # Where the store sets the pace, more pages at once only get in each other's way.
+        spare = 0 if self._held_up else self._scheduler.spare(self._threads())
         events = events_of(self._found[group.name].name, page)
         return group.take(reading, events, page.get("nextToken"), self._clock.now_ms(), spare=spare)
 

@@ -48,7 +48,9 @@ class Ranges(dict[int, Reading]):
             both: the marks that name it; together the halves are what the one range was.
         """
         assert reading.end_ms is not None
-        done_ms, left_ms = reading.cursor_ms - reading.start_ms, reading.end_ms - reading.cursor_ms
+        # Where nothing lies before the first event, that says nothing of the pages to come.
+        began_ms = reading.start_ms if reading.first_ms is None else reading.first_ms
+        done_ms, left_ms = reading.cursor_ms - began_ms, reading.end_ms - reading.cursor_ms
         if reading.pages < 2 or left_ms * reading.pages < 2 * SMALLEST_SPLIT_PAGES * max(done_ms, 1):  # noqa: PLR2004
             return False
         middle_ms, end_ms = reading.cursor_ms + left_ms // 2, reading.end_ms

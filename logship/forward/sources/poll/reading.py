@@ -26,6 +26,8 @@ class Reading:
     end_ms: int | None = None
     cursor_ms: int = 0
     """Everything before that time has been read."""
+    first_ms: int | None = None
+    """Time of the first event of a range."""
     asked_ms: tuple[int, int | None] = (0, None)
     """The times of the request whose pages are read: a token is good for these alone."""
     began_ms: int = 0

@@ -62,18 +62,23 @@ class Scheduler:
     def take(self) -> Reading | None:
         """The next reading, when its call may begin; None when all is stopped. One thread chooses at a time."""
         with self._picking:
-            while not self._stop.is_set():
+            while True:
                 self._wake.clear()
+                if self._stop.is_set():
+                    return None
                 reading, wait_s = self._choose()
                 if reading is not None:
                     at_s = self._governor.reserve()
                     break
                 self._wake.wait(min(wait_s, _LONGEST_WAIT_S))
-            else:
-                return None
         if self._stop.wait(max(0.0, at_s - self._clock())):
             return None
         return reading
+
+    def end(self) -> None:
+        """Nobody waits for a reading any longer."""
+        self._stop.set()
+        self._wake.set()
 
     def give_back(self, reading: Reading, *, wait_s: float | None = None) -> None:
         """A reading's page is done.

@@ -17,7 +17,7 @@ from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
 from logship.store.opensearch.layout import LAYOUTS
-from logship.store.opensearch.writing.document import Builder, Templates, dumps
+from logship.store.opensearch.writing.document import Builder, Templates
 from logship.store.port import AddResult, Rejected
 
 if TYPE_CHECKING:
@@ -161,16 +161,19 @@ class Writer:
         for start in range(0, len(records), _BUILT_AT_ONCE):
             part = records[start : start + _BUILT_AT_ONCE]
             builder = Builder(self._layout, self._meta.columns, self._templates)
-            lines = [dumps(builder.build(record)) for record in part]
+            lines = builder.lines(part)
             if builder.missing and self._meta.has_room and self._meta.admit(builder.missing):
                 builder = Builder(self._layout, self._meta.columns, self._templates)
-                lines = [dumps(builder.build(record)) for record in part]
+                lines = builder.lines(part)
             bulks = list(self._cut(part, lines))
             # What the serialiser makes takes several times its length in memory, and sending may take long.
             del lines
             yield from bulks
 
     def _cut(self, records: Sequence[Record], lines: Sequence[bytes]) -> Iterator[_Bulk]:
+        if bulk := self._one_bulk(records, lines):
+            yield bulk
+            return
         bulk = _Bulk()
         for record, line in zip(records, lines, strict=True):
             known = self._index_of(record.id)
@@ -181,6 +184,18 @@ class Writer:
             bulk.take(record, whole, known.index)
         if bulk.records:
             yield bulk
+
+    def _one_bulk(self, records: Sequence[Record], lines: Sequence[bytes]) -> _Bulk | None:
+        """All of them, where they belong to one index and are few enough for one request; as they mostly are."""
+        ids = [record.id for record in records]
+        known = self._index_of(ids[0])
+        if not known.first <= min(ids) <= max(ids) < known.end:
+            return None
+        whole = [
+            b"".join((known.action, id_.encode(), b'"}}\n', line, b"\n")) for id_, line in zip(ids, lines, strict=True)
+        ]
+        size = sum(map(len, whole))
+        return _Bulk(list(records), whole, [known.index] * len(ids), size) if size <= BULK_BYTES else None
 
     def _index_of(self, record_id: str) -> _Known:
         """The index of an id, which begins with its event time; the last one is asked first."""
