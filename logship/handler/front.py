@@ -16,7 +16,7 @@ from logship.handler.backlog import OVERFLOWS, Overflow
 from logship.handler.context import bind
 from logship.handler.delivery import SENDER_THREADS, Delivery, holds_logging_lock
 from logship.handler.gate import Gate
-from logship.handler.line import LineBuilder
+from logship.handler.line import LineBuilder, is_dated
 from logship.handler.options import (
     check_choice,
     check_group,
@@ -240,7 +240,10 @@ class CloudWatchHandler(logging.Handler):
             if not self.use_queues:
                 self.flush()
         except Exception:
-            self.handleError(record)
+            if is_dated(record):
+                self.handleError(record)
+            else:
+                self.emit(logging.makeLogRecord(record.__dict__ | {"created": time.time()}))
 
     def _emit_selected(self, record: logging.LogRecord) -> None:
         """What a request keeps aside is neither sampled nor counted, so that a failed one is told in full."""

@@ -41,6 +41,7 @@ _MAX_DEPTH: Final = 20
 _MEANT: Final = (KeyboardInterrupt, SystemExit)
 """What ends the program on purpose; whatever else a value raises when it is asked for its text is its own affair."""
 _MAX_INTEGER: Final = 2**63
+_YEAR_10000_S: Final = 253_402_300_800
 
 
 class _Ids:
@@ -218,12 +219,18 @@ def _exception(record: logging.LogRecord) -> dict[str, str]:
 
 def _bare(record: logging.LogRecord) -> logging.LogRecord:
     """The record without fields and exception; a level or time that is no number becomes INFO, now."""
-    level, created = record.__dict__.get("levelno"), record.__dict__.get("created")
+    level = record.__dict__.get("levelno")
     known = level if isinstance(level, int) else logging.INFO
     bare = logging.LogRecord(_text_of(record.name), known, "", 0, "", (), None)
-    if isinstance(created, int | float):
-        bare.created = float(created)
+    if is_dated(record):
+        bare.created = float(record.created)
     return bare
+
+
+def is_dated(record: logging.LogRecord) -> bool:
+    """Whether a record has a time that can be written."""
+    created: object = record.__dict__.get("created")
+    return isinstance(created, int | float) and 0 <= created < _YEAR_10000_S
 
 
 def _text_of(value: object) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from botocore.config import Config
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 from watchtower import CloudWatchLogHandler
 
 from logship.cloudwatch.sdk import new_session
@@ -37,6 +37,18 @@ READ_TIMEOUT_SECONDS: Final = 10
 
 # PutLogEvents, "Errors": these say that the batch itself is wrong, so that sending it again cannot help.
 _CONTENT_ERRORS: Final = frozenset({"InvalidParameterException", "ValidationException", "SerializationException"})
+_STALE: Final = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""The credentials are no longer good, and others may lie where these were found."""
 _TOO_LARGE: Final = 413
 _MOMENTS: Final = ("request-created", "before-sign", "before-send", "after-call")
 """Events of botocore's clients, in the order in which they come."""
@@ -99,20 +111,35 @@ class Sender(CloudWatchLogHandler):
         self._pause, self._pace, self._hurried, self._on_failure = pause, pace, hurried, on_failure
         self._prepared = destination.retention_days is None and not destination.tags
         self._body = b""
-        client = destination.client or _client(destination)
         self._writes_body = destination.client is None
-        if self._writes_body:
-            # botocore's serializer takes a third of all the time of a batch, and holds the GIL meanwhile.
-            client.meta.events.register("before-call.cloudwatch-logs.PutLogEvents", self._give_body)
-            for moment in _MOMENTS:
-                client.meta.events.register(f"{moment}.cloudwatch-logs.PutLogEvents", self._take_breath)
         super().__init__(
             log_group_name=destination.group,
             log_stream_name=destination.stream,
-            boto3_client=client,
+            boto3_client=destination.client or self._own_client(),
             create_log_group=False,  # watchtower would call the network here
             create_log_stream=destination.create_stream,
         )
+
+    def _own_client(self) -> Any:
+        """A client whose requests have the body that `deliver` has written."""
+        client = _client(self._destination)
+        # botocore's serializer takes a third of all the time of a batch, and holds the GIL meanwhile.
+        client.meta.events.register("before-call.cloudwatch-logs.PutLogEvents", self._give_body)
+        for moment in _MOMENTS:
+            client.meta.events.register(f"{moment}.cloudwatch-logs.PutLogEvents", self._take_breath)
+        return client
+
+    def _renew(self) -> None:
+        """Looks for credentials once more, as the SDK does for a new client alone; an application's own is left."""
+        if not self._writes_body:
+            return
+        try:
+            client = self._own_client()
+        except Exception as error:  # such as a profile that is gone meanwhile
+            self._on_failure(f"{type(error).__name__}: {error}")
+        else:
+            self.cwl_client.close()
+            self.cwl_client = client
 
     def flush(self) -> None:
         """Nothing: `Delivery` owns the queue, and logging.shutdown must not wait here."""
@@ -190,6 +217,8 @@ class Sender(CloudWatchLogHandler):
             except Exception as failure:
                 error = failure
         self._on_failure(f"{type(error).__name__}: {error}")
+        if isinstance(error, NoCredentialsError) or (isinstance(error, ClientError) and _code(error) in _STALE):
+            self._renew()
         if verdict is not _Verdict.CONTENT:
             self._pause(backoff_seconds(attempt, hurried=self._hurried()))
         return verdict

@@ -456,3 +456,18 @@ def test_watchtowers_parameters_mean_the_same() -> None:
     named = theirs[: theirs.index("args")]
 
     assert ours[: len(named)] == named
+
+
+@pytest.mark.parametrize("created", ["yesterday", None, float("nan"), 1e300])
+def test_a_record_without_a_usable_time_is_sent_as_of_now(
+    cloudwatch: LocalCloudWatch, logger: logging.Logger, created: Any
+) -> None:
+    """Records that come from elsewhere, such as over a socket, may hold anything."""
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url)
+    logger.addHandler(handler)
+    logger.handle(logging.makeLogRecord({"name": "x", "levelno": 20, "msg": "it happened", "created": created}))
+    handler.flush()
+    [event] = cloudwatch.events(GROUP)
+
+    assert json.loads(event.message)["body"] == "it happened"
+    assert abs(event.timestamp_ms - time.time() * 1000) < 60_000
