@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from logship.agent.document import parse, read_text
 from logship.errors import AccessError, ConnectError, DataError
 
@@ -12,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SSM: Final = "ssm:"
+_OTHERS: Final = ({"Version", "Statement"}, {"AWSTemplateFormatVersion", "Resources"})
 _DENIED: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"})
 
 
 def read(names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
-    """The text of each config by its name; of a folder every ``.json`` in it.
+    """The text of each config by its name; of a folder every ``.json`` in it but IAM policies and CloudFormation.
 
     Raises:
         DataError: a file cannot be read, a folder has no config, or there is no such parameter.
@@ -26,13 +29,22 @@ def read(names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
         if name.startswith(SSM):
             yield name, parameter(name.removeprefix(SSM)).encode()
         elif Path(name).is_dir():
-            files = sorted(Path(name).glob("*.json"))
-            if not files:
-                raise DataError(f"{name!r} has no .json file; name a folder of agent configs")
-            for file in files:
-                yield str(file), read_text(file)
+            texts = [(str(file), read_text(file)) for file in sorted(Path(name).glob("*.json"))]
+            configs = [(file, text) for file, text in texts if not _is_other(text)]
+            if not configs:
+                raise DataError(f"{name!r} has no .json file that may be a config; name a folder of agent configs")
+            yield from configs
         else:
             yield name, read_text(Path(name))
+
+
+def _is_other(text: bytes) -> bool:
+    """Whether a file is one of those that `logship generate agent` writes beside its configs."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(found, dict) and any(kind <= found.keys() for kind in _OTHERS)
 
 
 def read_objects(names: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
