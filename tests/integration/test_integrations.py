@@ -34,12 +34,14 @@ class Quiet(WSGIRequestHandler):
 
 @contextmanager
 def callee() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A server that answers 503 on /busy and 200 else, and what headers it got."""
+    """A server that answers 503 on /busy, sends from /moved to there and answers 200 else, and what headers it got."""
     seen: list[dict[str, str]] = []
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         seen.append({name: value for name, value in environ.items() if name.startswith("HTTP_")})
-        start_response("503 Busy" if environ["PATH_INFO"] == "/busy" else "200 OK", [("content-length", "2")])
+        path = environ["PATH_INFO"]
+        status = {"/busy": "503 Busy", "/moved": "302 Found"}.get(path, "200 OK")
+        start_response(status, [("content-length", "2"), *([("location", "/busy")] if path == "/moved" else [])])
         return [b"ok"]
 
     with make_server("127.0.0.1", 0, app, handler_class=Quiet) as server:
@@ -236,6 +238,27 @@ def test_requests() -> None:
     assert ("http.response.status_code" in nobody, nobody["exception.type"]) == (
         False, "requests.exceptions.ConnectionError",
     )  # fmt: skip
+
+
+def test_urllib3() -> None:
+    """Calls through a pool manager: one record for a call with its redirect, one where nobody answers."""
+    import urllib3
+
+    from logship.handler.integrations.urllib3 import instrument
+
+    with callee() as (url, seen), capture_logs() as lines, use_span(HERE), urllib3.PoolManager() as manager:
+        instrument(instrument(manager, peer={"127.0.0.1": "stock"}))
+        assert manager.request("GET", f"{url}/busy?secret=1", headers={"x-own": "1"}).status == 503
+        with pytest.raises(urllib3.exceptions.MaxRetryError):
+            manager.request("GET", "http://127.0.0.1:9/", retries=1)
+        assert manager.request("GET", f"{url}/moved").status == 503
+    busy, nobody, moved = of(lines, "call")
+
+    assert shown(busy) == ("GET", None, "/busy", 503, TRACE, PARENT)
+    assert (busy["peer.service"], busy["severity_text"]) == ("stock", "ERROR")
+    assert (seen[0]["HTTP_TRACEPARENT"], seen[0]["HTTP_X_OWN"]) == (f"00-{TRACE}-{busy['span_id']}-01", "1")
+    assert nobody["exception.type"] == "urllib3.exceptions.MaxRetryError"
+    assert (shown(moved)[2:4], len(seen)) == (("/moved", 503), 3)
 
 
 def test_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
