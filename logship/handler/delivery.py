@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from logship.handler import exits
+from logship.handler import exits, forks
 from logship.handler.backlog import Backlog, Overflow
 from logship.handler.pace import Pace
 from logship.handler.spool.files import Files
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SENDER_THREADS: Final[set[int]] = set()
 """Idents of every sender's thread in this process: what is logged there is never fed back."""
+forks.in_child(SENDER_THREADS.clear)  # a child's own threads may have the same
 
 _POLL_SECONDS: Final = 0.005
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
@@ -152,6 +153,7 @@ class Delivery:
         Returns:
             Whether everything was delivered, or refused for good, within so many seconds.
         """
+        forks.check()
         self._put_held_back(all_of_them=True)
         target = self.backlog.put_count - self.backlog.dropped_oldest
         if self._is_done(target):

@@ -17,6 +17,8 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from logship.handler import forks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
@@ -98,6 +100,7 @@ def thread_started() -> None:
 
 def flush_all(limit_seconds: float | None = None) -> None:
     """Flush every handler by the one deadline of this process's end."""
+    forks.check()
     if _State.ends_at is None:
         _State.ends_at = time.monotonic() + _State.deadline_seconds
     left = _State.ends_at - time.monotonic()
@@ -172,4 +175,5 @@ def _after_fork() -> None:
 
 
 atexit.register(_at_exit)
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+forks.in_child(_after_fork)

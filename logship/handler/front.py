@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from logship.cloudwatch.limits import EVENT_OVERHEAD_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS
 from logship.errors import SettingsError
-from logship.handler import exits
+from logship.handler import exits, forks
 from logship.handler.backlog import OVERFLOWS, Overflow
 from logship.handler.context import bind
 from logship.handler.delivery import SENDER_THREADS, Delivery, holds_logging_lock
+from logship.handler.forks import MARK
 from logship.handler.gate import Gate
 from logship.handler.line import LineBuilder, is_dated
 from logship.handler.options import (
@@ -230,6 +231,8 @@ class CloudWatchHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the record. Never raises and never waits (but see `overflow` and `use_queues`)."""
+        if not MARK[0]:
+            forks.begin_anew()
         if get_ident() in SENDER_THREADS:  # botocore's own records about sending this very line
             return
         try:

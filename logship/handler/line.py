@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from logship.handler import forks
 from logship.handler.context import OWN_NAMES, context_fields
 from logship.handler.ecs import renamed
 from logship.record import HANDLER_ID, SERVICE
@@ -57,7 +58,7 @@ class _Ids:
 
 
 _IDS: Final = _Ids()
-os.register_at_fork(after_in_child=_IDS.renew)
+forks.in_child(_IDS.renew)
 
 
 class LineBuilder:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from sysconfig import get_path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,7 @@ from logship.testing import LocalCloudWatch
 from tests.integration.test_handler_delivery import GROUP, bodies, environment, lines, numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HEAD = """
 import logging, multiprocessing, os, signal, sys, threading, time
@@ -186,7 +187,7 @@ os.kill(os.getpid(), 9)
     assert (b"hunter2" in kept, b"[redacted:" in kept) == (False, True)
 
 
-GUNICORN = """
+WEB = """
 import logging
 from logship.handler import CloudWatchHandler
 log = logging.getLogger("app"); log.setLevel(20)
@@ -199,16 +200,38 @@ def app(environ, start_response):
 """
 
 
-def test_gunicorns_reload_loses_nothing(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+def gunicorn(place: str) -> list[str]:
+    return [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", place, "web:app"]
+
+
+def uwsgi(place: str, *more: str) -> list[str]:
+    program = str(Path(sys.executable).with_name("uwsgi"))
+    options = ["--master", "--processes", "2", "--die-on-term", "--virtualenv", sys.prefix, "--pythonpath", "."]
+    return [program, "--http-socket", place, *options, "--module", "web:app", *more]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(gunicorn, id="gunicorn"),
+        pytest.param(uwsgi, id="uwsgi"),
+        pytest.param(lambda place: uwsgi(place, "--py-call-osafterfork"), id="uwsgi with its hooks"),
+        pytest.param(lambda place: uwsgi(place, "--lazy-apps"), id="uwsgi with lazy-apps"),
+    ],
+)
+def test_a_servers_reload_loses_nothing(
+    cloudwatch: LocalCloudWatch, tmp_path: Path, command: Callable[[str], list[str]]
+) -> None:
     """The application loaded before the fork, workers replaced amid requests, then SIGTERM: every record arrives."""
     import http.client
     import socket
 
-    (tmp_path / "web.py").write_text(GUNICORN % cloudwatch.url)
+    (tmp_path / "web.py").write_text(WEB % cloudwatch.url)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", f"127.0.0.1:{port}", "web:app"]
+    # pyuwsgi begins anew with the interpreter alone, not with its environment.
+    packages = os.pathsep.join((get_path("purelib"), str(Path(__file__).resolve().parents[2])))
     answered = []
 
     def ask(number: int) -> None:
@@ -223,7 +246,11 @@ def test_gunicorns_reload_loses_nothing(cloudwatch: LocalCloudWatch, tmp_path: P
             connection.close()
 
     with subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, **environment()}, stderr=subprocess.DEVNULL
+        command(f"127.0.0.1:{port}"),
+        cwd=tmp_path,
+        env={**os.environ, **environment(), "PYTHONPATH": packages},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as server:
         deadline = time.monotonic() + 30
         while len(answered) < 20 and time.monotonic() < deadline:
@@ -238,4 +265,5 @@ def test_gunicorns_reload_loses_nothing(cloudwatch: LocalCloudWatch, tmp_path: P
 
     asked = [f"/{request}/{number}" for request in answered for number in range(100)]
     assert len(answered) == 100
+    assert max(arrived.values()) == 1
     assert [body for body in asked if not arrived[body]] == []

@@ -1,0 +1,50 @@
+"""What is to be done in a forked child, also where a server forks behind Python's back, as uWSGI does."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WIPE_ON_FORK: Final = 18
+"""MADV_WIPEONFORK of madvise(2), Linux 4.14."""
+_TASKS: Final[list[Callable[[], None]]] = []
+
+
+def _mark() -> mmap.mmap | bytearray:
+    """One byte that is 1 here and 0 in a child: looking at it costs a fifth of asking for the process's id."""
+    try:
+        page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        page.madvise(_WIPE_ON_FORK)
+    except (OSError, ValueError, AttributeError):  # other systems: Python's own hook has to do
+        return bytearray(b"\1")
+    page[0] = 1
+    return page
+
+
+MARK: Final = _mark()
+"""``MARK[0]`` is 0 in a child that `begin_anew` has not seen to."""
+
+
+def in_child(task: Callable[[], None]) -> None:
+    """Have it done in every child, before anything else of the handler is."""
+    _TASKS.append(task)
+
+
+def begin_anew() -> None:
+    """In a child: does what is to be done, once."""
+    MARK[0] = 1
+    for task in _TASKS:
+        task()
+
+
+def check() -> None:
+    """Does the same where it was not done yet."""
+    if not MARK[0]:
+        begin_anew()
+
+
+os.register_at_fork(after_in_child=begin_anew)
