@@ -51,24 +51,38 @@ log.info("warm up")
 handler.flush(2)
 before = most = resident()
 print("ready", flush=True)
-costs, begun, held = [], time.perf_counter(), 0
-for tick in range(int(seconds * 100)):
-    for _ in range(per_second // 100):
-        start = time.perf_counter_ns()
-        log.info("record %d", number)
-        costs.append(time.perf_counter_ns() - start)
-        number += 1
-    if tick % 50 == 0:
+held = 0
+
+def bursts(seconds, number):
+    # Ten a second, as requests make them; what each call took.
+    global most, held
+    costs, begun = [], time.perf_counter()
+    for tick in range(int(seconds * 10)):
+        for _ in range(per_second // 10):
+            start = time.perf_counter_ns()
+            log.info("record %d", number)
+            costs.append(time.perf_counter_ns() - start)
+            number += 1
         most = max(most, resident())
         held = max(held, handler._delivery.backlog.size_bytes)
-    time.sleep(max(0.0, begun + (tick + 1) / 100 - time.perf_counter()))
+        time.sleep(max(0.0, begun + (tick + 1) / 10 - time.perf_counter()))
+    costs.sort()
+    return costs
+
+class Formats(logging.Handler):
+    def emit(self, record):
+        self.format(record)
+
+costs = bursts(seconds, number)
+number += len(costs)
+log.handlers = [Formats()]
+bare = bursts(2, 0)
 handler.flush_timeout = 60 if "--patient" in sys.argv else 0.5
 handler.flush()
-costs.sort()
 print(json.dumps({
     "next": number, "p50_us": costs[len(costs) // 2] / 1000, "p99_us": costs[len(costs) * 99 // 100] / 1000,
     "worst_ms": costs[-1] / 1e6, "grown": most - before, "held": held, "own_bytes": 8 * len(costs) + 36 * len(costs),
-    "dropped": handler.stats.dropped,
+    "bare_p99_us": bare[len(bare) * 99 // 100] / 1000,
 }), flush=True)
 """
 
@@ -127,7 +141,7 @@ def tell(name: str, said: dict[str, Any], found: Counter[str], *, never: bool) -
     fits = "within" if grown <= said["held"] + ROOM_BYTES else "BEYOND"
     print(
         f"{name:15} {len(wanted):7,} records: lost {lost}, twice {twice} (0); a call p50 {said['p50_us']:.1f} µs, "
-        f"p99 {said['p99_us']:.1f} µs (at most 50), worst {said['worst_ms']:.1f} ms; memory grew {grown / 2**20:.1f} MiB "
+        f"p99 {said['p99_us']:.1f} µs (at most 50; {said['bare_p99_us']:.1f} where nothing is sent), worst {said['worst_ms']:.1f} ms; memory grew {grown / 2**20:.1f} MiB "
         f"with {said['held'] / 2**20:.1f} MiB queued ({fits} its bound){'; sent by the next start' if never else ''}"
     )
 
