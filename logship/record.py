@@ -30,12 +30,12 @@ SAMPLE_RATE: Final = "logship.sample_rate"
 """The part of such records that is kept: each stands for 1 / rate."""
 SERVICE: Final = "service.name"
 HOST: Final = "host.name"
+ACCOUNT: Final = "cloud.account.id"
+REGION: Final = "cloud.region"
 PEER: Final = "peer.service"
 DURATION_MS: Final = "duration_ms"
 
-RESOURCE_NAMES: Final = frozenset(
-    {SERVICE, HOST, "service.version", "deployment.environment.name", "cloud.account.id", "cloud.region"}
-)
+RESOURCE_NAMES: Final = frozenset({SERVICE, HOST, "service.version", "deployment.environment.name", ACCOUNT, REGION})
 """Names that belong to `Record.resource`; every other one belongs to `Record.attributes`."""
 
 SEVERITY_NUMBERS: Final = {"TRACE": 1, "DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17, "FATAL": 21}
@@ -68,6 +68,21 @@ def level_names(level: str) -> list[str]:
     return [name for name, known in _LEVEL_NAMES.items() if known == level]
 
 
+class Cloud(NamedTuple):
+    """Where a log group lies; "" where that is not known."""
+
+    account: str = ""
+    region: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the fields of a record's resource that it fills, in their order."""
+        return tuple(name for name, value in zip((ACCOUNT, REGION), self, strict=True) if value)
+
+
+NO_CLOUD: Final = Cloud()
+
+
 class LogEvent(NamedTuple):
     """One event as CloudWatch Logs hands it out, or a file's line in the same shape."""
 
@@ -80,6 +95,7 @@ class LogEvent(NamedTuple):
     """CloudWatch's 56-digit id; "" where the source has none."""
     ingestion_ms: int = 0
     """When CloudWatch took it in, milliseconds since 1970; 0 means unknown."""
+    cloud: Cloud = NO_CLOUD
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -132,7 +132,8 @@ class LambdaForwarder:
     def _subscription(self, awslogs: dict[str, Any]) -> dict[str, Any]:
         from logship.forward.sources import subscription
 
-        found = _decoded(awslogs.get("data"))
+        # A log group calls functions of its own region alone.
+        found = _decoded(awslogs.get("data"), region=os.environ.get("AWS_REGION", ""))
         part = _Part("")
         part.events = found.events
         for number, bad in enumerate(found.bad):
@@ -241,13 +242,13 @@ def _letters(found: Payload, record: dict[str, Any]) -> list[DeadLetter]:
     ]
 
 
-def _decoded(data: object) -> Payload:
+def _decoded(data: object, *, region: str = "") -> Payload:
     from logship.forward.sources.subscription import Payload, read
     from logship.forward.sources.unpacking import BadPayload
 
     text = data if isinstance(data, str) else ""
     try:
-        return read(base64.b64decode(text, validate=True))
+        return read(base64.b64decode(text, validate=True), region=region)
     except (binascii.Error, ValueError):
         return Payload(bad=[BadPayload("it is no base64", text.encode("utf-8", "replace"))])
 

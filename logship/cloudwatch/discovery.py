@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.cloudwatch.client import no_cloudwatch
 from logship.cloudwatch.quotas import TAGS_TPS, Governor
 from logship.errors import UnknownGroupError
+from logship.record import Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,11 @@ class FoundGroup:
     def region(self) -> str:
         """Where it lies."""
         return self.arn.split(":")[3] if self.arn else ""
+
+    @property
+    def cloud(self) -> Cloud:
+        """The same, with its account, for records."""
+        return Cloud(self.account, self.region)
 
 
 class Discovery:

@@ -19,7 +19,7 @@ from logship.cloudwatch import limits
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.quotas import Governor
 from logship.errors import AccessError, ConnectError, LogshipError, UnknownGroupError
-from logship.record import LogEvent
+from logship.record import Cloud, LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -153,7 +153,7 @@ class LiveTail:
                     return
                 if (update := message.get("sessionUpdate")) is not None:
                     self._failures = 0
-                    yield _update_of(update)
+                    yield _update_of(update, self._client.meta.region_name or "")
         finally:
             self._end(stream)
 
@@ -250,7 +250,13 @@ def group_of(identifier: str) -> str:
     return identifier.removesuffix(":*").rpartition(":")[2]
 
 
-def _update_of(update: dict[str, Any]) -> Update:
+def account_of(identifier: str) -> str:
+    """The account of a log group that is named by its ARN or as ``ACCOUNT:NAME``; "" where only its name is told."""
+    before = identifier.removesuffix(":*").rpartition(":")[0].removesuffix(":log-group")
+    return before.rpartition(":")[2]
+
+
+def _update_of(update: dict[str, Any], region: str) -> Update:
     events = [
         LogEvent(
             group_of(found.get("logGroupIdentifier", "")),
@@ -259,6 +265,7 @@ def _update_of(update: dict[str, Any]) -> Update:
             found.get("message", ""),
             "",
             found.get("ingestionTime", 0),
+            Cloud(account_of(found.get("logGroupIdentifier", "")), region),
         )
         for found in update.get("sessionResults") or []
     ]

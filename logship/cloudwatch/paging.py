@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import explained, is_retriable, no_cloudwatch, translate
 from logship.errors import Stopped
-from logship.record import LogEvent
+from logship.record import NO_CLOUD, Cloud, LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,10 +79,18 @@ def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, ret
         request["nextToken"] = page["nextToken"]
 
 
-def events_of(group: str, page: dict[str, Any]) -> list[LogEvent]:
-    """The events of a page of FilterLogEvents."""
-    origin, new = (group,), tuple.__new__
+def events_of(group: str, page: dict[str, Any], cloud: Cloud = NO_CLOUD) -> list[LogEvent]:
+    """The events of a page of FilterLogEvents.
+
+    Args:
+        group: its name.
+        page: the answer.
+        cloud: where the group lies.
+    """
+    origin, new, place = (group,), tuple.__new__, (cloud,)
     try:
-        return [new(LogEvent, origin + parts) for parts in map(_PARTS, page["events"])]
+        return [new(LogEvent, origin + parts + place) for parts in map(_PARTS, page["events"])]
     except KeyError:  # AWS does not call the ingestion time required
-        return [new(LogEvent, (*origin, *_NEEDED(event), event.get("ingestionTime", 0))) for event in page["events"]]
+        return [
+            new(LogEvent, (group, *_NEEDED(event), event.get("ingestionTime", 0), cloud)) for event in page["events"]
+        ]

@@ -14,6 +14,7 @@ import orjson
 
 from logship.parse import dialects, json_lines, times
 from logship.record import (
+    ACCOUNT,
     DURATION_MS,
     EVENT_TIME,
     GROUP,
@@ -21,6 +22,7 @@ from logship.record import (
     KIND,
     ORIGINAL,
     PLAIN_CHARS,
+    REGION,
     SERVICE,
     STREAM,
     LogEvent,
@@ -36,12 +38,15 @@ class Origin(Protocol):
 
     service: str
     """Of its group."""
+    account: str
+    region: str
     plain: bool
-    """Whether the names of group, stream and service are as a `Shape` promises."""
+    """Whether the names of group, stream, service, account and region are as a `Shape` promises."""
 
 
 Make = Callable[[tuple[Any, ...], LogEvent, str, Origin], Record | None]
 """Of the values of a line, its event, its text and its stream; None when the plan does not cover it."""
+_CLOUD: Final = {ACCOUNT: "origin.account", REGION: "origin.region"}
 _PLACED: Final = {GROUP: "group", STREAM: "stream", EVENT_TIME: "timestamp_ms"}
 _NUMBERS: Final = frozenset({int, float})
 _STATUS: Final = json_lines.STATUS
@@ -64,9 +69,18 @@ _NAMES: Final = {
 }
 
 
-def maker(names: tuple[str, ...], types: tuple[type, ...], *, keep_original: bool) -> Make | None:
-    """The function for one shape; None when what becomes of a line depends on the order of its names."""
-    shape = _Shape(names, types)
+def maker(
+    names: tuple[str, ...], types: tuple[type, ...], *, keep_original: bool, cloud: tuple[str, ...] = ()
+) -> Make | None:
+    """The function for one shape; None when what becomes of a line depends on the order of its names.
+
+    Args:
+        names: of the line's fields.
+        types: of their values.
+        keep_original: whether records carry the line.
+        cloud: names of what is known of where the group lies; see `record.Cloud`.
+    """
+    shape = _Shape(names, types, cloud)
     if not shape.is_plain():
         return None
     space: dict[str, Any] = {**_NAMES, "shape": shape.promise(keep_original=keep_original)}
@@ -76,7 +90,8 @@ def maker(names: tuple[str, ...], types: tuple[type, ...], *, keep_original: boo
 
 
 class _Shape:
-    def __init__(self, names: tuple[str, ...], types: tuple[type, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], types: tuple[type, ...], cloud: tuple[str, ...]) -> None:
+        self._cloud = cloud
         self._all = [f"v{place}" for place in range(len(names))]
         self._types = {name: kind for name, kind in zip(names, types, strict=True) if kind is not type(None)}
         self._of = dict(zip(names, self._all, strict=True))
@@ -98,10 +113,16 @@ class _Shape:
         lines, settled = self._kind()
         if lines or list in self._types.values() or not all(self._promised.values()):
             return None
-        types: dict[str, Any] = {SERVICE: str, "http.route": self._promised.get("operation"), **self._promised}
+        types: dict[str, Any] = {
+            SERVICE: str,
+            ACCOUNT: str,
+            REGION: str,
+            "http.route": self._promised.get("operation"),
+            **self._promised,
+        }
         types |= {KIND: str, GROUP: str, STREAM: str, EVENT_TIME: int, ORIGINAL: str}
         attributes = [*(self._attributes | settled), *_PLACED, *([ORIGINAL] if keep_original else [])]
-        return Shape({name: types[name] for name in self._with_service()}, {name: types[name] for name in attributes})
+        return Shape({name: types[name] for name in self._whole_resource()}, {name: types[name] for name in attributes})
 
     def source(self, *, keep_original: bool) -> str:
         kind, settled = self._kind()
@@ -112,14 +133,14 @@ class _Shape:
         ids = ", ".join(map(self._text, (dialects.TRACE, dialects.SPAN, dialects.PARENT)))
         lines = [
             f"{', '.join(self._all)}, = values",
-            "group, stream, timestamp_ms, _, event_id, ingestion_ms = event",
+            "group, stream, timestamp_ms, _, event_id, ingestion_ms, _ = event",
             *self._number_guards(),
             *self._guards,
             f"own = {self._own_time()}",
             "time_us = timestamp_ms * 1000",
             "if own is not None and -86_400_000_000 <= own - time_us <= 86_400_000_000: time_us = own",
             f"body = {body}",
-            f"resource = {_literal(self._with_service())}",
+            f"resource = {_literal(self._whole_resource())}",
             f"attributes = {_literal(first)}",
             *kind,
             "if not body: body = describe(attributes)",
@@ -174,8 +195,10 @@ class _Shape:
         fields[name] = value
         self._promised[name] = kind
 
-    def _with_service(self) -> dict[str, str]:
-        return self._resource if SERVICE in self._resource else {**self._resource, SERVICE: "origin.service"}
+    def _whole_resource(self) -> dict[str, str]:
+        """What the line says, and what its origin does where the line does not."""
+        known = {SERVICE: "origin.service"} | {name: _CLOUD[name] for name in self._cloud}
+        return self._resource | {name: value for name, value in known.items() if name not in self._resource}
 
     def _number_guards(self) -> list[str]:
         """Whole numbers beyond 64 bits become text, and our two readers of JSON read them differently."""

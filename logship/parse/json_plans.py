@@ -46,8 +46,8 @@ class _Plan:
 class Plans:
     """The plans of one parser, at most so many; and which one to expect of a line."""
 
-    def __init__(self, *, keep_original: bool, usual: int = _USUAL) -> None:
-        self._keep_original, self._usual = keep_original, usual
+    def __init__(self, *, keep_original: bool, cloud: tuple[str, ...] = (), usual: int = _USUAL) -> None:
+        self._keep_original, self._cloud, self._usual = keep_original, cloud, usual
         self._plans: dict[tuple[object, ...], _Plan | Literal["nested", "none"]] = {}
         self._seen: dict[tuple[object, ...], int] = {}
         self._expected: dict[int, _Plan] = {}
@@ -123,7 +123,7 @@ class Plans:
         return plan
 
     def _new(self, names: tuple[str, ...], types: tuple[type, ...]) -> _Plan | Literal["none"]:
-        make = maker(names, types, keep_original=self._keep_original)
+        make = maker(names, types, keep_original=self._keep_original, cloud=self._cloud)
         if make is None:
             return "none"
         return _Plan(make, _decoder(names, types), may_be_wrapped=not wrappers.NAMES.isdisjoint(names))

@@ -11,14 +11,18 @@ from logship.parse.json_plans import Plans
 from logship.parse.parsed import Parsed
 from logship.parse.streams import LONGEST_GAP_MS, Stream
 from logship.record import (
+    ACCOUNT,
     CONTINUES,
     EVENT_TIME,
     GROUP,
     HANDLER_ID,
+    NO_CLOUD,
     ORIGINAL,
     PARSE_ERROR,
+    REGION,
     SERVICE,
     STREAM,
+    Cloud,
     LogEvent,
     Record,
     record_id,
@@ -53,8 +57,9 @@ class Parser:
     ) -> None:
         self._service_of, self._keep_original = service_of, keep_original
         self._services: dict[str, str] = {}
-        self._streams: OrderedDict[tuple[str, str], Stream] = OrderedDict()
-        self._plans = Plans(keep_original=keep_original)
+        self._streams: OrderedDict[tuple[str, str, Cloud], Stream] = OrderedDict()
+        self._plans: dict[tuple[str, ...], Plans] = {}
+        """By what is known of where groups lie: the names of `Cloud`."""
 
     def records(self, events: Sequence[LogEvent], messages: Sequence[str] | None = None) -> list[Record]:
         """The records of a batch, in less time than one by one.
@@ -65,18 +70,23 @@ class Parser:
         """
         if messages is None:
             messages = [event.message for event in events]
-        self._plans.begin_batch()
+        for plans in self._plans.values():
+            plans.begin_batch()
+        plans = self._plans_of(NO_CLOUD)
         made: list[Record] = []
-        group = name = stream = None
+        group = name = stream = cloud = None
         for event, message in zip(events, messages, strict=True):
-            if event[1] != name or event[0] != group:
+            if event[1] != name or event[0] != group or event[6] is not cloud:
+                if event[6] is not cloud:
+                    cloud = event[6]
+                    plans = self._plans_of(cloud)
                 group, name = event[0], event[1]
-                stream = self._stream(group, name)
+                stream = self._stream(event)
             assert stream is not None
             if message is not event[3] and _hides_id(event[3], message):
                 found = None
             else:
-                found = self._planned(event, message, stream)
+                found = self._planned(event, message, stream, plans)
             if isinstance(found, Record):
                 if 0 <= event[2] - stream.first_ms <= LONGEST_GAP_MS:
                     stream.first, stream.first_ms = found.id, event[2]
@@ -87,7 +97,14 @@ class Parser:
             made.append(found)
         return made
 
-    def _planned(self, event: LogEvent, message: str, stream: Stream) -> Record | Parsed | None:
+    def _plans_of(self, cloud: Cloud) -> Plans:
+        found = self._plans.get(cloud.names)
+        if found is None:
+            found = self._plans[cloud.names] = Plans(keep_original=self._keep_original, cloud=cloud.names)
+        return found
+
+    @staticmethod
+    def _planned(event: LogEvent, message: str, stream: Stream, plans: Plans) -> Record | Parsed | None:
         """What plans make of a line: a record, or its parts; None where that is no matter of theirs.
 
         They read lines that are an object of JSON, or pairs, and hold no other line; none of these continues another.
@@ -95,9 +112,9 @@ class Parser:
         if "\n" in message or len(message) > _LONGEST_PARSED:
             return None
         if message[:1] == "{":
-            return self._plans.read(message, event, stream)
+            return plans.read(message, event, stream)
         if "=" in message and (fields := logfmt.fields_of(message)):
-            return self._plans.read_fields(fields, message, event, stream)
+            return plans.read_fields(fields, message, event, stream)
         return None
 
     def record(self, event: LogEvent, parsed: Parsed | None = None, *, redacted: str | None = None) -> Record:
@@ -111,7 +128,7 @@ class Parser:
         message = event.message if redacted is None else redacted
         if parsed is None or message is not event.message:
             parsed = parse_line(message)
-        return self._record(event, message, parsed, self._stream(event.group, event.stream))
+        return self._record(event, message, parsed, self._stream(event))
 
     def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: Stream) -> Record:
         attributes = parsed.attributes
@@ -134,6 +151,10 @@ class Parser:
         resource = parsed.resource
         if SERVICE not in resource:
             resource[SERVICE] = stream.service
+        if event.cloud is not NO_CLOUD:
+            for place, value in ((ACCOUNT, stream.account), (REGION, stream.region)):
+                if value:
+                    resource.setdefault(place, value)
         return Record(
             identity,
             _time(parsed, event.timestamp_ms * 1000),
@@ -155,14 +176,15 @@ class Parser:
         """Goes back to where `mark` was taken, so that the same events may be parsed again."""
         assert isinstance(mark, dict)
         self._streams.clear()
-        for (group, name), at in mark.items():
-            self._stream(group, name).rewind(at)
+        for (group, name, cloud), at in mark.items():
+            self._stream(LogEvent(group, name, 0, "", cloud=cloud)).rewind(at)
 
-    def _stream(self, group: str, name: str) -> Stream:
-        key = (group, name)
+    def _stream(self, event: LogEvent) -> Stream:
+        group = event[0]
+        key = (group, event[1], event[6])
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = Stream(group, name, self._services.get(group) or self._service(group))
+            stream = self._streams[key] = Stream(*key[:2], self._services.get(group) or self._service(group), key[2])
             if len(self._streams) > _STREAMS:
                 self._streams.popitem(last=False)
         else:

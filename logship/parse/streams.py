@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Final
 
-from logship.record import PLAIN_CHARS
+from logship.record import NO_CLOUD, PLAIN_CHARS, Cloud
 
 LONGEST_GAP_MS: Final = 10_000
 """Agents give the lines of one event one time, or nearly: a line that much later continues something else."""
@@ -21,11 +21,12 @@ _NEVER: Final = -(2**63)
 class Stream:
     """One stream of a log group, and the service that its group names."""
 
-    __slots__ = ("first", "first_ms", "older", "plain", "service")
+    __slots__ = ("account", "first", "first_ms", "older", "plain", "region", "service")
 
-    def __init__(self, group: str, name: str, service: str) -> None:
+    def __init__(self, group: str, name: str, service: str, cloud: Cloud = NO_CLOUD) -> None:
         self.service = service
-        self.plain = all(part.isascii() and len(part) <= PLAIN_CHARS for part in (group, name, service))
+        self.account, self.region = cloud
+        self.plain = all(part.isascii() and len(part) <= PLAIN_CHARS for part in (group, name, service, *cloud))
         self.first = ""
         """Id of the newest event that continues none; whoever sets it sets `first_ms`."""
         self.first_ms = _NEVER

@@ -8,10 +8,10 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from logship.errors import DataError
-from logship.record import LogEvent
+from logship.record import Cloud, LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,10 +24,13 @@ CREATE TABLE IF NOT EXISTS letter (
     stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, event_id TEXT NOT NULL, ingestion_ms INTEGER NOT NULL,
     message TEXT NOT NULL);
 """
-_LATER_COLUMNS: Final = {"kind": "TEXT NOT NULL DEFAULT 'event'", "continues": "TEXT NOT NULL DEFAULT ''"}
+_LATER_COLUMNS: Final = {"kind": "TEXT NOT NULL DEFAULT 'event'"} | dict.fromkeys(
+    ("continues", "account", "region"), "TEXT NOT NULL DEFAULT ''"
+)
 """Files that were made without them get them when they are opened."""
 _COLUMNS: Final = (
-    "id, kept_ms, reason, kind, continues, log_group, stream, timestamp_ms, message, event_id, ingestion_ms"
+    "id, kept_ms, reason, kind, continues, log_group, stream, timestamp_ms, message, event_id, ingestion_ms, "
+    "account, region"
 )
 
 
@@ -110,14 +113,14 @@ class DeadLetters:
         now_ms = int(time.time() * 1000)
         rows = [
             (letter.id, letter.kept_ms or now_ms, letter.reason, letter.kind, letter.continues, event.group,
-             event.stream, event.timestamp_ms, event.message, event.event_id, event.ingestion_ms)
+             event.stream, event.timestamp_ms, event.message, event.event_id, event.ingestion_ms, *event.cloud)
             for letter in letters
             for event in (letter.event,)
         ]  # fmt: skip
         with self._transaction() as database:
             before = database.total_changes
             database.executemany(
-                f"INSERT OR IGNORE INTO letter ({_COLUMNS}) VALUES ({', '.join('?' * 11)})",  # noqa: S608 - ours
+                f"INSERT OR IGNORE INTO letter ({_COLUMNS}) VALUES ({', '.join('?' * 13)})",  # noqa: S608 - ours
                 rows,
             )
             return database.total_changes - before
@@ -151,7 +154,7 @@ class DeadLetters:
                 f"SELECT {_COLUMNS} FROM letter WHERE {where} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - ours
                 (*values, after, limit),
             ).fetchall()
-        return [DeadLetter(row[0], LogEvent(*row[5:]), row[2], row[1], row[3], row[4]) for row in rows]
+        return [_letter(*row) for row in rows]
 
     def explain(self, reasons: Iterable[tuple[str, str]]) -> None:
         """Gives letters another reason, by their whole ids."""
@@ -188,6 +191,12 @@ class DeadLetters:
             f"the dead letters in {str(self.path)!r} cannot be used: {error}; the file is left as it is "
             "and nothing was acknowledged: restore it, or move it away"
         )
+
+
+def _letter(letter_id: str, kept_ms: int, reason: str, kind: Kind, continues: str, *event: Any) -> DeadLetter:
+    *parts, account, region = event
+    found = LogEvent._make((*parts, Cloud(account, region)))
+    return DeadLetter(letter_id, found, reason, kept_ms, kind, continues)
 
 
 def pages(letters: DeadLetters, chosen: Sequence[Chosen], *, size: int) -> Iterator[list[DeadLetter]]:

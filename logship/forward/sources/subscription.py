@@ -17,7 +17,7 @@ import orjson
 
 from logship.forward.letters.dead_letters import DeadLetter
 from logship.forward.sources.unpacking import BLANK, MAX_UNPACKED_BYTES, BadPayload, unpacked
-from logship.record import LogEvent, record_id
+from logship.record import Cloud, LogEvent, record_id
 
 _LONE_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _LAST_MS: Final = 253_402_300_799_999
@@ -56,18 +56,22 @@ class Payload:
     bad: list[BadPayload] = field(default_factory=list)
     owner: str = ""
     """The account whose logs they are, as the last of them says."""
+    region: str = ""
+    """Where they lie; "" where that is not known."""
 
 
-def read(data: bytes, *, limit_bytes: int = MAX_UNPACKED_BYTES) -> Payload:
+def read(data: bytes, *, region: str = "", limit_bytes: int = MAX_UNPACKED_BYTES) -> Payload:
     """The events of one Kinesis record, Firehose record or ``awslogs.data``. Never raises, whatever the bytes.
 
     What is good is given out also where something beside it is bad.
 
     Args:
         data: the bytes, packed in whichever way.
+        region: where its log groups lie; "" where that is not known, as behind a stream, which a destination may
+            lead to from other regions.
         limit_bytes: how much they may hold unpacked.
     """
-    found = Payload()
+    found = Payload(region=region)
     if not data.strip(BLANK):
         found.bad.append(BadPayload("it is empty", data))
         return found
@@ -101,9 +105,9 @@ def _read_documents(data: bytes, found: Payload) -> None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     else:
-        group, stream = usual.log_group, usual.log_stream
+        group, stream, cloud = usual.log_group, usual.log_stream, Cloud(usual.owner, found.region)
         found.events += [
-            LogEvent(group, stream, event.timestamp, event.message, event.id) for event in usual.log_events
+            LogEvent(group, stream, event.timestamp, event.message, event.id, cloud=cloud) for event in usual.log_events
         ]
         found.owner = usual.owner or found.owner
         return
@@ -163,8 +167,9 @@ def _read_fields(document: Any, raw: bytes, found: Payload) -> None:
     if any(isinstance(event, dict) and not isinstance(event.get("id"), str) for event in listed):
         document = _with_exact_numbers(raw)
     found.owner = str(document.get("owner") or found.owner)
+    cloud = Cloud(str(document.get("owner") or ""), found.region)
     for event in document["logEvents"]:
-        made = _event(group, stream, event)
+        made = _event(group, stream, event, cloud)
         if isinstance(made, LogEvent):
             found.events.append(made)
         else:
@@ -179,7 +184,7 @@ def _with_exact_numbers(raw: bytes) -> dict[str, Any]:
     return document
 
 
-def _event(group: str, stream: str, event: Any) -> LogEvent | str:
+def _event(group: str, stream: str, event: Any, cloud: Cloud) -> LogEvent | str:
     """An event of a payload, or what is wrong with it."""
     if not isinstance(event, dict):
         return "is no object"
@@ -193,7 +198,7 @@ def _event(group: str, stream: str, event: Any) -> LogEvent | str:
     if not isinstance(message, str):
         # A transformer makes objects of lines.
         message = _json(message)
-    return LogEvent(group, stream, at, _whole(message), str(event_id))
+    return LogEvent(group, stream, at, _whole(message), str(event_id), cloud=cloud)
 
 
 def _json(value: Any) -> str:

@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 
 from logship.forward.sources import subscription
 from logship.forward.sources.subscription import read
-from logship.record import LogEvent
+from logship.record import Cloud, LogEvent
 
 ID = "3" + "1" * 54 + "7"
-EVENTS = [LogEvent("/shop/a", "x", 1_795_443_665_871, "one", ID), LogEvent("/shop/a", "x", 1_795_443_665_871, "é", "2")]
+OWNER = Cloud("123456789012")
+EVENTS = [
+    LogEvent("/shop/a", "x", 1_795_443_665_871, message, event_id, cloud=OWNER)
+    for message, event_id in (("one", ID), ("é", "2"))
+]
 
 
 def payload(*events: LogEvent, **other: Any) -> bytes:

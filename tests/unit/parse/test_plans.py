@@ -12,11 +12,25 @@ from hypothesis import strategies as st
 from logship.parse import Parser, dialects, json_lines, times
 from logship.parse.json_plans import Plans
 from logship.parse.streams import Stream
-from logship.record import DURATION_MS, EVENT_TIME, GROUP, HANDLER_ID, ORIGINAL, PLAIN_CHARS, STREAM, LogEvent, Record
+from logship.record import (
+    DURATION_MS,
+    EVENT_TIME,
+    GROUP,
+    HANDLER_ID,
+    NO_CLOUD,
+    ORIGINAL,
+    PLAIN_CHARS,
+    STREAM,
+    Cloud,
+    LogEvent,
+    Record,
+)
 
 if TYPE_CHECKING:
     import pytest
 
+PLACE = Cloud("123456789012", "eu-west-1")
+CLOUDS = [NO_CLOUD, PLACE, Cloud(region="eu-west-1")]
 EVENT_MS = 1_795_443_665_871
 ORIGIN = Stream("/shop/orders", "web-1", "orders")
 NAMES = sorted(
@@ -67,14 +81,16 @@ def alike(draw: st.DrawFn) -> list[str]:
     return [written.encode(found) for found in objects]
 
 
-def both_ways(lines: list[str], *, keep_original: bool = True) -> tuple[list[Record], list[Record]]:
+def both_ways(
+    lines: list[str], *, keep_original: bool = True, cloud: Cloud = NO_CLOUD
+) -> tuple[list[Record], list[Record]]:
     """The records of the lines, each made alone, and made by plans from the first line on."""
     events = [
-        LogEvent("/shop/orders", "web-1", EVENT_MS + place, line, f"e{place}", EVENT_MS + 900)
+        LogEvent("/shop/orders", "web-1", EVENT_MS + place, line, f"e{place}", EVENT_MS + 900, cloud)
         for place, line in enumerate(lines)
     ]
     alone, planned = (Parser(keep_original=keep_original) for _ in range(2))
-    planned._plans = Plans(keep_original=keep_original, usual=1)
+    planned._plans = {cloud.names: Plans(keep_original=keep_original, cloud=cloud.names, usual=1)}
     return [alone.record(event) for event in events], planned.records(events)
 
 
@@ -83,14 +99,18 @@ def written(records: list[Record]) -> list[str]:
     return [repr(record) for record in records]
 
 
-@given(lines=alike(), keep_original=st.booleans())
-@example(lines=[sample for sample, _ in json_lines.SAMPLES for _ in range(3)], keep_original=True)
-@example(lines=['{"logship.kind":"x","status":200,"duration_ms":3,"operation":"/a"}'] * 3, keep_original=True)
-@example(lines=['{"event":"request","kind":3,"operation":"/a","msg":""}'] * 3, keep_original=True)
-@example(lines=['{"a":1}', '{"a":1.0}', '{"a":18446744073709551616}', '{"a":1}'], keep_original=True)
-def test_plans_make_what_is_made_without_them(lines: list[str], *, keep_original: bool) -> None:
+@given(lines=alike(), keep_original=st.booleans(), cloud=st.sampled_from(CLOUDS))
+@example(lines=[sample for sample, _ in json_lines.SAMPLES for _ in range(3)], keep_original=True, cloud=PLACE)
+@example(
+    lines=['{"logship.kind":"x","status":200,"duration_ms":3,"operation":"/a"}'] * 3,
+    keep_original=True,
+    cloud=CLOUDS[1],
+)
+@example(lines=['{"event":"request","kind":3,"operation":"/a","msg":""}'] * 3, keep_original=True, cloud=PLACE)
+@example(lines=['{"a":1}', '{"a":1.0}', '{"a":18446744073709551616}', '{"a":1}'], keep_original=True, cloud=PLACE)
+def test_plans_make_what_is_made_without_them(lines: list[str], *, keep_original: bool, cloud: Cloud) -> None:
     """A line becomes the same record by a plan as without one, field by field and in the same order."""
-    alone, planned = both_ways(lines, keep_original=keep_original)
+    alone, planned = both_ways(lines, keep_original=keep_original, cloud=cloud)
 
     assert written(alone) == written(planned)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.port import Batch
     from logship.forward.sources.poll.reading import Reading
+    from logship.record import Cloud
 
 _RELIST_S: Final = 10.0
 _TEND_S: Final = 1.0
@@ -116,6 +117,8 @@ class CloudWatchPoller:
             observe=self._clock.observe,
         )
         self._found: dict[str, FoundGroup] = {}
+        self._clouds: dict[str, Cloud] = {}
+        """One object a group: events of one stream are told apart from others by its identity."""
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
         self._failure: BaseException | None = None
@@ -301,7 +304,8 @@ class CloudWatchPoller:
         group = reading.group
         # Where the store sets the pace, more pages at once only get in each other's way.
         spare = 0 if self._held_up else self._scheduler.spare(self._threads())
-        events = events_of(self._found[group.name].name, page)
+        found = self._found[group.name]
+        events = events_of(found.name, page, self._clouds.setdefault(group.name, found.cloud))
         return group.take(reading, events, page.get("nextToken"), self._clock.now_ms(), spare=spare)
 
     def _threads(self) -> int:

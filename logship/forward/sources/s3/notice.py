@@ -21,6 +21,8 @@ class Notice:
 
     bucket: str
     key: str
+    region: str = ""
+    """Of the bucket, and so of the log groups that are exported to it."""
 
 
 class NoNotice(Exception):  # noqa: N818 - an outcome, not an error
@@ -60,9 +62,11 @@ def _of_s3(found: dict[str, Any]) -> Iterator[Notice]:
     for record in found["Records"]:
         if str(record["eventName"]).removeprefix("s3:").startswith("ObjectCreated:"):
             # "s3.object.key" is encoded as a form's field is.
-            yield Notice(record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"]))
+            key = unquote_plus(record["s3"]["object"]["key"])
+            yield Notice(record["s3"]["bucket"]["name"], key, str(record.get("awsRegion") or ""))
 
 
 def _of_bridge(found: dict[str, Any]) -> Iterator[Notice]:
     if found["detail-type"] == "Object Created":
-        yield Notice(found["detail"]["bucket"]["name"], found["detail"]["object"]["key"])
+        detail = found["detail"]
+        yield Notice(detail["bucket"]["name"], detail["object"]["key"], str(found.get("region") or ""))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import BrokenFileError, DataError, UsageError
 from logship.forward import files
+from logship.record import Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,7 +75,7 @@ def _events(path: Path, notice: Notice, options: files.FileOptions) -> Iterator[
                 f"s3://{notice.bucket}/{notice.key} holds records that logship printed, not log lines; "
                 "copy it, and bring it in with: logship import"
             )
-        yield found.event
+        yield found.event._replace(cloud=Cloud(region=notice.region))
 
 
 def _copy_known(client: Any, notice: Notice, path: Path) -> int:
