@@ -320,7 +320,12 @@ class Delivery:
             self._options["client"].close()  # the parent's sockets; the client opens its own
         destination = Destination(group=self.group, stream=self._stream(), **self._options)
         return Sender(
-            destination, pause=self._pause, pace=self._pace, hurried=self._is_hurried, on_failure=self._failed
+            destination,
+            pause=self._pause,
+            pace=self._pace,
+            meanwhile=self._prepare_next,
+            hurried=self._is_hurried,
+            on_failure=self._failed,
         )
 
     def _pause(self, seconds: float) -> None:
@@ -328,6 +333,10 @@ class Delivery:
         time.sleep(min(seconds, _MIN_PAUSE_SECONDS))
         if seconds > _MIN_PAUSE_SECONDS:
             self.backlog.wake.wait(seconds - _MIN_PAUSE_SECONDS)
+
+    def _prepare_next(self) -> None:
+        if self._outbox is not None:
+            self._outbox.prepare()
 
     def _is_hurried(self) -> bool:
         return self._waiters > 0

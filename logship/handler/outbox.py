@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -110,6 +110,15 @@ class Outbox:
             self._held.popleft()
         return Round({stream: batch for stream, batch in batches.items() if batch.events}, owners.count(_OWN))
 
+    def prepare(self) -> None:
+        """Takes as much into hand as the next round may need, while this one is on its way."""
+        held, held_bytes = 0, 0
+        while True:
+            held_bytes += sum(len(line) for one in islice(self._held, held, None) for _at, line in one.events)
+            held = len(self._held)
+            if held_bytes >= self._max_batch[0] or not self._fill():
+                return
+
     def delivered(self) -> None:
         """The last round is delivered, or refused for good."""
         own = self._round_owners.count(_OWN)
@@ -132,9 +141,10 @@ class Outbox:
     def _fill(self) -> bool:
         """Takes some records into hand; False when there are none."""
         self._pace()
+        before = len(self._held)
         while self._current is not None or self._left:
             self._fill_from_left()
-            if self._held:
+            if len(self._held) > before:
                 return True
             if self._current is not None:  # all of it is in hand or on its way; the next file waits for that
                 break

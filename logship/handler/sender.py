@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import enum
+import io
 import random
 import warnings
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ class Sender(CloudWatchLogHandler):
         destination: group, stream and client.
         pause: sleeps for so many seconds, less when somebody flushes.
         pace: called between two steps that take less than a millisecond.
+        meanwhile: called while CloudWatch works on a request; may be called again for the same one.
         hurried: whether somebody waits for the backlog to be delivered.
         on_failure: told of every failed call, before the pause.
     """
@@ -104,13 +106,16 @@ class Sender(CloudWatchLogHandler):
         *,
         pause: Callable[[float], object],
         pace: Callable[[], None] = lambda: None,
+        meanwhile: Callable[[], None] = lambda: None,
         hurried: Callable[[], bool],
         on_failure: Callable[[str], None],
     ) -> None:
         self._destination = destination
-        self._pause, self._pace, self._hurried, self._on_failure = pause, pace, hurried, on_failure
+        self._pause, self._pace, self._meanwhile = pause, pace, meanwhile
+        self._hurried, self._on_failure = hurried, on_failure
         self._prepared = destination.retention_days is None and not destination.tags
-        self._body = b""
+        self._text = b""
+        self._body: _Body | None = None
         self._writes_body = destination.client is None
         super().__init__(
             log_group_name=destination.group,
@@ -127,6 +132,7 @@ class Sender(CloudWatchLogHandler):
         client.meta.events.register("before-call.cloudwatch-logs.PutLogEvents", self._give_body)
         for moment in _MOMENTS:
             client.meta.events.register(f"{moment}.cloudwatch-logs.PutLogEvents", self._take_breath)
+        client.meta.events.register("before-send.cloudwatch-logs.PutLogEvents", self._sending)
         return client
 
     def _renew(self) -> None:
@@ -162,7 +168,7 @@ class Sender(CloudWatchLogHandler):
         self.log_stream_name = stream or self._destination.stream
         batch: list[dict[str, Any]] = []
         if self._writes_body:
-            self._body = self._written(events)
+            self._text = self._written(events)
         else:
             batch = _batch(events)
         attempt = 0
@@ -197,7 +203,12 @@ class Sender(CloudWatchLogHandler):
         self._pace()
 
     def _give_body(self, params: dict[str, Any], **_: Any) -> None:
-        params["body"] = self._body
+        params["body"] = self._body = _Body(self._text)
+
+    def _sending(self, **_: Any) -> None:
+        """The body was read once, to be signed; from now on whoever reads it sends it."""
+        if self._body is not None:
+            self._body.then = self._meanwhile
 
     def _deliver_halves(self, events: list[Event]) -> int:
         """Find the event that makes CloudWatch refuse the whole call, so that the others get through."""
@@ -289,6 +300,20 @@ class Sender(CloudWatchLogHandler):
         except ClientError as error:
             if _code(error) not in _DONE:
                 raise
+
+
+class _Body(io.BytesIO):
+    """A request's body, which does something else once all of it is sent and before the answer is waited for."""
+
+    then: Callable[[], None] | None = None
+
+    def read(self, size: int | None = -1) -> bytes:
+        """All that is left, whatever size is asked for; nothing once it was sent."""
+        del size
+        data = super().read()
+        if not data and self.then is not None:
+            self.then()
+        return data
 
 
 def _batch(events: Sequence[Event]) -> list[dict[str, Any]]:

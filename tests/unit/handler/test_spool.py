@@ -231,10 +231,13 @@ def test_services_have_folders_of_their_own(tmp_path: Path, monkeypatch: pytest.
     assert folder_of(tmp_path / "x", "/a", "a").parent == tmp_path / "x"
 
 
-@given(ONES, ONES, st.integers(1, 40))
+@given(ONES, ONES, st.integers(1, 40), st.booleans())
 @settings(max_examples=60)
-def test_what_was_left_is_sent_first_and_once(left: list[Event], own: list[Event], most: int) -> None:
-    """A dead process's records, then one's own, in batches; when all are delivered no file is left."""
+def test_what_was_left_is_sent_first_and_once(left: list[Event], own: list[Event], most: int, early: bool) -> None:
+    """A dead process's records, then one's own, in batches; when all are delivered no file is left.
+
+    That the next round is prepared while one is on its way changes nothing.
+    """
     with TemporaryDirectory() as folder:
         written(Path(folder), left)
         files = Files(Path(folder), 10**9, print)
@@ -248,6 +251,8 @@ def test_what_was_left_is_sent_first_and_once(left: list[Event], own: list[Event
         sent = []
         while batches := outbox.next_round().batches:
             sent += batches[""].events
+            if early:
+                outbox.prepare()
             outbox.delivered()
         backlog.let_go()
 
