@@ -5,11 +5,14 @@ Figures are ratios inside this run; absolute ones depend on the machine. Run: py
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import logging
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 import warnings
@@ -29,12 +32,22 @@ DELIVERED = 60_000
 DOWN_RECORDS = 100_000
 
 
+LOOPS = ("event loop", "event loop, warm", "event loop, a handler that formats alone")
+"""Each in a process of its own: the first send is one, and no other measurement's objects are collected."""
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--loop", choices=LOOPS, help="this alone")
+    options = parser.parse_args()
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder
-        measure()
+        if options.loop:
+            loop_alone(options.loop)
+        else:
+            measure()
 
 
 def measure() -> None:
@@ -45,10 +58,8 @@ def measure() -> None:
         f"delivered: {ours:,.0f} records/s, watchtower with plain text {theirs:,.0f}, ratio {ours / theirs:.2f} (at least "
         f"1.5); with lines like ours {like_ours:,.0f}, ratio {ours / like_ours:.2f}"
     )
-    with endpoint() as url:
-        tell_loop("event loop", *event_loop(CloudWatchHandler("/bench/loop", endpoint_url=url)))
-        tell_loop("the same, warm", *event_loop(warm(CloudWatchHandler("/bench/loop", endpoint_url=url))))
-    tell_loop("a handler that formats alone", *event_loop(Formats()))
+    for name in LOOPS:
+        subprocess.run([sys.executable, "-m", "tests.benchmarks.bench_handler", "--loop", name], check=True)
     p50, p99, worst, held = endpoint_down()
     print(
         f"endpoint down: p50 {p50:.1f} us, p99 {p99:.1f} us (at most 50), worst {worst / 1000:.1f} ms, held {held:,} B"
@@ -62,11 +73,19 @@ class Formats(logging.Handler):
         self.format(record)
 
 
-def warm(handler: CloudWatchHandler) -> CloudWatchHandler:
+def warm(handler: logging.Handler) -> logging.Handler:
     """One that has sent its first batch."""
     logger_with(handler, "warm").info("warm up")
     handler.flush()
     return handler
+
+
+def loop_alone(name: str) -> None:
+    with endpoint() as url:
+        handler: logging.Handler = Formats()
+        if name != LOOPS[2]:
+            handler = CloudWatchHandler("/bench/loop", endpoint_url=url)
+        tell_loop(name, *event_loop(warm(handler) if name == LOOPS[1] else handler))
 
 
 def event_loop(handler: logging.Handler) -> tuple[list[float], list[float]]:
