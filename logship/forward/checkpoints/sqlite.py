@@ -43,17 +43,19 @@ class SqliteCheckpoints:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(self._folder / _FILE, timeout=5, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from None
+        try:
             self._check_pages()
             # Losing the last commit to a power cut costs reading it again, never a record.
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
             self._database.executescript(_SCHEMA)
         except sqlite3.OperationalError as error:
+            self._database.close()
             raise self._unusable(error) from None
         except sqlite3.DatabaseError as error:
             raise self._set_aside(error) from None
-        except OSError as error:
-            raise self._unusable(error) from None
         self._check_store(store)
 
     def load(self, key: str) -> tuple[str, int] | None:

@@ -20,7 +20,7 @@ from logship.record import LogEvent
 from logship.testing import FakeClock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from logship.forward.port import Batch
@@ -83,8 +83,10 @@ class Poller:
 
 
 @pytest.fixture
-def poller(tmp_path: Path) -> Poller:
-    return Poller(tmp_path)
+def poller(tmp_path: Path) -> Iterator[Poller]:
+    made = Poller(tmp_path)
+    yield made
+    made.checkpoints.close()
 
 
 def test_a_group_is_given_back_when_its_pages_are_stored(poller: Poller) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,23 +21,25 @@ def test_a_text_survives_with_its_version(tmp_path: Path) -> None:
     version = first.save("a", "two", version)
     first.close()
 
-    assert SqliteCheckpoints(tmp_path).load("a") == ("two", version)
+    with closing(SqliteCheckpoints(tmp_path)) as second:
+        assert second.load("a") == ("two", version)
 
 
 def test_a_new_key_has_nothing(tmp_path: Path) -> None:
     """A key that nobody saved is None."""
-    assert SqliteCheckpoints(tmp_path).load("a") is None
+    with closing(SqliteCheckpoints(tmp_path)) as checkpoints:
+        assert checkpoints.load("a") is None
 
 
 @pytest.mark.parametrize("version", [0, 1, 3])
 def test_two_processes_do_not_both_move_a_key(tmp_path: Path, version: int) -> None:
     """Whoever saves from another version than the file's is refused, with the remedy."""
-    ours, theirs = SqliteCheckpoints(tmp_path), SqliteCheckpoints(tmp_path)
-    ours.save("a", "two", ours.save("a", "one", 0))
+    with closing(SqliteCheckpoints(tmp_path)) as ours, closing(SqliteCheckpoints(tmp_path)) as theirs:
+        ours.save("a", "two", ours.save("a", "one", 0))
 
-    with pytest.raises(StoreLockedError, match="--state"):
-        theirs.save("a", "three", version)
-    assert ours.load("a") == ("two", 2)
+        with pytest.raises(StoreLockedError, match="--state"):
+            theirs.save("a", "three", version)
+        assert ours.load("a") == ("two", 2)
 
 
 def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
@@ -46,7 +49,8 @@ def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
         SqliteCheckpoints(tmp_path)
     kept = [path.read_bytes()[:11] for path in tmp_path.glob("checkpoints.db.damaged-*")]
 
-    assert (kept, SqliteCheckpoints(tmp_path).load("a")) == ([b"no database"], None)
+    with closing(SqliteCheckpoints(tmp_path)) as next_run:
+        assert (kept, next_run.load("a")) == ([b"no database"], None)
 
 
 def test_another_store_is_refused(tmp_path: Path) -> None:

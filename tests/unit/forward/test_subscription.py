@@ -114,10 +114,6 @@ def test_half_a_surrogate_pair_is_replaced() -> None:
         (b"17", "no payload of a subscription filter"),
         (b"[" * 100_000, "it is no JSON"),
         (b'{"x":' + b"[" * 100_000, "it is no JSON"),
-        (
-            payload(logEvents=[{"id": 1, "timestamp": 1, "message": "@"}]).replace(b'"@"', b"[" * 1010 + b"]" * 1010),
-            "deep",
-        ),
         (payload(logGroup=None), "lacks logGroup"),
         (payload(logEvents="x"), "lacks logGroup"),
         (payload(logEvents=[{"timestamp": 1, "message": "x"}]), "has no id"),
@@ -135,6 +131,19 @@ def test_what_is_no_payload_is_kept_with_the_reason(data: bytes, reason: str) ->
 
     assert (found.events, len(found.bad)) == ([], 1)
     assert reason in found.bad[0].reason
+
+
+@pytest.mark.parametrize("depth", [900, 1_010, 50_000])
+def test_what_is_nested_deeply_is_read_or_kept(depth: int) -> None:
+    """How deep is too deep depends on the version of Python; nothing is raised, and nothing vanishes."""
+    message = b"[" * depth + b"]" * depth
+    found = read(payload(logEvents=[{"id": 1, "timestamp": 1, "message": "@"}]).replace(b'"@"', message))
+
+    if found.events:
+        assert ([event.message for event in found.events], found.bad) == ([message.decode()], [])
+    else:
+        assert len(found.bad) == 1
+        assert any(word in found.bad[0].reason for word in ("deep", "it is no JSON"))
 
 
 def test_what_is_good_beside_something_bad_is_read() -> None:
