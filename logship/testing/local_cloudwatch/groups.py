@@ -13,7 +13,7 @@ from logship.cloudwatch import limits
 from logship.record import LogEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
 REGION: Final = "us-east-1"
@@ -63,35 +63,63 @@ class Group:
         return f"arn:aws:logs:{REGION}:{self.account}:log-group:{self.name}"
 
     def put(
-        self, stream: Stream, timestamp_ms: int, message: str, *, now_ms: int, visible_ms: int, number: int
+        self,
+        stream: Stream,
+        events: Sequence[tuple[int, str]],
+        *,
+        now_ms: int,
+        visible_ms: Sequence[int],
+        number: int,
     ) -> None:
-        """Takes an event in, at its place."""
-        row = orjson.dumps(
-            {
-                "logStreamName": stream.name,
-                "timestamp": timestamp_ms,
-                "message": message,
-                "ingestionTime": now_ms,
-                # 56 digits, as the service's ids have; no two accounts give the same
-                "eventId": f"3{timestamp_ms:019d}{self.account}{number:024d}",
-            }
-        )
-        at = len(self._rows)
-        if at and timestamp_ms < self._times[-1]:
-            at = bisect_right(self._times, timestamp_ms)
-        self._times.insert(at, timestamp_ms)
-        self._sequence.insert(at, number)
-        self._visible.insert(at, visible_ms)
-        self._stream_of.insert(at, stream.number)
-        # A copy, since the serialiser's own buffer is larger than what it holds.
-        self._rows.insert(at, b"%b" % row)
-        self._latest_visible_ms = max(self._latest_visible_ms, visible_ms)
-        size = len(row)
+        """Takes a batch in, each event at its place.
+
+        Args:
+            stream: whose events they are.
+            events: (timestamp in ms, message), in order of time.
+            now_ms: the service's time.
+            visible_ms: from when on each is given out.
+            number: of the first; the others count on.
+        """
+        rows = [*self._rows_of(stream, events, now_ms, number)]
+        times = [at for at, _message in events]
+        numbers, streams = range(number, number + len(rows)), [stream.number] * len(rows)
+        if not self._times or times[0] >= self._times[-1]:
+            self._times.extend(times)
+            self._sequence.extend(numbers)
+            self._visible.extend(visible_ms)
+            self._stream_of.extend(streams)
+            self._rows += rows
+        else:
+            for time, event, visible, of_stream, row in zip(times, numbers, visible_ms, streams, rows, strict=True):
+                at = bisect_right(self._times, time)
+                self._times.insert(at, time)
+                self._sequence.insert(at, event)
+                self._visible.insert(at, visible)
+                self._stream_of.insert(at, of_stream)
+                self._rows.insert(at, row)
+        self._latest_visible_ms = max(self._latest_visible_ms, *visible_ms)
+        size = sum(map(len, rows))
         self.stored_bytes += size
         stream.stored_bytes += size
-        stream.first_ms = timestamp_ms if stream.first_ms is None else min(stream.first_ms, timestamp_ms)
-        stream.last_ms = timestamp_ms if stream.last_ms is None else max(stream.last_ms, timestamp_ms)
+        stream.first_ms = times[0] if stream.first_ms is None else min(stream.first_ms, times[0])
+        stream.last_ms = times[-1] if stream.last_ms is None else max(stream.last_ms, times[-1])
         stream.ingested_ms = now_ms
+
+    def _rows_of(self, stream: Stream, events: Sequence[tuple[int, str]], now_ms: int, number: int) -> Iterator[bytes]:
+        """Each event as FilterLogEvents gives it."""
+        head = b'{"logStreamName":%b,"timestamp":' % orjson.dumps(stream.name)
+        # Ids have 56 digits, as the service's; no two accounts give the same.
+        middle, account = b',"ingestionTime":%d,"eventId":"3' % now_ms, self.account.encode()
+        for sequence, (at, message) in enumerate(events, number):
+            yield b'%b%d,"message":%b%b%019d%b%024d"}' % (
+                head,
+                at,
+                orjson.dumps(message),
+                middle,
+                at,
+                account,
+                sequence,
+            )
 
     def page(
         self,

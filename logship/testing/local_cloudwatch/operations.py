@@ -165,19 +165,19 @@ class Operations:
         too_old = sum(time < oldest for time in times)
         past_retention = sum(time < max(expired, oldest) for time in times)
         too_new = next((n for n, time in enumerate(times) if time > now_ms + limits.MAX_FUTURE_MS), len(times))
-        delay_s = self._delay_s
-        for event in events[max(too_old, past_retention) : too_new]:
-            self._number += 1
-            delay_ms = int(delay_s(self._mischief) * 1000) if delay_s else 0
+        taken = events[max(too_old, past_retention) : too_new]
+        if taken:
+            delay_s = self._delay_s
             group.put(
                 stream,
-                event["timestamp"],
-                event["message"],
+                [(event["timestamp"], event["message"]) for event in taken],
                 now_ms=now_ms,
-                visible_ms=now_ms + delay_ms if delay_s else 0,
-                number=self._number,
+                visible_ms=[now_ms + int(delay_s(self._mischief) * 1000) if delay_s else 0 for _ in taken],
+                number=self._number + 1,
             )
-            if self.sessions.open:
+            self._number += len(taken)
+        if self.sessions.open:
+            for event in taken:
                 self.sessions.took(group.name, stream.name, _tailed(group, stream, event, now_ms))
         rejected: dict[str, int] = {}
         if too_old:
@@ -284,17 +284,14 @@ def _name(request: dict[str, Any], key: str, legal: re.Pattern[str]) -> str:
 def _check_batch(events: Sequence[dict[str, Any]]) -> None:
     if not 1 <= len(events) <= limits.MAX_BATCH_EVENTS:
         raise _invalid(f"1 validation error detected: 'logEvents' has {len(events)} members, 1 to 10000 are allowed")
-    size, last = 0, None
-    for event in events:
-        message, at = event.get("message"), event.get("timestamp")
-        if not isinstance(message, str) or not message or not isinstance(at, int) or at < 0:
-            raise _invalid(
-                "1 validation error detected: an event needs a message of 1 or more characters and a timestamp"
-            )
-        size += len(message.encode()) + limits.EVENT_OVERHEAD_BYTES
-        if last is not None and at < last:
-            raise _invalid("Log events in a single PutLogEvents request must be in chronological order.")
-        last = at
+    messages: list[Any] = [event.get("message") for event in events]
+    times: list[Any] = [event.get("timestamp") for event in events]
+    if {*map(type, messages)} != {str} or not all(messages) or {*map(type, times)} != {int} or min(times) < 0:
+        raise _invalid("1 validation error detected: an event needs a message of 1 or more characters and a timestamp")
+    if times != sorted(times):
+        raise _invalid("Log events in a single PutLogEvents request must be in chronological order.")
+    size = sum(len(text) if text.isascii() else len(text.encode()) for text in messages)
+    size += limits.EVENT_OVERHEAD_BYTES * len(events)
     if size > limits.MAX_BATCH_BYTES:
         raise _invalid(f"Upload too large: {size} bytes exceeds limit of {limits.MAX_BATCH_BYTES}")
     if events[-1]["timestamp"] - events[0]["timestamp"] > limits.MAX_BATCH_SPAN_MS:
