@@ -56,6 +56,8 @@ class Completion:
         self.route = ""
         self.more: dict[str, Any] = {}
         """Further fields of the record."""
+        self.failed = False
+        """Whether it failed, where neither a status of HTTP nor an exception says so."""
         self.outcome: str = ""
         """What came of an operation, in its framework's word; of HTTP the status says it."""
         self._logger, self._kind, self._span, self._method, self._path = logger, kind, span, method, path
@@ -71,7 +73,7 @@ class Completion:
             return
         self._written = True
         duration_ms = round((time.perf_counter() - self.started) * 1000, 3)
-        failed = error is not None or (self.status or 0) >= _SERVER_ERROR
+        failed = self.failed or error is not None or (self.status or 0) >= _SERVER_ERROR
         if self._aside is not None:
             buffer, token = self._aside
             buffer.end(failed=failed, duration_ms=duration_ms)

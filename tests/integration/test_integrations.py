@@ -17,6 +17,7 @@ import pytest
 
 from logship.handler import Span, use_span
 from logship.testing import LocalCloudWatch, capture_logs
+from tests.forwarding import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -259,6 +260,74 @@ def test_urllib3() -> None:
     assert (seen[0]["HTTP_TRACEPARENT"], seen[0]["HTTP_X_OWN"]) == (f"00-{TRACE}-{busy['span_id']}-01", "1")
     assert nobody["exception.type"] == "urllib3.exceptions.MaxRetryError"
     assert (shown(moved)[2:4], len(seen)) == (("/moved", 503), 3)
+
+
+def test_grpc() -> None:
+    """Both sides of an RPC, single and streamed: the call is the parent of the request, statuses are told as such."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+
+    from logship.handler.integrations.grpc import CallLogInterceptor, RequestLogInterceptor
+
+    def get(request: bytes, context: grpc.ServicerContext) -> bytes:
+        logging.getLogger("stock").warning("looking for %s", request.decode())
+        if request == b"none":
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such item")
+        if request == b"bug":
+            raise ValueError("bug")
+        return request
+
+    def count(request: bytes, _context: grpc.ServicerContext) -> Iterator[bytes]:
+        yield from (request, request)
+
+    methods = {
+        "Get": grpc.unary_unary_rpc_method_handler(get),
+        "Count": grpc.unary_stream_rpc_method_handler(count),
+    }
+    server = grpc.server(ThreadPoolExecutor(2), interceptors=[RequestLogInterceptor()])
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("shop.Stock", methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with capture_logs() as lines, use_span(HERE), grpc.insecure_channel(f"127.0.0.1:{port}") as plain:
+        channel = grpc.intercept_channel(plain, CallLogInterceptor(peer="stock"))
+        get_one, count_all = channel.unary_unary("/shop.Stock/Get"), channel.unary_stream("/shop.Stock/Count")
+        assert get_one(b"7", metadata=[("x-own", "1")]) == b"7"
+        assert list(count_all(b"x")) == [b"x", b"x"]
+        for bad in (b"none", b"bug"):
+            with pytest.raises(grpc.RpcError):
+                get_one(bad)
+        with pytest.raises(grpc.RpcError):
+            channel.unary_unary("/shop.Stock/Nothing")(b"")
+        wait_for(lambda: (len(of(lines, "call")), len(of(lines, "request"))) == (5, 4))
+    server.stop(None).wait()
+    calls, requests = of(lines, "call"), of(lines, "request")
+
+    def told(line: dict[str, Any]) -> tuple[Any, ...]:
+        return line["operation"], line["rpc.grpc.status_code"], line["severity_text"]
+
+    # Streams end in threads of their own, so that records have no order.
+    assert sorted(map(told, calls)) == [
+        ("shop.Stock/Count", 0, "INFO"), ("shop.Stock/Get", 0, "INFO"), ("shop.Stock/Get", 2, "ERROR"),
+        ("shop.Stock/Get", 5, "ERROR"), ("shop.Stock/Nothing", 12, "ERROR"),
+    ]  # fmt: skip
+    assert sorted(map(told, requests)) == [
+        ("shop.Stock/Count", 0, "INFO"), ("shop.Stock/Get", 0, "INFO"), ("shop.Stock/Get", 2, "ERROR"),
+        ("shop.Stock/Get", 5, "INFO"),
+    ]  # fmt: skip
+    for line in calls:
+        assert (line["trace_id"], line["parent_span_id"], line["peer.service"]) == (TRACE, PARENT, "stock")
+    of_call = {line["span_id"]: told(line)[:2] for line in calls}
+    assert all(of_call[line["parent_span_id"]] == told(line)[:2] for line in requests)
+    assert {line["rpc.grpc.status_code"]: line.get("exception.type") for line in requests} == {
+        0: None, 2: "ValueError", 5: None,
+    }  # fmt: skip
+    [inside] = [line for line in lines if line["body"] == "looking for 7"]
+    assert told(next(line for line in requests if line["span_id"] == inside["span_id"])) == (
+        "shop.Stock/Get",
+        0,
+        "INFO",
+    )
 
 
 def test_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
