@@ -42,7 +42,7 @@ def _is_other(text: bytes) -> bool:
     """Whether a file is one of those that `logship generate agent` writes beside its configs."""
     try:
         found = orjson.loads(text)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError:  # a broken config is one all the same, and is told of by who reads it
         return False
     return isinstance(found, dict) and any(kind <= found.keys() for kind in _OTHERS)
 

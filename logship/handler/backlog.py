@@ -166,7 +166,7 @@ class Backlog:
                 else:
                     self._unsafe.append(0)
                     taken.append(event)  # type: ignore[arg-type]  # a tuple
-        except IndexError:  # no more
+        except IndexError:  # there are no more; asking first would not help, since `put` may drop the oldest meanwhile
             pass
         self._taken_bytes += sum([len(line) + RECORD_OVERHEAD_BYTES for _at, line in taken])
         return taken

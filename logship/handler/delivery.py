@@ -33,6 +33,8 @@ forks.in_child(SENDER_THREADS.clear)  # a child's own threads may have the same
 _POLL_SECONDS: Final = 0.005
 _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _MIN_PAUSE_SECONDS: Final = 0.02
+_FIRST_PAUSE_SECONDS: Final = 0.001
+"""The thread sleeps so long before it begins, so that whoever put the first record goes on at once."""
 _LOCK_SECONDS: Final = 1.0
 """Far longer than the sender's thread, or another caller, ever holds the backlog's lock."""
 _PRESSED_MS: Final = 5_000
@@ -250,7 +252,7 @@ class Delivery:
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None
-        time.sleep(_MIN_PAUSE_SECONDS)  # whoever put the first record goes on
+        time.sleep(_FIRST_PAUSE_SECONDS)
         self.backlog.warm(self._pace)
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()

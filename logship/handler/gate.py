@@ -13,6 +13,7 @@ import orjson
 
 from logship.errors import SettingsError
 from logship.handler.context import context_fields
+from logship.handler.streams import divided, joined
 from logship.record import HANDLER_ID
 
 if TYPE_CHECKING:
@@ -138,10 +139,10 @@ class Gate:
 
 def _counted(line: bytes, count: int) -> bytes:
     """The line with its burst's count; its id stays the last field. Its stream may be named before it."""
-    stream, end, text = line.rpartition(b"\n")
+    stream, text = divided(line)
     document: dict[str, Any] = orjson.loads(text)
     identity = document.pop(HANDLER_ID)
-    return stream + end + orjson.dumps(document | {REPEATED: count, HANDLER_ID: identity})
+    return joined(stream, orjson.dumps(document | {REPEATED: count, HANDLER_ID: identity}))
 
 
 def _is_kept(record: logging.LogRecord, rate: float) -> bool:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from logship.handler.batch import Batch, pieces
-from logship.handler.streams import divided
+from logship.handler.streams import END, divided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -189,7 +189,7 @@ class Outbox:
 
     def _hold(self, events: list[Event], owners: list[Owner]) -> None:
         """Takes records into hand, in their order: what is delivered is always the oldest."""
-        if not any(b"\n" in line for _at, line in events):
+        if not any(END in line for _at, line in events):
             self._hold_run("", events, owners)
             return
         named = [(*divided(line), at, owner) for (at, line), owner in zip(events, owners, strict=True)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PER_RECORD: Final = re.compile(r"\{(logger_name|thread_name)[!:}]")
 _ILLEGAL: Final = re.compile(r"[:*\x00-\x1f\x7f]")
-_END: Final = b"\n"
+END: Final = b"\n"
 """Stands behind the stream's name; neither a name nor a line of JSON holds one."""
 _NOBODY: Final = "logship"
 """In place of logger and thread, in the stream of what no record stands behind."""
@@ -37,6 +37,9 @@ class Streams:
         self._pattern = pattern
         self.by_record = pattern is not None and _PER_RECORD.search(pattern) is not None
         """Whether records of one process go to several streams."""
+        self._second = -1
+        self._known: dict[tuple[str, str | None, int], str] = {}
+        """Names of this second, by logger, thread and process: filling a pattern takes as long as half a call."""
         name = self.own()  # refused here, not in the background
         if not STREAM_NAME.match(name):
             raise SettingsError(f"log_stream_name={name!r}; use 1 to 512 characters other than : and *")
@@ -46,9 +49,17 @@ class Streams:
         return Naming().stream_name() if self._pattern is None else self._filled(_NOBODY, _NOBODY)
 
     def before(self, record: logging.LogRecord, line: bytes) -> bytes:
-        """The line, with the name of the record's stream before it; `divided` takes them apart."""
-        name = self._filled(_legal(record.name), _legal(str(record.threadName)))[:MAX_NAME_LENGTH]
-        return name.encode("utf-8", "replace") + _END + line
+        """The line, with the name of the record's stream before it."""
+        second = int(record.created)
+        if second != self._second:  # a pattern may hold the time
+            self._second, self._known = second, {}
+        key = record.name, record.threadName, os.getpid()
+        name = self._known.get(key)
+        if name is None:
+            name = self._known[key] = self._filled(_legal(record.name), _legal(str(record.threadName)))[
+                :MAX_NAME_LENGTH
+            ]
+        return joined(name, line)
 
     def _filled(self, logger: str, thread: str) -> str:
         assert self._pattern is not None
@@ -70,9 +81,14 @@ class Streams:
             raise SettingsError(f"log_stream_name={self._pattern!r} has an unknown placeholder; use {known}") from error
 
 
+def joined(name: str, line: bytes) -> bytes:
+    """A line with the name of its stream before it; "" is the process's own, and is not named."""
+    return name.encode("utf-8", "replace") + END + line if name else line
+
+
 def divided(line: bytes) -> tuple[str, bytes]:
-    """The name of a line's stream, "" for the process's own, and the line itself."""
-    at = line.find(_END)
+    """What `joined` has put together."""
+    at = line.find(END)
     return ("", line) if at < 0 else (line[:at].decode("utf-8", "replace"), line[at + 1 :])
 
 

@@ -26,7 +26,7 @@ def instrument(
         logger: where records go; without a level of its own it is set to INFO.
     """
     if not isinstance(manager.urlopen, _Recorded):
-        manager.urlopen = _Recorded(manager, peer, logger_of(logger))  # type: ignore[method-assign]
+        manager.urlopen = _Recorded(manager, peer, logger_of(logger))  # type: ignore[method-assign]  # of this manager alone
     return manager
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.port import Batch
     from logship.forward.sources.poll.reading import Reading
-    from logship.record import Cloud
 
 _RELIST_S: Final = 10.0
 _TEND_S: Final = 1.0
@@ -42,8 +41,6 @@ _SAID_AT: Final = frozenset({3, 8, 16})
 _SAID_EVERY: Final = 30
 _REFUSED_S: Final = 300.0
 """A group that the role may not read is tried again after that long."""
-_HELD_UP_S: Final = 0.01
-"""Delivering takes longer only while the store is behind."""
 _CALLS_PER_THREAD_S: Final = 3.0
 _MOST_THREADS: Final = 6
 _BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
@@ -117,13 +114,9 @@ class CloudWatchPoller:
             observe=self._clock.observe,
         )
         self._found: dict[str, FoundGroup] = {}
-        self._clouds: dict[str, Cloud] = {}
-        """One object a group: events of one stream are told apart from others by its identity."""
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
         self._failure: BaseException | None = None
-        self._held_up = False
-        """Whether the last batch had to wait until it was taken."""
         self._scheduler: Scheduler | None = None
         self._holdings: Holdings | None = None
         self._waker: Waker | None = None
@@ -153,7 +146,7 @@ class CloudWatchPoller:
         holdings = self._holdings = Holdings(self._checkpoints, scheduler, self._key, self._reader, say=self._say)
         holdings.open(listed)
         threads = [
-            threading.Thread(target=self._work, args=(deliver, ended), name=f"logship-poll-{number}", daemon=True)
+            threading.Thread(target=self._work, args=(deliver,), name=f"logship-poll-{number}", daemon=True)
             for number in range(self._threads())
         ]
         for thread in threads:
@@ -261,7 +254,7 @@ class CloudWatchPoller:
             self._say(f"{len(others)} of {len(listed)} log groups are read by other processes, such as {others[0]!r}")
         return not others or running_s >= _OTHERS_S
 
-    def _work(self, deliver: Callable[[Batch], None], ended: threading.Event) -> None:
+    def _work(self, deliver: Callable[[Batch], None]) -> None:
         assert self._scheduler is not None
         try:
             while (reading := self._scheduler.take()) is not None:
@@ -271,7 +264,7 @@ class CloudWatchPoller:
         except BaseException as error:  # handed to the thread that runs the source
             self._failure = self._failure or error
         finally:
-            ended.set()
+            self._scheduler.end()
 
     def _page(self, reading: Reading, deliver: Callable[[Batch], None]) -> None:
         """Fetches a reading's next page and delivers what is new in it."""
@@ -294,18 +287,14 @@ class CloudWatchPoller:
         batch = self._take(reading, page)
         page.clear()  # delivering may wait long, and a page takes more memory than its events
         if batch is not None:
-            began_s = time.monotonic()
             deliver(batch)
-            self._held_up = time.monotonic() - began_s > _HELD_UP_S
         self._scheduler.give_back(reading)
 
     def _take(self, reading: Reading, page: dict[str, Any]) -> Batch | None:
         assert self._scheduler is not None
-        group = reading.group
-        # Where the store sets the pace, more pages at once only get in each other's way.
-        spare = 0 if self._held_up else self._scheduler.spare(self._threads())
+        group, spare = reading.group, self._scheduler.spare(self._threads())
         found = self._found[group.name]
-        events = events_of(found.name, page, self._clouds.setdefault(group.name, found.cloud))
+        events = events_of(found.name, page, found.cloud)
         return group.take(reading, events, page.get("nextToken"), self._clock.now_ms(), spare=spare)
 
     def _threads(self) -> int:

@@ -94,11 +94,6 @@ class Builder:
         self._shape = SHAPES[layout.output]
         self.missing: set[str] = set()
 
-    def build(self, record: Record) -> dict[str, Any]:
-        """The document of a record."""
-        make = self._templates.of(record)
-        return (make and make(record, self._find, _Terms)) or self.build_general(record)
-
     def lines(self, records: Sequence[Record]) -> list[bytes]:
         """The documents of many records, each as one line of JSON."""
         made: list[bytes] = []
