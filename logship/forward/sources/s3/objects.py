@@ -69,13 +69,14 @@ def read(client: Any, notice: Notice, retry: Retry) -> Iterator[LogEvent]:
 
 
 def _events(path: Path, notice: Notice, options: files.FileOptions) -> Iterator[LogEvent]:
+    cloud = Cloud(region=notice.region)
     for found in files.read_events(path, options, named=path_of(notice)):
         if found.record is not None:
             raise BrokenFileError(
                 f"s3://{notice.bucket}/{notice.key} holds records that logship printed, not log lines; "
                 "copy it, and bring it in with: logship import"
             )
-        yield found.event._replace(cloud=Cloud(region=notice.region))
+        yield found.event._replace(cloud=cloud)
 
 
 def _copy_known(client: Any, notice: Notice, path: Path) -> int:
