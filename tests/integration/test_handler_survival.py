@@ -273,3 +273,42 @@ def test_a_servers_reload_loses_nothing(
     assert len(answered) == 100
     assert max(arrived.values()) == 1
     assert [body for body in asked if not arrived[body]] == []
+
+
+CELERY = """
+import logging
+from celery import Celery
+from logship.handler import CloudWatchHandler
+app = Celery("tasks", broker="filesystem://")
+app.conf.update(
+    broker_transport_options=dict.fromkeys(("data_folder_in", "data_folder_out", "control_folder"), "queue"),
+    worker_hijack_root_logger=False,
+)
+log = logging.getLogger("app"); log.setLevel(20)
+log.addHandler(CloudWatchHandler("/shop/orders", endpoint_url="%s", service="orders"))
+@app.task
+def work(part):
+    for number in range(part * 100, part * 100 + 100):
+        log.info("record %%d", number)
+"""
+
+
+def test_celerys_prefork_pool_loses_nothing(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
+    """The handler made before the pool forks, three workers, then SIGTERM: 10,000 records arrive, none twice."""
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "tasks.py").write_text(CELERY % cloudwatch.url)
+    env = {**os.environ, **environment()}
+    send = "import tasks\nfor part in range(100): tasks.work.delay(part)"
+    subprocess.run([sys.executable, "-c", send], cwd=tmp_path, env=env, check=True, timeout=60)
+    command = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-P", "prefork", "-c", "3", "--without-mingle"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as worker:
+        deadline = time.monotonic() + 60
+        while list((tmp_path / "queue").glob("*.msg")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        worker.terminate()
+        assert worker.wait(60) == 0
+    run("pass", cloudwatch.url, tmp_path)
+
+    assert bodies(cloudwatch) == numbered(10_000)
