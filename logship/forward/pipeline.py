@@ -12,6 +12,7 @@ from logship.errors import Stopped
 from logship.forward.letters.dead_letters import DeadLetter
 from logship.forward.storing import GRACE_S, Chunk, Patience, Requests, Rounds
 from logship.record import CONTINUES, GROUP, HANDLER_ID, STREAM, record_id
+from logship.store.port import RequestWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +89,7 @@ class Pipeline:
         self._nudged = False
         self._storing: Storing = (
             Requests(writer, prepare, self.patience, self._wake)
-            if writer.parallel > 1
+            if isinstance(writer, RequestWriter)
             else Rounds(writer, prepare, self.patience)
         )
         self.limiter = self._storing.limiter

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logship.errors import BusyError, ConnectError, DiskFullError, LogshipError
 from logship.forward.limiter import Limiter
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship.record import LogEvent, Record
-    from logship.store.port import AddResult, Rejected, StoreWriter
+    from logship.store.port import AddResult, Rejected, RequestWriter, StoreWriter
 
 COMMIT_INTERVAL_S: Final = 1.0
 _COMMIT_EVENTS: Final = 50_000
@@ -26,6 +26,8 @@ _SAID_EVERY_S: Final = 60.0
 GRACE_S: Final = 6.0
 """So long after it was told to stop, a forwarder still tries to store what it has read."""
 _LAST_WAIT_S: Final = 0.5
+_SLICE: Final = 100
+"""Events that are prepared and encoded together."""
 _LATER: Final = (DiskFullError, ConnectError)
 """What a store says that may take the same records later: no room, no answer."""
 
@@ -207,13 +209,15 @@ class Requests:
     """A store that takes several requests at once, each of which is safe when it is answered.
 
     Args:
-        writer: the store; up to `writer.parallel` adds are under way.
+        writer: the store; up to `writer.parallel` requests are under way.
         prepare: makes records of events, called in the order of chunks.
         patience: how failures are waited out.
         wake: called, in another thread, whenever `done` has something to give.
     """
 
-    def __init__(self, writer: StoreWriter, prepare: Prepare, patience: Patience, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, writer: RequestWriter[Any], prepare: Prepare, patience: Patience, wake: Callable[[], None]
+    ) -> None:
         self._writer, self._prepare, self._patience, self._wake = writer, prepare, patience, wake
         self._limiter = Limiter(writer.parallel)
         self.limiter: Limiter | None = self._limiter
@@ -225,14 +229,20 @@ class Requests:
         self._idle = threading.Condition(self._lock)
 
     def put(self, chunk: Chunk) -> None:
-        """Sends a chunk in another thread, as soon as the limiter allows."""
-        records = self._prepare(chunk.events)
+        """Sends a chunk in another thread, as soon as the limiter allows.
+
+        Records are made and encoded by the slice, while they are in the processor's cache, and are not kept.
+        """
+        events = chunk.events
+        encoded = [
+            self._encoded(self._prepare(events[start : start + _SLICE])) for start in range(0, len(events), _SLICE)
+        ]
         while not self._limiter.acquire(0.5):
             self._check()
         self._check()
         with self._lock:
             self._open += 1
-        self._pool.submit(self._send, chunk, records)
+        self._pool.submit(self._send, chunk, encoded)
 
     def done(self) -> list[Chunk]:
         """The chunks that the store has answered for."""
@@ -265,9 +275,17 @@ class Requests:
         if self._failure is not None:
             raise self._failure
 
-    def _send(self, chunk: Chunk, records: list[Record]) -> None:
+    def _encoded(self, records: Sequence[Record]) -> Any:
+        waited_s = 0.0
+        while True:
+            try:
+                return self._writer.encode(records)
+            except _LATER as error:
+                waited_s = self._patience.wait(error, waited_s)
+
+    def _send(self, chunk: Chunk, encoded: Sequence[Any]) -> None:
         try:
-            self._store(chunk, records)
+            self._store(chunk, encoded)
         except BaseException as error:  # handed to the thread that stores
             self._failure = self._failure or error
         self._limiter.release()
@@ -278,15 +296,15 @@ class Requests:
             self._idle.notify_all()
         self._wake()
 
-    def _store(self, chunk: Chunk, records: Sequence[Record]) -> None:
+    def _store(self, chunk: Chunk, encoded: Sequence[Any]) -> None:
         """Sends until each record is taken or refused for good; only what was not is sent again."""
         waited_s = 0.0
         while True:
             failure: LogshipError | None = None
             try:
-                result: AddResult | None = self._writer.add(records)
+                result: AddResult | None = self._writer.send(encoded)
             except BusyError as error:
-                result, records, failure = error.so_far, error.rest, error
+                result, encoded, failure = error.so_far, error.rest, error
             except _LATER as error:
                 result, failure = None, error
             round_trip_s = result.round_trip_s if result else None

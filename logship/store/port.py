@@ -7,7 +7,7 @@ Not promised: that records added but not committed are visible, or that they sur
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,10 +45,6 @@ class AddResult:
 class StoreWriter(Protocol):
     """Takes records with create semantics: an id that is already there is left as it is."""
 
-    parallel: int
-    """How many adds may be under way at once. Above 1, what `add` has taken is safe as soon as it returns, and
-    `commit` only makes it visible."""
-
     def add(self, records: Sequence[Record]) -> AddResult:
         """Takes a batch. What is accepted is safe and visible after the next `commit` only.
 
@@ -66,6 +62,32 @@ class StoreWriter(Protocol):
 
     def close(self) -> None:
         """Commits and lets go of the store."""
+
+
+Encoded = TypeVar("Encoded")
+
+
+@runtime_checkable
+class RequestWriter(StoreWriter, Protocol[Encoded]):
+    """A writer that takes several requests at once. What it has taken is safe; `commit` only makes it visible."""
+
+    parallel: int
+    """How many requests may be under way at once."""
+
+    def encode(self, records: Sequence[Record]) -> Encoded:
+        """Makes of records what `send` takes, which is most of the work; any thread may.
+
+        Raises:
+            ConnectError: try again later.
+        """
+
+    def send(self, encoded: Sequence[Encoded]) -> AddResult:
+        """Adds what `encode` made; several threads may.
+
+        Raises:
+            BusyError: a part was taken; its `rest` should be sent later.
+            ConnectError, DiskFullError: send all of it again later.
+        """
 
 
 def never() -> bool:

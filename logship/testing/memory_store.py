@@ -26,8 +26,6 @@ class MemoryStore:
     0
     """
 
-    parallel: int = 1
-
     def __init__(self) -> None:
         self._pending: dict[str, Record] = {}
         self._committed: dict[str, Record] = {}

@@ -34,8 +34,6 @@ TABLE = "checkpoints"
 class CountingStore:
     """The writer of the test's store: ids with create semantics, see `fleet.Store`."""
 
-    parallel = 1
-
     def __init__(self, url: str) -> None:
         self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
 

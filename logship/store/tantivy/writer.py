@@ -63,8 +63,6 @@ def open_writer(path: str | Path, kind: str, *, long_running: bool, patience_s: 
 class IndexWriter:
     """Writes the index while holding the lock, and serves the inbox in a thread of its own."""
 
-    parallel: int = 1
-
     def __init__(self, folder: Path, lock: folders.WriterLock) -> None:
         self._folder, self._lock = folder, lock
         self._mutex = threading.RLock()
@@ -229,8 +227,6 @@ class HandOver:
 
     Work is durable when its method returns. When the holder goes away, the waiter takes over the store.
     """
-
-    parallel: int = 1
 
     def __init__(self, folder: Path, kind: str, *, patience_s: float) -> None:
         self._folder, self._kind, self._patience_s = folder, kind, patience_s

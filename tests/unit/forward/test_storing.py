@@ -27,7 +27,7 @@ def chunk(number: int) -> Chunk:
 
 
 class Store:
-    """Answers each add by what a test wants; remembers what it took."""
+    """Answers each request by what a test wants; remembers what it took."""
 
     parallel = 4
 
@@ -36,6 +36,13 @@ class Store:
         self.commits, self._lock = 0, threading.Lock()
 
     def add(self, records: Sequence[Record]) -> AddResult:
+        return self.send([records])
+
+    def encode(self, records: Sequence[Record]) -> Sequence[Record]:
+        return records
+
+    def send(self, encoded: Sequence[Sequence[Record]]) -> AddResult:
+        records = [record for some in encoded for record in some]
         with self._lock:
             self.adds += 1
         result = self._answer(self, records)
@@ -96,13 +103,34 @@ def test_only_what_was_refused_is_sent_again() -> None:
     def answer(store: Store, records: Sequence[Record]) -> AddResult:
         if store.adds == 1:
             store.taken.append(records[0].body)
-            raise BusyError("busy", AddResult(1), records[1:])
+            raise BusyError("busy", AddResult(1), [records[1:]])
         return taken(store, records)
 
     store = Store(answer)
     done = run(store, [chunk(1)])
 
     assert (store.taken, done[0].accepted) == (["line 0", "line 1", "line 2"], 3)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_is_down_while_records_are_encoded_gets_each_once() -> None:
+    """Encoding may ask the store for room for a new field; what waits there is prepared once and sent once."""
+
+    class Forgetful(Store):
+        calls = 0
+
+        def encode(self, records: Sequence[Record]) -> Sequence[Record]:
+            self.calls += 1
+            if self.calls in (2, 3):
+                raise ConnectError("down")
+            return records
+
+    events = [event for number in range(90) for event in chunk(number).events]
+    store = Forgetful(taken)
+    done = run(store, [Chunk(events)])
+
+    assert store.taken == [event.message for event in events]
+    assert (done[0].accepted, store.adds, store.calls) == (270, 1, 5)
 
 
 def test_what_the_store_never_takes_is_kept_with_its_reason() -> None:

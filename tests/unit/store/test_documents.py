@@ -40,6 +40,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "null": st.none(),
     "object": st.dictionaries(st.text(max_size=2), st.integers(0, 9), max_size=2),
 }
+ACTION = b'{"create":{"_index":"logs-2026.11.23","_id":"'
 TIMES_US = st.sampled_from([1_795_443_665_871_234, 0, -1, 9_223_372_036_854_774, 9_223_372_036_854_775, 2**60])
 
 
@@ -58,6 +59,16 @@ def alike(draw: st.DrawFn) -> list[Record]:
         time_us, body = draw(TIMES_US), draw(TEXTS)
         made.append(Record(f"{number:032x}", time_us, body, severity, observed_ms, *ids, resource, attributes))
     return made
+
+
+def documents(builder: Builder, records: list[Record]) -> list[bytes]:
+    """The documents of records, as a bulk request carries them."""
+    found = []
+    for record, lines in zip(records, builder.lines(records, ACTION), strict=True):
+        action, document, rest = lines.split(b"\n")
+        assert (action, rest) == (ACTION + record.id.encode() + b'"}}', b"")
+        found.append(document)
+    return found
 
 
 def usual(attributes: dict[str, Any], number: int = 0) -> Record:
@@ -81,7 +92,7 @@ def test_templates_make_what_is_made_name_by_name(records: list[Record], output:
     without, templated = (Builder(layout, columns, Templates(layout, usual=1)) for _ in range(2))
 
     expected = [dumps(without.build_general(record)) for record in records]
-    found = templated.lines(records)
+    found = documents(templated, records)
 
     assert expected == found
     assert without.missing == templated.missing
@@ -105,7 +116,7 @@ def test_what_a_parser_promises_is_kept_by_documents(body: str, trace: str, text
     general, templated = (Builder(LAYOUTS["otel"], {"text.order_id": True}) for _ in range(2))
 
     expected = [dumps(general.build_general(record)) for record in records]
-    found = templated.lines(records)
+    found = documents(templated, records)
 
     assert expected == found
     assert general.missing == templated.missing
@@ -119,10 +130,10 @@ def test_a_record_that_was_added_to_is_found_by_what_was_added() -> None:
     event = LogEvent("/shop/orders", "web-1", 1_795_443_665_871, line, "e", 5)
     record = Parser().records([event] * 8)[-1]
     builder = Builder(LAYOUTS["otel"], {})
-    builder.lines([record])
+    documents(builder, [record])
     record.attributes["added"] = "later"
 
-    [found] = builder.lines([record])
+    [found] = documents(builder, [record])
 
     assert found == dumps(builder.build_general(record))
     assert "added" in json.loads(found)["logship"]["names"]

@@ -94,8 +94,13 @@ class Builder:
         self._shape = SHAPES[layout.output]
         self.missing: set[str] = set()
 
-    def lines(self, records: Sequence[Record]) -> list[bytes]:
-        """The documents of many records, each as one line of JSON."""
+    def lines(self, records: Sequence[Record], action: bytes) -> list[bytes]:
+        """What a bulk request says of many records: for each its action and its document, a line each.
+
+        Args:
+            records: all of one index.
+            action: the line before a document, up to its id.
+        """
         made: list[bytes] = []
         shape: Shape | None = None
         make: Make | None = None
@@ -103,7 +108,7 @@ class Builder:
             if record.shape is None or record.shape is not shape:
                 shape, make = record.shape, self._templates.of(record)
             document = (make and make(record, self._find, _Terms)) or self.build_general(record)
-            made.append(dumps(document))
+            made.append(b"".join((action, record.id.encode(), b'"}}\n', dumps(document), b"\n")))
         return made
 
     def build_general(self, record: Record) -> dict[str, Any]:

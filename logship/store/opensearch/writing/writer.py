@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from isal import igzip
 
 from logship.errors import AccessError, BusyError, DiskFullError, StoreError, UsageError
@@ -17,11 +18,12 @@ from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
 from logship.store.opensearch.layout import LAYOUTS
+from logship.store.opensearch.shapes import READERS
 from logship.store.opensearch.writing.document import Builder, Templates
 from logship.store.port import AddResult, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from logship.record import Record
     from logship.settings import Store
@@ -78,23 +80,25 @@ class _Known:
 
 
 @dataclass(slots=True)
-class _Bulk:
-    """Records on their way, with the lines that carry them."""
+class Documents:
+    """Records as a bulk request carries them: each is a line that says where it goes, and a line that it is."""
 
-    records: list[Record] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
-    indices: list[str] = field(default_factory=list)
+    """The two lines of each record."""
+    indices: set[str] = field(default_factory=set)
     size: int = 0
+    """Bytes of all lines."""
 
-    def take(self, record: Record, line: bytes, index: str) -> None:
-        self.records.append(record)
-        self.lines.append(line)
-        self.indices.append(index)
-        self.size += len(line)
+    def join(self, other: Documents) -> None:
+        """Adds others at the end."""
+        self.lines += other.lines
+        self.indices |= other.indices
+        self.size += other.size
 
-    def part(self, start: int, end: int) -> _Bulk:
+    def part(self, start: int, end: int) -> Documents:
+        """Some of them; of all the indices."""
         lines = self.lines[start:end]
-        return _Bulk(self.records[start:end], lines, self.indices[start:end], sum(map(len, lines)))
+        return Documents(lines, self.indices, sum(map(len, lines)))
 
 
 class Writer:
@@ -119,13 +123,37 @@ class Writer:
             AccessError: not permitted.
         """
         total = _Outcome()
-        bulks = self._bulks(records)
-        for bulk in bulks:
+        for start in range(0, len(records), _BUILT_AT_ONCE):
+            documents = self.encode(records[start : start + _BUILT_AT_ONCE])
             try:
-                self._deliver(bulk, total)
-            except BusyError as error:
-                later = [*error.rest, *(record for rest in bulks for record in rest.records)]
+                self._send_all(documents, total)
+            except _Busy as error:
+                later = [*map(self._record, error.rest.lines), *records[start + _BUILT_AT_ONCE :]]
                 raise BusyError(str(error), total.result(), later) from None
+        return total.result()
+
+    def encode(self, records: Sequence[Record]) -> Documents:
+        """Makes documents of records. Columns are admitted before the first value for them is sent.
+
+        Raises:
+            ConnectError: try again later.
+            AccessError: not permitted.
+        """
+        builder = Builder(self._layout, self._meta.columns, self._templates)
+        documents = self._documents(builder, records)
+        if builder.missing and self._meta.has_room and self._meta.admit(builder.missing):
+            documents = self._documents(Builder(self._layout, self._meta.columns, self._templates), records)
+        return documents
+
+    def send(self, encoded: Sequence[Documents]) -> AddResult:
+        """Sends documents, in as few requests as they fit into; raises as `add` does."""
+        whole, total = Documents(), _Outcome()
+        for documents in encoded:
+            whole.join(documents)
+        try:
+            self._send_all(whole, total)
+        except _Busy as error:
+            raise BusyError(str(error), total.result(), [error.rest]) from None
         return total.result()
 
     def commit(self) -> None:
@@ -156,46 +184,27 @@ class Writer:
         finally:
             self._cluster.close()
 
-    def _bulks(self, records: Sequence[Record]) -> Iterator[_Bulk]:
-        """Cuts the batch into requests. Columns are admitted before the first value for them is sent."""
-        for start in range(0, len(records), _BUILT_AT_ONCE):
-            part = records[start : start + _BUILT_AT_ONCE]
-            builder = Builder(self._layout, self._meta.columns, self._templates)
-            lines = builder.lines(part)
-            if builder.missing and self._meta.has_room and self._meta.admit(builder.missing):
-                builder = Builder(self._layout, self._meta.columns, self._templates)
-                lines = builder.lines(part)
-            bulks = list(self._cut(part, lines))
-            # What the serialiser makes takes several times its length in memory, and sending may take long.
-            del lines
-            yield from bulks
+    def _documents(self, builder: Builder, records: Sequence[Record]) -> Documents:
+        made = Documents()
+        for known, some in self._by_index(records):
+            made.lines += builder.lines(some, known.action)
+            made.indices.add(known.index)
+        made.size = sum(map(len, made.lines))
+        return made
 
-    def _cut(self, records: Sequence[Record], lines: Sequence[bytes]) -> Iterator[_Bulk]:
-        if bulk := self._one_bulk(records, lines):
-            yield bulk
-            return
-        bulk = _Bulk()
-        for record, line in zip(records, lines, strict=True):
-            known = self._index_of(record.id)
-            whole = b"".join((known.action, record.id.encode(), b'"}}\n', line, b"\n"))
-            if bulk.size + len(whole) > BULK_BYTES and bulk.records:
-                yield bulk
-                bulk = _Bulk()
-            bulk.take(record, whole, known.index)
-        if bulk.records:
-            yield bulk
-
-    def _one_bulk(self, records: Sequence[Record], lines: Sequence[bytes]) -> _Bulk | None:
-        """All of them, where they belong to one index and are few enough for one request; as they mostly are."""
+    def _by_index(self, records: Sequence[Record]) -> Iterable[tuple[_Known, Sequence[Record]]]:
+        """The records of each index; mostly there is one."""
         ids = [record.id for record in records]
+        if not ids:
+            return []
         known = self._index_of(ids[0])
-        if not known.first <= min(ids) <= max(ids) < known.end:
-            return None
-        whole = [
-            b"".join((known.action, id_.encode(), b'"}}\n', line, b"\n")) for id_, line in zip(ids, lines, strict=True)
-        ]
-        size = sum(map(len, whole))
-        return _Bulk(list(records), whole, [known.index] * len(ids), size) if size <= BULK_BYTES else None
+        if known.first <= min(ids) and max(ids) < known.end:
+            return [(known, records)]
+        found: dict[str, tuple[_Known, list[Record]]] = {}
+        for record in records:
+            known = self._index_of(record.id)
+            found.setdefault(known.index, (known, []))[1].append(record)
+        return found.values()
 
     def _index_of(self, record_id: str) -> _Known:
         """The index of an id, which begins with its event time; the last one is asked first."""
@@ -208,63 +217,83 @@ class Writer:
         self._last = known = _Known(f"{span.start_ms:012x}", f"{span.end_ms:012x}", index, action)
         return known
 
-    def _deliver(self, bulk: _Bulk, total: _Outcome) -> None:
+    def _send_all(self, documents: Documents, total: _Outcome) -> None:
+        """Sends in requests of at most `BULK_BYTES`, or of one document.
+
+        Raises:
+            _Busy: the server goes on refusing.
+        """
+        bounds = _bounds(documents)
+        for number, (start, end) in enumerate(bounds):
+            try:
+                self._deliver(documents if len(bounds) == 1 else documents.part(start, end), total)
+            except _Busy as error:
+                for after in bounds[number + 1 :]:
+                    error.rest.join(documents.part(*after))
+                raise
+
+    def _deliver(self, documents: Documents, total: _Outcome) -> None:
         """Sends until every record is taken or refused for good; what is refused for now is sent again alone.
 
         Raises:
-            BusyError: the server goes on refusing.
+            _Busy: the server goes on refusing.
         """
         for wait_s in (*_WAITS_S, None):
-            outcome = self._send(bulk)
-            bulk, outcome.again = outcome.again, _Bulk()
+            outcome = self._send(documents)
+            documents, outcome.again = outcome.again, Documents()
             total.join(outcome)
-            if not bulk.records:
+            if not documents.lines:
                 return
             if outcome.missing:
                 self._create_indices(outcome.missing)
             else:
-                total.refused += len(bulk.records)
+                total.refused += len(documents.lines)
                 if wait_s is not None:
                     time.sleep(wait_s)
         message = (
             f"{self._cluster.url} takes no records at the moment ({outcome.reason}); try again later, none is lost"
         )
-        raise BusyError(message, None, bulk.records)
+        raise _Busy(message, documents)
 
-    def _send(self, bulk: _Bulk) -> _Outcome:
+    def _send(self, documents: Documents) -> _Outcome:
         began_s = time.monotonic()
         try:
             answer = self._cluster.request(
                 "POST",
                 "/_bulk",
-                igzip.compress(b"".join(bulk.lines), _GZIP_LEVEL),
+                igzip.compress(b"".join(documents.lines), _GZIP_LEVEL),
                 params={"filter_path": "errors,items.*.status,items.*.error"},
                 headers=_HEADERS,
             )
         except RefusedError as error:
             if error.status == _TOO_LARGE:
-                return self._send_halves(bulk, error)
+                return self._send_halves(documents, error)
             raise
         with self._lock:
-            self._touched.update(bulk.indices)
+            self._touched |= documents.indices
         outcome = _Outcome(round_trip_s=time.monotonic() - began_s)
         if not answer["errors"]:
-            outcome.accepted = len(bulk.records)
+            outcome.accepted = len(documents.lines)
             return outcome
-        for place, item in enumerate(answer["items"]):
-            self._judge(bulk, place, item["create"], outcome)
+        for line, item in zip(documents.lines, answer["items"], strict=True):
+            self._judge(line, item["create"], outcome)
         return outcome
 
-    def _send_halves(self, bulk: _Bulk, error: RefusedError) -> _Outcome:
+    def _send_halves(self, documents: Documents, error: RefusedError) -> _Outcome:
         """The server takes smaller requests only; one record that is too large is refused for good."""
-        if len(bulk.records) == 1:
-            return _Outcome(rejected=[Rejected(bulk.records[0], str(error))])
-        middle = len(bulk.records) // 2
-        first = self._send(bulk.part(0, middle))
-        first.join(self._send(bulk.part(middle, len(bulk.records))))
+        size = len(documents.lines)
+        if size == 1:
+            return _Outcome(rejected=[Rejected(self._record(documents.lines[0]), str(error))])
+        first = self._send(documents.part(0, size // 2))
+        first.join(self._send(documents.part(size // 2, size)))
         return first
 
-    def _judge(self, bulk: _Bulk, place: int, item: dict[str, Any], outcome: _Outcome) -> None:
+    def _record(self, line: bytes) -> Record:
+        """The record that a line carries: few are wanted back, so that none is held while it is on its way."""
+        source = orjson.loads(line.split(b"\n", 1)[1])
+        return READERS[self._layout.output](source["logship"]["id"], source)
+
+    def _judge(self, line: bytes, item: dict[str, Any], outcome: _Outcome) -> None:
         status = item["status"]
         if status == _CREATED:
             outcome.accepted += 1
@@ -272,7 +301,7 @@ class Writer:
         if status == _EXISTS:
             outcome.existing += 1
             return
-        index = bulk.indices[place]
+        index = orjson.loads(line.split(b"\n", 1)[0])["create"]["_index"]
         kind, reason = reason_of(item)
         if "flood-stage" in reason or "read-only-allow-delete" in reason:
             raise DiskFullError(
@@ -287,9 +316,9 @@ class Writer:
         elif kind == "security_exception":
             raise AccessError(f"{self._cluster.url} does not permit writing to {index}: {reason}")
         elif status not in _TRY_AGAIN:
-            outcome.rejected.append(Rejected(bulk.records[place], f"{status} {kind}: {reason}"))
+            outcome.rejected.append(Rejected(self._record(line), f"{status} {kind}: {reason}"))
             return
-        outcome.again.take(bulk.records[place], bulk.lines[place], index)
+        outcome.again.join(Documents([line], {index}, len(line)))
         outcome.reason = f"{status} {kind}: {reason[:200]}"
 
     def _create_indices(self, missing: set[str]) -> None:
@@ -304,8 +333,29 @@ class Writer:
                     raise
 
 
+def _bounds(documents: Documents) -> list[tuple[int, int]]:
+    """Where to cut, so that no part is larger than `BULK_BYTES` that need not be."""
+    if documents.size <= BULK_BYTES:
+        return [(0, len(documents.lines))] if documents.lines else []
+    bounds, start, size = [], 0, 0
+    for place, line in enumerate(documents.lines):
+        if size + len(line) > BULK_BYTES and place > start:
+            bounds.append((start, place))
+            start, size = place, 0
+        size += len(line)
+    return [*bounds, (start, len(documents.lines))]
+
+
 def _no_template(cluster: Cluster, index: str) -> str:
     return f"{cluster.url}: the index template {index!r} is missing; run: logship store setup --store {cluster.url}"
+
+
+class _Busy(Exception):  # noqa: N818 - becomes a `BusyError` with what was decided
+    """The server goes on refusing what is left."""
+
+    def __init__(self, message: str, rest: Documents) -> None:
+        super().__init__(message)
+        self.rest = rest
 
 
 @dataclass(slots=True)
@@ -315,7 +365,7 @@ class _Outcome:
     accepted: int = 0
     existing: int = 0
     rejected: list[Rejected] = field(default_factory=list)
-    again: _Bulk = field(default_factory=_Bulk)
+    again: Documents = field(default_factory=Documents)
     missing: set[str] = field(default_factory=set)
     reason: str = ""
     refused: int = 0
@@ -331,6 +381,4 @@ class _Outcome:
         self.missing |= other.missing
         self.reason = other.reason or self.reason
         self.round_trip_s = other.round_trip_s or self.round_trip_s
-        again = other.again
-        for record, line, index in zip(again.records, again.lines, again.indices, strict=True):
-            self.again.take(record, line, index)
+        self.again.join(other.again)
