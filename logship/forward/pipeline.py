@@ -87,6 +87,8 @@ class Pipeline:
         self._changed, self._room = threading.Condition(lock), threading.Condition(lock)
         """Something to do for the thread that stores; room for those that deliver."""
         self._nudged = False
+        self._crowded = False
+        """Somebody waits for room."""
         self._storing: Storing = (
             Requests(writer, prepare, self.patience, self._wake)
             if isinstance(writer, RequestWriter)
@@ -117,6 +119,8 @@ class Pipeline:
         size = batch.size
         with self._changed:
             while self._held + size > QUEUE_BYTES and self._held and not self._ended:
+                self._crowded = True
+                self._changed.notify_all()
                 self._room.wait(1.0)
             if self._ended:
                 raise Stopped
@@ -151,6 +155,11 @@ class Pipeline:
         delivered = self._next()
         if delivered is not None:
             self._take(delivered)
+        elif self._crowded:  # nothing comes before something is safe
+            self._crowded = False
+            if self._pending:
+                self._put(self._pending)
+            self._storing.hurry()
         if self._pending and time.monotonic() - self._pending_s >= _LINGER_S:
             self._put(self._pending)
         self._acknowledge(self._storing.done())
@@ -167,7 +176,7 @@ class Pipeline:
         with self._changed:
             if not self._queue and not self._closed:
                 wait_s = _LINGER_S if self._unsafe and (self._pending or self.limiter is None) else _TICK_S
-                self._changed.wait_for(lambda: self._queue or self._closed or self._nudged, wait_s)
+                self._changed.wait_for(lambda: self._queue or self._closed or self._nudged or self._crowded, wait_s)
             self._nudged = False
             return self._queue.popleft() if self._queue else None
 

@@ -79,6 +79,9 @@ class Storing(Protocol):
             LogshipError: the store fails for good.
         """
 
+    def hurry(self) -> None:
+        """Makes what it has safe as soon as it can, since nothing more comes before that; raises as `put` does."""
+
     def flush(self) -> None:
         """Makes everything safe and visible; raises as `put` does."""
 
@@ -166,6 +169,10 @@ class Rounds:
         safe, self._safe = self._safe, []
         return safe
 
+    def hurry(self) -> None:
+        """Commits."""
+        self.flush()
+
     def flush(self) -> None:
         """Commits."""
         if not self._round:
@@ -251,6 +258,9 @@ class Requests:
             safe = list(self._safe)
             self._safe.clear()
         return safe
+
+    def hurry(self) -> None:
+        """All of it is under way."""
 
     def flush(self) -> None:
         """Waits for every answer, then makes records visible; that this fails is no loss."""

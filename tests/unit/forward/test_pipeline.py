@@ -1,0 +1,65 @@
+"""What is delivered is stored and acknowledged, and nobody waits for what cannot come."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logship.forward import pipeline, storing
+from logship.forward.between.prepare import Preparer
+from logship.forward.pipeline import Pipeline
+from logship.forward.port import Batch
+from logship.parse import Parser
+from logship.query.tree import All
+from logship.record import LogEvent
+from logship.testing import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from logship.record import Record
+    from logship.store.port import AddResult, StoreWriter
+
+EVENTS = 40
+
+
+class OneByOne(MemoryStore):
+    """Takes requests, each of which is safe at once."""
+
+    parallel = 2
+
+    def encode(self, records: Sequence[Record]) -> Sequence[Record]:
+        return records
+
+    def send(self, encoded: Sequence[Sequence[Record]]) -> AddResult:
+        return self.add([record for some in encoded for record in some])
+
+
+def batch(number: int) -> Batch:
+    return Batch([LogEvent("/g", "s", 1_795_443_665_000 + number, "x" * 1000, f"{number:056d}")])
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", [MemoryStore, OneByOne])
+def test_a_full_queue_is_stored_at_once(make: type[MemoryStore], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sources wait for room, neither a chunk that is not full nor a commit that is not due waits for them."""
+    monkeypatch.setattr(pipeline, "QUEUE_BYTES", 4 * batch(0).size)
+    monkeypatch.setattr(pipeline, "_LINGER_S", 600.0)
+    monkeypatch.setattr(pipeline, "_TICK_S", 600.0)
+    monkeypatch.setattr(storing, "COMMIT_INTERVAL_S", 600.0)
+    store = make()
+    writer: StoreWriter = store
+    working = Pipeline(writer, Preparer(Parser()), keep=lambda _: None, stop=threading.Event())
+
+    def deliver() -> None:
+        for number in range(EVENTS):
+            working.deliver(batch(number))
+        working.close()
+
+    threading.Thread(target=deliver).start()
+    working.run()
+    store.refresh()
+
+    assert (store.count(All()), working.counts.read, working.queued_bytes) == (EVENTS, EVENTS, 0)
