@@ -46,6 +46,9 @@ _AWS_HOSTS: Final = ".amazonaws.com"
 logging.getLogger("opensearch").addHandler(logging.NullHandler())
 
 
+_NO_ERRORS: Final = '{"errors":false,'
+
+
 class _Json(Serializer):
     """Bodies as bytes; what is bytes or text already is passed on."""
 
@@ -55,7 +58,8 @@ class _Json(Serializer):
         return data if isinstance(data, (bytes, str)) else orjson.dumps(data)
 
     def loads(self, s: str) -> Any:
-        return orjson.loads(s)
+        # Of a bulk request that had no errors nothing else is read: its items say so once more, each.
+        return {"errors": False} if s.startswith(_NO_ERRORS) else orjson.loads(s)
 
 
 class _Connection(Urllib3HttpConnection):
