@@ -105,7 +105,7 @@ def _to_store(reader: StoreReader, tree: Node, within: TimeRange | None, source:
         f"{diagnostics.counted(accepted, 'record')} into {other.location} in {time.monotonic() - began:.1f} s{also}"
     )
     if refusals:
-        diagnostics.say(f"logship: {other.location} refused {refusals:,} records: {'; '.join(refused)}")
+        diagnostics.say(diagnostics.refused(other.location, refusals, refused))
     return ExitCode.DATA if refusals else ExitCode.DONE
 
 

@@ -15,7 +15,7 @@ import click
 from logship.errors import ExitCode, LogshipError, QuerySyntaxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 _UNKNOWN_WIDTH: Final = 80
@@ -31,6 +31,11 @@ def say(message: str) -> None:
 def counted(number: int, noun: str) -> str:
     """A number and what it counts: `1 record`, `1,204 records`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def refused(location: str, number: int, reasons: Sequence[str]) -> str:
+    """What a store can never take, with the first few reasons."""
+    return f"logship: {location} refused {counted(number, 'record')}: {'; '.join(reasons)}"
 
 
 _KEPT_BYTES: Final = 32 * 2**20

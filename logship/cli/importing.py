@@ -43,12 +43,13 @@ def command(
     `aws logs filter-log-events`, and what `logship store export --format ndjson` wrote, whose ids are kept.
     Folders are searched whole. Secrets are taken out first, as [redact] of the settings says.
 
-    Exit status 5: a file could not be read, or not to its end; everything else is stored.
+    Rules and services of the settings count as they do for `logship forward`.
+
+    Exit status 5: a file could not be read, or not to its end, or the store refused records; everything else is stored.
     """
-    from logship import naming
+    from logship.forward.between.prepare import parser_of, rules_of
     from logship.forward.files import FileOptions
     from logship.forward.importing import import_paths
-    from logship.parse import Parser
     from logship.secrets import from_settings
     from logship.timerange import parse_time
     from logship.wiring import open_writer
@@ -56,8 +57,9 @@ def command(
     diagnostics.expect_many_objects()
     time_ms = parse_time(at, now_us=options.now_us()) // 1000 if at else None
     wanted = FileOptions(group=group, stream=stream, time_ms=time_ms, final=final)
-    parser = Parser(lambda name: service or naming.service_of_group(name))
-    redactor = from_settings(options.settings().redact)
+    settings = options.settings()
+    parser, rules = parser_of(settings, service=service or ""), rules_of(settings)
+    redactor = from_settings(settings.redact)
     target = options.chosen_store(store)
     progress, began = diagnostics.Progress(), time.monotonic()
     writer = open_writer(target, "import")
@@ -68,6 +70,7 @@ def command(
             parser,
             wanted,
             redact=redactor.redact if redactor else None,
+            rules=rules,
             progress=lambda now: progress.show(f"{now.accepted + now.existing:,} records"),
         )
     finally:
@@ -76,11 +79,9 @@ def command(
     _report(result, target.location, time.monotonic() - began)
     if redactor and redactor.lines:
         diagnostics.say(_redacted(redactor))
-    return (
-        ExitCode.DATA
-        if any(error.exit_code == ExitCode.DATA for error in result.errors)
-        else (ExitCode.USAGE if result.errors else ExitCode.DONE)
-    )
+    if result.rejected or any(error.exit_code == ExitCode.DATA for error in result.errors):
+        return ExitCode.DATA
+    return ExitCode.USAGE if result.errors else ExitCode.DONE
 
 
 def _report(result: ImportResult, location: str, seconds: float) -> None:
@@ -93,7 +94,10 @@ def _report(result: ImportResult, location: str, seconds: float) -> None:
     diagnostics.say(
         f"{result.accepted:,} records from {result.files:,} files into {location} in {seconds:.1f} s"
         + (f"; {result.existing:,} were there already" if result.existing else "")
+        + (f"; {result.left_out:,} were left out by rules" if result.left_out else "")
     )
+    if result.rejected:
+        diagnostics.say(diagnostics.refused(location, result.rejected, result.reasons))
 
 
 def _redacted(redactor: Redactor) -> str:

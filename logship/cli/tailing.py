@@ -53,14 +53,12 @@ def run(
         LogshipError: no group can be tailed.
         BrokenPipeError: nobody reads stdout any more.
     """
-    from logship.forward.between.prepare import Preparer
-    from logship.forward.between.services import service_of
-    from logship.parse import Parser
+    from logship.forward.between.prepare import Preparer, parser_of
     from logship.secrets import from_settings
 
     query, columns = live.simple(query, stages)
     redactor = from_settings(settings.redact)
-    prepare = Preparer(Parser(service_of(settings)), redact_many=redactor.redact_many if redactor else None)
+    prepare = Preparer(parser_of(settings), redact_many=redactor.redact_many if redactor else None)
     places = _places(settings, patterns)
     sessions = sum(-(-len(groups) // LIVE_TAIL_GROUPS) for _, groups in places)
     screen, heart = _Screen(sessions), live.Heartbeat()

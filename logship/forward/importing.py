@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    from logship.forward.between.rules import Rules
     from logship.forward.files import FileEvent, FileOptions
     from logship.parse import Parser
     from logship.record import Record
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 5_000
 _COMMIT_EVERY: Final = 100_000
+_MOST_REASONS: Final = 3
 _LONG: Final = 2**20
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -36,6 +38,12 @@ class ImportResult:
     existing: int = 0
     strange: int = 0
     """Lines that are no UTF-8, hold control characters, or are longer than 1 MiB; they are stored."""
+    left_out: int = 0
+    """By the rules."""
+    rejected: int = 0
+    """Can never be stored."""
+    reasons: list[str] = field(default_factory=list)
+    """Why, of the first few."""
     errors: list[LogshipError] = field(default_factory=list)
     """Files that could not be read, or not to their end."""
 
@@ -47,6 +55,7 @@ def import_paths(
     options: FileOptions,
     *,
     redact: Callable[[str], str] | None = None,
+    rules: Rules | None = None,
     progress: Callable[[ImportResult], None] = lambda _: None,
 ) -> ImportResult:
     """Reads files and folders into a store. A file that cannot be read does not keep the others out.
@@ -57,20 +66,24 @@ def import_paths(
         parser: makes a record of one event.
         options: how files without group, stream or times of their own are read.
         redact: takes secrets out of a line; None leaves lines as they are. Records that a store gave out are left.
+        rules: which records are stored; None means all. Those that a store gave out have passed them.
         progress: told of each batch.
 
     Raises:
         StoreError, DiskFullError: the store cannot take more; what was committed before is there.
     """
     result = ImportResult()
+    reader = _Reader(parser, options, redact or _as_it_is, rules, result)
     since_commit = 0
     for path in _found(paths, result):
         result.files += 1
-        records = _records(path, parser, options, result, redact or _as_it_is)
+        records = reader.records(path)
         while batch := list(islice(records, _BATCH)):
             added = writer.add(batch)
             result.accepted += added.accepted
             result.existing += added.existing
+            result.rejected += len(added.rejected)
+            result.reasons += [item.reason for item in added.rejected][: _MOST_REASONS - len(result.reasons)]
             since_commit += added.accepted
             if since_commit >= _COMMIT_EVERY:
                 writer.commit()
@@ -92,31 +105,41 @@ def _as_it_is(line: str) -> str:
     return line
 
 
-def _records(
-    path: Path, parser: Parser, options: FileOptions, result: ImportResult, redact: Callable[[str], str]
-) -> Iterator[Record]:
-    try:
-        for found in files.read_events(path, options):
-            yield _record(found, parser, result, redact)
-    except LogshipError as error:
-        result.errors.append(error)
+@dataclass(slots=True)
+class _Reader:
+    """Makes records of files; counts into the result."""
 
+    parser: Parser
+    options: FileOptions
+    redact: Callable[[str], str]
+    rules: Rules | None
+    result: ImportResult
 
-def _record(found: FileEvent, parser: Parser, result: ImportResult, redact: Callable[[str], str]) -> Record:
-    if found.record is not None:
-        return found.record
-    message = found.event.message
-    if found.exact is None:
-        record = parser.record(found.event, found.parsed, redacted=redact(message))
-    else:
-        exact = _redacted_bytes(found.exact, redact)
-        redacted = message if exact == found.exact else exact.decode("utf-8", "replace")
-        record = parser.record(found.event, found.parsed, redacted=redacted)
-        record.shape = None
-        record.attributes[ORIGINAL_BASE64] = base64.b64encode(exact).decode()
-    if found.exact is not None or len(message) > _LONG or _CONTROL.search(message):
-        result.strange += 1
-    return record
+    def records(self, path: Path) -> Iterator[Record]:
+        """Those of a file, as far as it can be read."""
+        try:
+            for found in files.read_events(path, self.options):
+                record = found.record or self._record(found)
+                if found.record or self.rules is None or self.rules.apply([record]):
+                    yield record
+                else:
+                    self.result.left_out += 1
+        except LogshipError as error:
+            self.result.errors.append(error)
+
+    def _record(self, found: FileEvent) -> Record:
+        message = found.event.message
+        if found.exact is None:
+            record = self.parser.record(found.event, found.parsed, redacted=self.redact(message))
+        else:
+            exact = _redacted_bytes(found.exact, self.redact)
+            redacted = message if exact == found.exact else exact.decode("utf-8", "replace")
+            record = self.parser.record(found.event, found.parsed, redacted=redacted)
+            record.shape = None
+            record.attributes[ORIGINAL_BASE64] = base64.b64encode(exact).decode()
+        if found.exact is not None or len(message) > _LONG or _CONTROL.search(message):
+            self.result.strange += 1
+        return record
 
 
 def _redacted_bytes(line: bytes, redact: Callable[[str], str]) -> bytes:

@@ -145,18 +145,35 @@ class Preparer:
         return after
 
 
-def prepare_of(settings: Settings, *, service: str = "") -> Preparer:
-    """What the settings want done to events on their way into the store.
-
-    Args:
-        settings: their `[redact]`, `[forward]` and `[[service]]`.
-        service: the service of every line that names none; "" asks the settings.
+def prepare_of(settings: Settings) -> Preparer:
+    """What the settings want done to events on their way into the store: `[redact]`, `[forward]` and `[[service]]`.
 
     Raises:
         SettingsError: a rule or a pattern that cannot be used; the message names its key.
     """
-    named = (lambda _: service) if service else service_of(settings)
-    parser = Parser(named, keep_original=settings.forward.keep_original)
     redactor = from_settings(settings.redact)
-    rules = Rules(settings.forward.rule) if settings.forward.rule else None
-    return Preparer(parser, rules=rules, redact_many=redactor.redact_many if redactor else None)
+    redact_many = redactor.redact_many if redactor else None
+    return Preparer(parser_of(settings), rules=rules_of(settings), redact_many=redact_many)
+
+
+def parser_of(settings: Settings, *, service: str = "") -> Parser:
+    """The parser that the settings want.
+
+    Args:
+        settings: their `[[service]]`, and `keep_original` of `[forward]`.
+        service: the service of every line that names none; "" asks the settings.
+
+    Raises:
+        SettingsError: a pattern that cannot be used; the message names its key.
+    """
+    named = (lambda _: service) if service else service_of(settings)
+    return Parser(named, keep_original=settings.forward.keep_original)
+
+
+def rules_of(settings: Settings) -> Rules | None:
+    """The rules of the settings; None where there are none.
+
+    Raises:
+        SettingsError: a rule that cannot be used; the message names its key.
+    """
+    return Rules(settings.forward.rule) if settings.forward.rule else None

@@ -129,7 +129,6 @@ def test_the_settings_make_it() -> None:
     records = prepare([event(1, '{"msg": "a"}', group="/shop/e1"), event(2, '{"msg": "b"}')])
 
     assert [(record.service, record.original) for record in records] == [("orders", "b")]
-    assert prepare_of(Settings(), service="mine")([EVENTS[0]])[0].service == "mine"
     [secret] = prepare_of(Settings())([event(1, "INFO password=hunter2")])
     [plain] = prepare_of(Settings(redact=Redact(enabled=False)))([event(1, "INFO password=hunter2")])
     assert (secret.body, plain.body) == ("INFO password=[redacted:password]", "INFO password=hunter2")
