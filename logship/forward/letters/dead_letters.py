@@ -20,18 +20,10 @@ FILE: Final = "dead-letters.db"
 Kind = Literal["event", "payload"]
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS letter (
-    id TEXT PRIMARY KEY, kept_ms INTEGER NOT NULL, reason TEXT NOT NULL, log_group TEXT NOT NULL,
-    stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, event_id TEXT NOT NULL, ingestion_ms INTEGER NOT NULL,
-    message TEXT NOT NULL);
+    id TEXT PRIMARY KEY, kept_ms INTEGER NOT NULL, reason TEXT NOT NULL, kind TEXT NOT NULL, continues TEXT NOT NULL,
+    log_group TEXT NOT NULL, stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, message TEXT NOT NULL,
+    event_id TEXT NOT NULL, ingestion_ms INTEGER NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL);
 """
-_LATER_COLUMNS: Final = {"kind": "TEXT NOT NULL DEFAULT 'event'"} | dict.fromkeys(
-    ("continues", "account", "region"), "TEXT NOT NULL DEFAULT ''"
-)
-"""Files that were made without them get them when they are opened."""
-_COLUMNS: Final = (
-    "id, kept_ms, reason, kind, continues, log_group, stream, timestamp_ms, message, event_id, ingestion_ms, "
-    "account, region"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,38 +83,24 @@ class DeadLetters:
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from None
         try:
-            self._prepare()
+            self._database.execute("PRAGMA journal_mode=WAL")
+            # A letter may be the last copy of an event: it is on the disk before the event is acknowledged.
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.executescript(_SCHEMA)
         except sqlite3.Error as error:
             self._database.close()
             raise self._unusable(error) from None
-
-    def _prepare(self) -> None:
-        self._database.execute("PRAGMA journal_mode=WAL")
-        # A letter may be the last copy of an event: it is on the disk before the event is acknowledged.
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.executescript(_SCHEMA)
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
-            known = {row[1] for row in self._database.execute("PRAGMA table_info(letter)")}
-            for name, kind in _LATER_COLUMNS.items():
-                if name not in known:
-                    self._database.execute(f"ALTER TABLE letter ADD COLUMN {name} {kind}")
 
     def keep(self, letters: Iterable[DeadLetter]) -> int:
         """Keeps letters for good; one that is there already is left as it is. How many were new."""
         now_ms = int(time.time() * 1000)
         rows = [
-            (letter.id, letter.kept_ms or now_ms, letter.reason, letter.kind, letter.continues, event.group,
-             event.stream, event.timestamp_ms, event.message, event.event_id, event.ingestion_ms, *event.cloud)
-            for letter in letters
-            for event in (letter.event,)
-        ]  # fmt: skip
+            (one.id, one.kept_ms or now_ms, one.reason, one.kind, one.continues, *one.event[:-1], *one.event.cloud)
+            for one in letters
+        ]
         with self._transaction() as database:
             before = database.total_changes
-            database.executemany(
-                f"INSERT OR IGNORE INTO letter ({_COLUMNS}) VALUES ({', '.join('?' * 13)})",  # noqa: S608 - ours
-                rows,
-            )
+            database.executemany(f"INSERT OR IGNORE INTO letter VALUES ({', '.join('?' * 13)})", rows)  # noqa: S608 - ours
             return database.total_changes - before
 
     def count(self, chosen: Chosen = Chosen()) -> int:
@@ -151,7 +129,7 @@ class DeadLetters:
         where, values = chosen.condition()
         with self._transaction() as database:
             rows = database.execute(
-                f"SELECT {_COLUMNS} FROM letter WHERE {where} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - ours
+                f"SELECT * FROM letter WHERE {where} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608 - ours
                 (*values, after, limit),
             ).fetchall()
         return [_letter(*row) for row in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from logship.forward.letters.dead_letters import FILE, Chosen, DeadLetter, DeadL
 from logship.forward.letters.replay import Replayed, replay
 from logship.parse import Parser
 from logship.query.tree import All
-from logship.record import CONTINUES, LogEvent, record_id
+from logship.record import CONTINUES, Cloud, LogEvent, record_id
 from logship.settings import Rule
 from logship.store.port import AddResult, Rejected
 from logship.testing import MemoryStore
@@ -83,23 +82,17 @@ def test_letters_are_kept_once_and_found_by_what_they_are(letters: DeadLetters) 
     assert (letters.drop_chosen(Chosen(group="/shop/b")), letters.count()) == (9, 16)
 
 
-def test_a_file_of_before_is_read_on(tmp_path: Path) -> None:
-    """Letters without a kind are events; opening twice at once is no matter."""
-    old = sqlite3.connect(tmp_path / FILE)
-    old.execute(
-        "CREATE TABLE letter (id TEXT PRIMARY KEY, kept_ms INTEGER NOT NULL, reason TEXT NOT NULL, "
-        "log_group TEXT NOT NULL, stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, event_id TEXT NOT NULL, "
-        "ingestion_ms INTEGER NOT NULL, message TEXT NOT NULL)"
-    )
-    old.execute("INSERT INTO letter VALUES ('0a', 1, 'why', '/g', 's', 2, 'e', 3, 'text')")
-    old.commit()
-    old.close()
+def test_several_may_open_and_fill_a_file(tmp_path: Path) -> None:
+    """Whoever opens it sees what the others kept, with all that was known of it."""
+    cloud = Cloud("123456789012", "eu-west-1")
+    kept = DeadLetter("0a", LogEvent("/g", "s", 2, "text", "e", 3, cloud), "why", 1, "payload", "f" * 32)
     opened = [DeadLetters(tmp_path), DeadLetters(tmp_path)]
+    new = [one.keep([kept]) for one in opened]
     found = [one.letters() for one in opened]
     for one in opened:
         one.close()
 
-    assert found == [[DeadLetter("0a", LogEvent("/g", "s", 2, "text", "e", 3), "why", 1, "event", "")]] * 2
+    assert (new, found) == ([1, 0], [[kept]] * 2)
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but long enough to be one" * 100, b"SQLite format 3\0" * 64])
