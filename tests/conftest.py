@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from logship.testing.opensearch_node import Node, NodeUnavailableError
 
@@ -26,7 +26,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A red run is about the change: the same examples each time, unless `make soak` asks for new ones.
-settings.register_profile("repeatable", derandomize=True, deadline=None)
+# How long examples take to draw says how busy the machine is.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("searching", max_examples=2000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("LOGSHIP_HYPOTHESIS", "repeatable"))
 
