@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 QUEUE_BYTES: Final = 20 * 2**20
 """Events between the sources and the store's acknowledgement, with the cost of an event in memory."""
 _CHUNK_EVENTS: Final = 2_000
-"""Events of one `add`: some 3 MB of documents, and some 10 MB of memory while they are on their way."""
+"""Events that are stored together: some 2 MB of documents, and as much again while they are sent."""
 _LINGER_S: Final = 0.2
 """So long a chunk that is not full waits for more events."""
 _TICK_S: Final = 1.0
