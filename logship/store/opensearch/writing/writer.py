@@ -162,7 +162,9 @@ class Writer:
             touched, self._touched = self._touched, set()
         if touched:
             try:
-                self._cluster.request("POST", f"/{','.join(sorted(touched))}/_refresh")
+                path = f"/{','.join(sorted(touched))}/_refresh"
+                # Of an index all of whose records were refused nothing may have come to be.
+                self._cluster.request("POST", path, params={"ignore_unavailable": "true"})
             except BaseException:
                 with self._lock:
                     self._touched |= touched
