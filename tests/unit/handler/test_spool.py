@@ -198,6 +198,24 @@ def test_files_of_others_are_left_alone(tmp_path: Path, head: bytes) -> None:
     assert str(path) in said[0]
 
 
+@pytest.mark.parametrize("made", ["", "allocated", "whole"])
+def test_a_file_whose_maker_was_killed_goes_after_a_minute(tmp_path: Path, made: str) -> None:
+    """However far it was, it holds no records; a younger one may still be its maker's."""
+    beside = tmp_path / ".1-a-000001.queue"
+    if made == "whole":
+        written(tmp_path, []).rename(beside)
+    else:
+        beside.write_bytes(bytes(SIZE if made else 0))
+    files = Files(tmp_path, 2**30, pytest.fail)
+
+    assert (files.adopt(), beside.exists()) == ([], True)
+    os.utime(beside, (0, 0))
+    for segment in files.adopt():
+        assert list(segment.rest()) == []
+        segment.close(remove=True)
+    assert not beside.exists()
+
+
 def test_a_deleted_file_is_noticed(tmp_path: Path) -> None:
     """Where somebody deletes the folder, records go on into a new file, and those in the old one are still sent."""
     backlog = Backlog(10**9, "drop_new", 0, Files(tmp_path / "spool", 10**9, print))
