@@ -22,7 +22,7 @@ from isal import igzip
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REASONS = {200: b"OK", 404: b"Not Found", 409: b"Conflict", 503: b"Service Unavailable"}
+REASONS = {200: b"OK", 404: b"Not Found", 409: b"Conflict", 413: b"Too Large", 503: b"Service Unavailable"}
 
 
 class Sink:
@@ -35,7 +35,8 @@ class Sink:
         self.counts = {"requests": 0, "created": 0, "existing": 0, "poison": 0, "refused": 0, "lost": 0, "bytes": 0}
         self.faults: dict[str, Any] = {}
         """Rates of `status_503`, `reset`, `lost_answer` for each request and `item_429` for each record; `down` resets
-        every connection; `poison` is text that no document may hold; `latency_s` delays each bulk."""
+        every connection; `poison` is text that no document may hold; `latency_s` delays each bulk, `most_bytes` bounds
+        it."""
         self.drawn = random.Random(1)
 
     def draw(self, name: str) -> bool:
@@ -76,6 +77,8 @@ class Sink:
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         path = path.partition("?")[0]
         if path == "/_bulk":
+            if len(body) > self.faults.get("most_bytes", len(body)):
+                return 413, b""
             return 200, self.bulk(body)
         if path.startswith("/_test"):
             return 200, self.test(method, path, body)

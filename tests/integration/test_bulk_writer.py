@@ -1,0 +1,136 @@
+"""What the OpenSearch writer sends, and what becomes of the records of a request, against a server of bulk requests."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from logship.errors import BusyError
+from logship.record import Record, record_id
+from logship.settings import Store
+from logship.store.opensearch.writing import writer as writing
+from logship.store.opensearch.writing.writer import BULK_BYTES, open_writer
+from logship.store.port import RequestWriter
+from tests.bulk_server import bulk_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from logship.store.opensearch.writing.writer import Writer
+    from tests.bulk_server import BulkServer
+
+TIME_MS = 1_795_443_665_871
+MONTH_MS = 31 * 86_400_000
+
+
+@pytest.fixture
+def server() -> Iterator[BulkServer]:
+    with bulk_server() as running:
+        yield running
+
+
+@pytest.fixture
+def writer(server: BulkServer) -> Iterator[Writer]:
+    opened = open_writer(Store(location=server.url))
+    server.faults()
+    yield opened
+    server.faults()
+    opened.close()
+
+
+def record(number: int, *, body: str = "done", at_ms: int = TIME_MS) -> Record:
+    """One with everything that a record may have."""
+    return Record(
+        record_id(at_ms, "/g", "s", f"{number:056d}"),
+        at_ms * 1000 + 7,
+        body,
+        "WARN",
+        at_ms + 900,
+        "5b8aa5a2d2c872e8321cf37308d69df2",
+        "051581bf3cb55c13",
+        "7f3c9a1e00000000",
+        {"service.name": "orders", "host.name": "web-1"},
+        {"number": number, "share": 0.5, "list": ["a", 2, None], "paid": True, "a..b": "odd", "Ω": 'quo"te\n'},
+    )
+
+
+def test_it_takes_requests_of_several_slices(server: BulkServer, writer: Writer) -> None:
+    """What was encoded slice by slice goes in one request, and is there."""
+    assert isinstance(writer, RequestWriter)
+    slices = [[record(number) for number in range(start, start + 10)] for start in range(0, 50, 10)]
+    before = server.counts()["requests"]
+
+    result = writer.send([writer.encode(some) for some in slices])
+
+    assert (result.accepted, server.counts()["requests"] - before) == (50, 1)
+    assert server.ids() == {one.id for some in slices for one in some}
+
+
+def test_records_of_several_months_go_to_their_indices(server: BulkServer, writer: Writer) -> None:
+    """However they are mixed, all go in one request, each to the index of its time."""
+    records = [record(number, at_ms=TIME_MS + number % 3 * MONTH_MS) for number in range(30)]
+    encoded = writer.encode(records)
+
+    assert writer.send([encoded]).accepted == 30
+    assert server.ids() == {one.id for one in records}
+    months = ["2026.11", "2026.12", "2027.01"]
+    expected = {one.id: f"logship-logs-{months[number % 3]}" for number, one in enumerate(records)}
+    actions = [json.loads(lines.split(b"\n")[0])["create"] for lines in encoded.lines]
+    assert {action["_id"]: action["_index"] for action in actions} == expected
+    assert encoded.indices == set(expected.values())
+
+
+def test_a_rejected_record_comes_back_as_it_was(server: BulkServer, writer: Writer) -> None:
+    """The record is read back from its line; nothing of it is lost on the way, and no request is added."""
+    server.faults(poison="poison")
+    records = [record(number, body="poison" if number % 7 == 0 else "good") for number in range(20)]
+    before = server.counts()["requests"]
+
+    result = writer.add(records)
+
+    assert [found.record for found in result.rejected] == [one for one in records if one.body == "poison"]
+    assert all("400" in found.reason for found in result.rejected)
+    assert (result.accepted, server.counts()["requests"] - before) == (17, 1)
+
+
+def test_what_a_busy_server_refuses_is_given_back(
+    server: BulkServer, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As records or as what they were encoded to, it is what the server has not; given again, all is there once."""
+    monkeypatch.setattr(writing, "_WAITS_S", (0.01,))
+    monkeypatch.setattr(writing, "_BUILT_AT_ONCE", 40)
+    records = [record(number) for number in range(200)]
+    server.faults(item_429=0.5)
+    with pytest.raises(BusyError) as refused:
+        writer.add(records[:100])
+    rest = refused.value.rest
+    taken = server.ids()
+    with pytest.raises(BusyError) as refused_encoded:
+        writer.send([writer.encode(records[100:150]), writer.encode(records[150:])])
+    server.faults()
+
+    assert {one.id for one in rest} == {one.id for one in records[:100]} - taken
+    assert all(one in records for one in rest)
+    assert refused.value.so_far.accepted == 100 - len(rest) > 0
+    assert writer.add(rest).accepted == len(rest)
+    again = writer.send(refused_encoded.value.rest)
+    assert refused_encoded.value.so_far.accepted + again.accepted == 100
+    assert server.ids() == {one.id for one in records}
+
+
+def test_large_batches_become_several_requests(server: BulkServer, writer: Writer) -> None:
+    """None is larger than the most unless one record is; a server that takes less gets smaller ones."""
+    records = [record(number, body="x" * 100_000) for number in range(120)]
+    before = server.counts()
+
+    assert writer.send([writer.encode(records[:60]), writer.encode(records[60:])]).accepted == 120
+    after = server.counts()
+    assert after["requests"] - before["requests"] == -(-(after["bytes"] - before["bytes"]) // (BULK_BYTES - 200_000))
+
+    server.faults(most_bytes=350_000)
+    others = [record(number, body="y" * (400_000 if number == 205 else 100_000)) for number in range(200, 210)]
+    result = writer.add(others)
+    assert (result.accepted, [found.record for found in result.rejected]) == (9, [others[5]])
+    assert server.ids() == {one.id for one in [*records, *others] if one is not others[5]}
