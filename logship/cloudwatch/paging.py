@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from operator import itemgetter
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +18,6 @@ _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 20.0
 _SAID_AT: Final = frozenset({3, 8, 16})
 _SAID_EVERY: Final = 30
-_NEEDED: Final = itemgetter("logStreamName", "timestamp", "message", "eventId")
-_PARTS: Final = itemgetter("logStreamName", "timestamp", "message", "eventId", "ingestionTime")
 
 
 @dataclass
@@ -87,10 +84,19 @@ def events_of(group: str, page: dict[str, Any], cloud: Cloud = NO_CLOUD) -> list
         page: the answer.
         cloud: where the group lies.
     """
-    origin, new, place = (group,), tuple.__new__, (cloud,)
-    try:
-        return [new(LogEvent, origin + parts + place) for parts in map(_PARTS, page["events"])]
-    except KeyError:  # AWS does not call the ingestion time required
-        return [
-            new(LogEvent, (group, *_NEEDED(event), event.get("ingestionTime", 0), cloud)) for event in page["events"]
-        ]
+    new = tuple.__new__
+    return [
+        new(
+            LogEvent,
+            (
+                group,
+                event["logStreamName"],
+                event["timestamp"],
+                event["message"],
+                event["eventId"],
+                event.get("ingestionTime", 0),  # AWS does not call it required
+                cloud,
+            ),
+        )
+        for event in page["events"]
+    ]

@@ -1,4 +1,4 @@
-"""JSON lines of a shape that comes again and again: records made by a plan, which `json_lines` is the definition of.
+"""Lines of JSON, or of pairs, of a shape that comes again and again: records made by a plan of what `json_lines` says.
 
 A service writes lines with the same names, and the same types under them, over and over. What becomes of such a line
 depends on its names and types alone, but for the few values that a plan looks at, so it is found out once.
@@ -13,7 +13,7 @@ import msgspec
 import orjson
 from msgspec.structs import astuple
 
-from logship.parse import json_lines, wrappers
+from logship.parse import json_lines, logfmt, wrappers
 from logship.parse.json_code import maker
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from logship.parse.parsed import Parsed
     from logship.record import LogEvent, Record
 
+LONGEST: Final = 2**20
+"""Longer lines are kept whole as text: CloudWatch has none, and files' need no fields."""
 _USUAL: Final = 8
 """A shape that was seen so often gets a plan: making one costs as much as fifty lines."""
 _MOST_PLANS: Final = 512
@@ -58,10 +60,16 @@ class Plans:
         self._misses.clear()
 
     def read(self, message: str, event: LogEvent, origin: Origin) -> Record | Parsed | None:
-        """The record of a line that begins with `{`; only its parts, if no plan makes it.
+        """The record of a line that is an object of JSON, or pairs; only its parts, if no plan makes it.
 
-        None where that is no matter of plans: the line is no JSON, or wraps another one.
+        None where that is no matter of plans: the line is neither, or it holds other lines. None of those that plans
+        read continues another.
         """
+        if "\n" in message or len(message) > LONGEST:
+            return None
+        if message[:1] != "{":
+            fields = logfmt.fields_of(message) if "=" in message else None
+            return self._read_fields(fields, message, event, origin) if fields else None
         quotes = message.count('"')
         plan = self._expected.get(quotes)
         if plan is not None and not (plan.may_be_wrapped and wrappers.is_wrapped(message)):
@@ -74,8 +82,7 @@ class Plans:
                     return record
         return self._read_any(message, event, origin, quotes)
 
-    def read_fields(self, fields: dict[str, Any], message: str, event: LogEvent, origin: Origin) -> Record | Parsed:
-        """The same of a line in another format that has fields by name."""
+    def _read_fields(self, fields: dict[str, Any], message: str, event: LogEvent, origin: Origin) -> Record | Parsed:
         plan = self._plan_of(fields)
         if isinstance(plan, _Plan) and (record := plan.make(tuple(fields.values()), event, message, origin)):
             return record

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship import naming
 from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack, wrappers
-from logship.parse.json_plans import Plans
+from logship.parse.json_plans import LONGEST, Plans
 from logship.parse.parsed import Parsed
 from logship.parse.streams import LONGEST_GAP_MS, Stream
 from logship.record import (
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _DAY_US: Final = 86_400_000_000
 _STREAMS: Final = 10_000
 """How many streams' last events are remembered, to link continuation lines; some 2 MB."""
-_LONGEST_PARSED: Final = 2**20
-"""Longer lines are kept whole as text: CloudWatch has none, and files' need no fields."""
 _ID_CHARS: Final = 48
 """The name of the handler's id, a quoted value and what lies between."""
 _TEXT_FORMATS: Final = (access_log.parse, postgres.parse, servers.parse, plain.parse)
@@ -86,7 +84,7 @@ class Parser:
             if message is not event[3] and _hides_id(event[3], message):
                 found = None
             else:
-                found = self._planned(event, message, stream, plans)
+                found = plans.read(message, event, stream)
             if isinstance(found, Record):
                 if 0 <= event[2] - stream.first_ms <= LONGEST_GAP_MS:
                     stream.first, stream.first_ms = found.id, event[2]
@@ -102,20 +100,6 @@ class Parser:
         if found is None:
             found = self._plans[cloud.names] = Plans(keep_original=self._keep_original, cloud=cloud.names)
         return found
-
-    @staticmethod
-    def _planned(event: LogEvent, message: str, stream: Stream, plans: Plans) -> Record | Parsed | None:
-        """What plans make of a line: a record, or its parts; None where that is no matter of theirs.
-
-        They read lines that are an object of JSON, or pairs, and hold no other line; none of these continues another.
-        """
-        if "\n" in message or len(message) > _LONGEST_PARSED:
-            return None
-        if message[:1] == "{":
-            return plans.read(message, event, stream)
-        if "=" in message and (fields := logfmt.fields_of(message)):
-            return plans.read_fields(fields, message, event, stream)
-        return None
 
     def record(self, event: LogEvent, parsed: Parsed | None = None, *, redacted: str | None = None) -> Record:
         """The record of one event.
@@ -215,7 +199,7 @@ def parse_line(message: str) -> Parsed:
     """The parts of a line in whichever format it is; a line that nothing reads is its own body."""
     first = message[:1]
     parsed: Parsed | None
-    if len(message) > _LONGEST_PARSED:
+    if len(message) > LONGEST:
         parsed = None
     elif first == "{" and (inner := wrappers.docker(message)):
         parsed = _unwrapped(*inner)
