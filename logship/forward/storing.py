@@ -13,7 +13,7 @@ from logship.errors import BusyError, ConnectError, DiskFullError, LogshipError
 from logship.forward.limiter import Limiter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from logship.record import LogEvent, Record
     from logship.store.port import AddResult, Rejected, RequestWriter, StoreWriter
@@ -27,7 +27,7 @@ GRACE_S: Final = 6.0
 """So long after it was told to stop, a forwarder still tries to store what it has read."""
 _LAST_WAIT_S: Final = 0.5
 _SLICE: Final = 100
-"""Events that are prepared and encoded together."""
+"""Events that are prepared and written together: their records are still in the processor's cache then."""
 _LATER: Final = (DiskFullError, ConnectError)
 """What a store says that may take the same records later: no room, no answer."""
 
@@ -40,6 +40,10 @@ class Chunk:
     accepted: int = 0
     existing: int = 0
     rejected: list[Rejected] = field(default_factory=list)
+
+
+def _slices(chunk: Chunk) -> Iterator[Sequence[LogEvent]]:
+    return (chunk.events[start : start + _SLICE] for start in range(0, len(chunk.events), _SLICE))
 
 
 class Prepare(Protocol):
@@ -186,8 +190,12 @@ class Rounds:
         """Nothing to let go of."""
 
     def _add(self, chunk: Chunk) -> None:
-        result = self._writer.add(self._prepare(chunk.events))
-        chunk.accepted, chunk.existing, chunk.rejected = result.accepted, result.existing, list(result.rejected)
+        chunk.accepted, chunk.existing, chunk.rejected = 0, 0, []
+        for events in _slices(chunk):
+            result = self._writer.add(self._prepare(events))
+            chunk.accepted += result.accepted
+            chunk.existing += result.existing
+            chunk.rejected += result.rejected
 
     def _again(self, error: LogshipError) -> None:
         """Waits, then adds the whole round once more: nothing since the last commit is promised."""
@@ -236,14 +244,8 @@ class Requests:
         self._idle = threading.Condition(self._lock)
 
     def put(self, chunk: Chunk) -> None:
-        """Sends a chunk in another thread, as soon as the limiter allows.
-
-        Records are made and encoded by the slice, while they are in the processor's cache, and are not kept.
-        """
-        events = chunk.events
-        encoded = [
-            self._encoded(self._prepare(events[start : start + _SLICE])) for start in range(0, len(events), _SLICE)
-        ]
+        """Sends a chunk in another thread, as soon as the limiter allows; its records are not kept."""
+        encoded = [self._encoded(self._prepare(events)) for events in _slices(chunk)]
         while not self._limiter.acquire(0.5):
             self._check()
         self._check()
