@@ -35,6 +35,9 @@ _COMPLAIN_EVERY_SECONDS: Final = 60.0
 _MIN_PAUSE_SECONDS: Final = 0.02
 _FIRST_PAUSE_SECONDS: Final = 0.001
 """The thread sleeps so long before it begins, so that whoever put the first record goes on at once."""
+_FORKING_SECONDS: Final = 3.0
+"""Longer than a master of uWSGI takes from loading the application to forking its workers."""
+_FORKING_POLL_SECONDS: Final = 0.1
 _LOCK_SECONDS: Final = 1.0
 """Far longer than the sender's thread, or another caller, ever holds the backlog's lock."""
 _PRESSED_MS: Final = 5_000
@@ -106,7 +109,9 @@ class Delivery:
         self._begin()
         self.backlog.prepare()
         exits.watch(self)
-        if self._recovering:
+        if forks.is_uwsgi_master():
+            self._recovering = False  # its workers look for it
+        elif self._recovering:
             self._start()
 
     def _begin(self) -> None:
@@ -252,7 +257,7 @@ class Delivery:
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None
-        time.sleep(_FIRST_PAUSE_SECONDS)
+        self._hold_back()
         self.backlog.warm(self._pace)
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()
@@ -288,6 +293,13 @@ class Delivery:
             if self._closing:
                 self.backlog.let_go()
                 return
+
+    def _hold_back(self) -> None:
+        """Lets the application begin, and a master of uWSGI fork its workers, before the first work of this thread."""
+        until_s = time.monotonic() + (_FORKING_SECONDS if forks.is_uwsgi_master() else 0.0)
+        time.sleep(_FIRST_PAUSE_SECONDS)
+        while time.monotonic() < until_s and not (self._closing or self._waiters):
+            time.sleep(_FORKING_POLL_SECONDS)
 
     def _count(self, records: int, rejected: int) -> None:
         if rejected:

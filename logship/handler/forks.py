@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ def _mark() -> mmap.mmap | bytearray:
 
 MARK: Final = _mark()
 """``MARK[0]`` is 0 in a child that `begin_anew` has not seen to."""
+
+
+def is_uwsgi_master() -> bool:
+    """Whether this process has loaded the application for workers that uWSGI forks from it.
+
+    It does so without holding the GIL: where another thread holds it at that moment, the worker never gets it.
+    """
+    uwsgi = sys.modules.get("uwsgi")
+    return uwsgi is not None and not uwsgi.worker_id()
 
 
 def in_child(task: Callable[[], None]) -> None:
