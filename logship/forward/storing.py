@@ -7,7 +7,7 @@ import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from logship.errors import BusyError, ConnectError, DiskFullError, LogshipError
 from logship.forward.limiter import Limiter
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from logship.record import LogEvent, Record
     from logship.store.port import AddResult, Rejected, RequestWriter, StoreWriter
 
+_Answer = TypeVar("_Answer")
 COMMIT_INTERVAL_S: Final = 1.0
 _COMMIT_EVENTS: Final = 50_000
 _STORE_WAIT_S: Final = 1.0
@@ -127,6 +128,15 @@ class Patience:
                 raise error
             time.sleep(_LAST_WAIT_S)
         return wait_s
+
+    def insist(self, call: Callable[[], _Answer]) -> _Answer:
+        """What a call gives, however often it has to be made; raises as `wait` does."""
+        waited_s = 0.0
+        while True:
+            try:
+                return call()
+            except _LATER as error:
+                waited_s = self.wait(error, waited_s)
 
     def over(self) -> None:
         """The store has taken something."""
@@ -270,14 +280,7 @@ class Requests:
             while self._open and not self._failure:
                 self._idle.wait(0.5)
         self._check()
-        waited_s = 0.0
-        while True:
-            try:
-                self._writer.commit()
-            except _LATER as error:
-                waited_s = self._patience.wait(error, waited_s)
-            else:
-                return
+        self._patience.insist(self._writer.commit)
 
     def close(self) -> None:
         """Waits for requests under way, which end by themselves once the patience has."""
@@ -288,12 +291,7 @@ class Requests:
             raise self._failure
 
     def _encoded(self, records: Sequence[Record]) -> Any:
-        waited_s = 0.0
-        while True:
-            try:
-                return self._writer.encode(records)
-            except _LATER as error:
-                waited_s = self._patience.wait(error, waited_s)
+        return self._patience.insist(lambda: self._writer.encode(records))
 
     def _send(self, chunk: Chunk, encoded: Sequence[Any]) -> None:
         try:

@@ -257,7 +257,7 @@ class Delivery:
 
     def _send_until_closed(self) -> None:
         sender: Sender | None = None
-        self._hold_back()
+        self._let_others_begin()
         self.backlog.warm(self._pace)
         outbox = self._outbox = self._outbox or self._load_outbox()
         next_look_s = time.monotonic()
@@ -294,8 +294,8 @@ class Delivery:
                 self.backlog.let_go()
                 return
 
-    def _hold_back(self) -> None:
-        """Lets the application begin, and a master of uWSGI fork its workers, before the first work of this thread."""
+    def _let_others_begin(self) -> None:
+        """The application goes on, and a master of uWSGI forks its workers, before the first work of this thread."""
         until_s = time.monotonic() + (_FORKING_SECONDS if forks.is_uwsgi_master() else 0.0)
         time.sleep(_FIRST_PAUSE_SECONDS)
         while time.monotonic() < until_s and not (self._closing or self._waiters):

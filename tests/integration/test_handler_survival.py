@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from sysconfig import get_path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,6 +146,23 @@ def test_a_living_process_sends_what_a_dead_one_left(
         assert handler.stats.recovered >= 1
     finally:
         handler.close()
+
+
+@pytest.mark.parametrize(("worker", "began"), [(0, False), (1, True), (None, True)])
+def test_no_thread_begins_in_a_master_of_uwsgi_that_is_about_to_fork(
+    cloudwatch: LocalCloudWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: int | None, *, began: bool
+) -> None:
+    """What dead workers left the next ones send: a thread that held the GIL while they are forked would stop them."""
+    run(ENDS["kill -9"], "http://127.0.0.1:9", tmp_path)
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    if worker is not None:
+        monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(worker_id=lambda: worker))
+    handler = CloudWatchHandler(GROUP, endpoint_url=cloudwatch.url, service="orders")
+    found = handler._delivery._thread is not None
+    handler.close()
+
+    assert found is began
 
 
 def test_two_starts_at_once_send_it_once(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
