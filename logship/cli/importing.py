@@ -92,9 +92,10 @@ def _report(result: ImportResult, location: str, seconds: float) -> None:
             f"{result.strange:,} strange lines (no UTF-8, control characters, over 1 MiB) are stored as they are"
         )
     diagnostics.say(
-        f"{result.accepted:,} records from {result.files:,} files into {location} in {seconds:.1f} s"
+        f"{diagnostics.counted(result.accepted, 'record')} from {diagnostics.counted(result.files, 'file')} "
+        f"into {location} in {seconds:.1f} s"
         + (f"; {result.existing:,} were there already" if result.existing else "")
-        + (f"; {result.left_out:,} were left out by rules" if result.left_out else "")
+        + (f"; {result.left_out:,} left out by rules" if result.left_out else "")
     )
     if result.rejected:
         diagnostics.say(diagnostics.refused(location, result.rejected, result.reasons))

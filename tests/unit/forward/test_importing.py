@@ -104,6 +104,6 @@ def test_the_command_follows_the_settings_and_says_what_rules_left_out(tmp_path:
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
-    assert "40 records from 1 files" in done.stderr
-    assert "20 were left out by rules" in done.stderr
+    assert "40 records from 1 file into" in done.stderr
+    assert "20 left out by rules" in done.stderr
     assert found.stdout.strip() == "40"
