@@ -163,7 +163,7 @@ class Pipeline:
         if self._pending and time.monotonic() - self._pending_s >= _LINGER_S:
             self._put(self._pending)
         self._acknowledge(self._storing.done())
-        if delivered is not None or not self._closed:
+        if delivered is not None or not self._closed or self._queue:  # in this order: once closed, nothing is added
             return not self._is_late()
         if self._pending:
             self._put(self._pending)

@@ -63,3 +63,23 @@ def test_a_full_queue_is_stored_at_once(make: type[MemoryStore], monkeypatch: py
     store.refresh()
 
     assert (store.count(All()), working.counts.read, working.queued_bytes) == (EVENTS, EVENTS, 0)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("make", [MemoryStore, OneByOne])
+def test_what_comes_right_before_the_end_is_stored(make: type[MemoryStore], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A last batch, and the word that it was the last, that arrive while the storing thread found nothing to do."""
+    monkeypatch.setattr(pipeline, "_TICK_S", 0.01)
+    store, left = make(), [batch(0)]
+    writer: StoreWriter = store
+
+    def after_round() -> None:
+        if left:
+            working.deliver(left.pop())
+            working.close()
+
+    working = Pipeline(writer, Preparer(Parser()), keep=lambda _: None, stop=threading.Event(), after_round=after_round)
+    working.run()
+    store.refresh()
+
+    assert (store.count(All()), working.counts.read) == (1, 1)
