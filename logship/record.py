@@ -11,7 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HANDLER_ID: Final = "logship.id"
 """Key of the id that our handler writes into each line: what keeps a resend one record."""
@@ -98,21 +101,6 @@ class LogEvent(NamedTuple):
     cloud: Cloud = NO_CLOUD
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
-    """What is known beforehand of all records that carry it, so that their values need no second look.
-
-    Their maps have these names in this order, with values of exactly these types. Every text in them and every id
-    is ASCII of at most `PLAIN_CHARS` characters; whole numbers are less than 2**53 either way, others finite.
-    """
-
-    resource: dict[str, type]
-    attributes: dict[str, type]
-
-
-PLAIN_CHARS: Final = 1024
-
-
 @dataclass(slots=True)
 class Record:
     """One log record. `attributes` and `resource` are flat maps with dotted keys."""
@@ -131,8 +119,6 @@ class Record:
     parent_span_id: str = ""
     resource: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
-    shape: Shape | None = field(default=None, init=False, repr=False, compare=False)
-    """Set by whoever makes many records alike; whoever changes a record's maps sets it to None. A copy has none."""
 
     @property
     def order(self) -> tuple[int, str]:
@@ -206,6 +192,11 @@ def format_time(time_us: int) -> str:
     # The last digits of a number cost less than a division and its padding.
     micros = str(time_us)[-6:] if second > 0 else f"{time_us % 1_000_000:06d}"
     return f"{_second_text(second)}{micros}Z"
+
+
+def format_times(times_us: Iterable[int]) -> list[str]:
+    """The same of many times, all of them from 1970-01-01T00:00:01 to 9999."""
+    return [f"{_second_text(time_us // 1_000_000)}{str(time_us)[-6:]}Z" for time_us in times_us]
 
 
 @lru_cache(maxsize=4096)

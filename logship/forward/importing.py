@@ -135,7 +135,6 @@ class _Reader:
             exact = _redacted_bytes(found.exact, self.redact)
             redacted = message if exact == found.exact else exact.decode("utf-8", "replace")
             record = self.parser.record(found.event, found.parsed, redacted=redacted)
-            record.shape = None
             record.attributes[ORIGINAL_BASE64] = base64.b64encode(exact).decode()
         if found.exact is not None or len(message) > _LONG or _CONTROL.search(message):
             self.result.strange += 1

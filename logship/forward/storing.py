@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from logship.record import LogEvent, Record
     from logship.store.port import AddResult, Rejected, RequestWriter, StoreWriter
+    from logship.table import Table
 
 _Answer = TypeVar("_Answer")
 COMMIT_INTERVAL_S: Final = 1.0
@@ -52,6 +53,9 @@ class Prepare(Protocol):
 
     def __call__(self, events: Sequence[LogEvent], /) -> list[Record]:
         """The records, in the order of their events."""
+
+    def tables(self, events: Sequence[LogEvent], /) -> tuple[list[Table], list[Record]]:
+        """The same records in any order: tables of those that are alike, and the others."""
 
     def clean(self, event: LogEvent, /) -> LogEvent:
         """The event as it may be kept: redacted."""
@@ -255,7 +259,7 @@ class Requests:
 
     def put(self, chunk: Chunk) -> None:
         """Sends a chunk in another thread, as soon as the limiter allows; its records are not kept."""
-        encoded = [self._encoded(self._prepare(events)) for events in _slices(chunk)]
+        encoded = [self._encoded(*self._prepare.tables(events)) for events in _slices(chunk)]
         while not self._limiter.acquire(0.5):
             self._check()
         self._check()
@@ -290,8 +294,8 @@ class Requests:
         if self._failure is not None:
             raise self._failure
 
-    def _encoded(self, records: Sequence[Record]) -> Any:
-        return self._patience.insist(lambda: self._writer.encode(records))
+    def _encoded(self, tables: Sequence[Table], records: Sequence[Record]) -> Any:
+        return self._patience.insist(lambda: self._writer.encode(records, tables))
 
     def _send(self, chunk: Chunk, encoded: Sequence[Any]) -> None:
         try:

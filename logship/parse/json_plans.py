@@ -15,13 +15,19 @@ from msgspec.structs import astuple
 
 from logship.parse import json_lines, logfmt, wrappers
 from logship.parse.json_code import maker
+from logship.parse.json_columns import table_maker
+from logship.parse.json_meaning import Meaning
+from logship.table import PLAIN_CHARS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from logship.parse.json_code import Make, Origin
+    from logship.parse.json_code import Make
+    from logship.parse.json_columns import MakeTable
+    from logship.parse.json_meaning import Origin
     from logship.parse.parsed import Parsed
     from logship.record import LogEvent, Record
+    from logship.table import Table
 
 LONGEST: Final = 2**20
 """Longer lines are kept whole as text: CloudWatch has none, and files' need no fields."""
@@ -39,10 +45,12 @@ _JSON_TYPES: Final[dict[type, Any]] = {str: str, bool: bool, int: int | float, f
 class _Plan:
     """How to make records of one shape, of values that are already known, or straight from the text."""
 
-    __slots__ = ("decode", "make", "may_be_wrapped")
+    __slots__ = ("decode", "make", "make_table", "may_be_wrapped")
 
-    def __init__(self, make: Make, decode: Callable[[str], Any] | None, *, may_be_wrapped: bool) -> None:
-        self.make, self.decode, self.may_be_wrapped = make, decode, may_be_wrapped
+    def __init__(
+        self, make: Make, make_table: MakeTable | None, decode: Callable[[str], Any] | None, *, may_be_wrapped: bool
+    ) -> None:
+        self.make, self.make_table, self.decode, self.may_be_wrapped = make, make_table, decode, may_be_wrapped
 
 
 class Plans:
@@ -58,6 +66,30 @@ class Plans:
     def begin_batch(self) -> None:
         """Guesses afresh."""
         self._misses.clear()
+
+    def tables(
+        self, events: Sequence[LogEvent], messages: Sequence[str], origins: Sequence[Origin]
+    ) -> list[tuple[Table, Sequence[int]]]:
+        """Tables of those lines that plans for many at once make, and the places of each one's lines.
+
+        `read` makes the same records of the same lines, and those of the others.
+        """
+        plans = [self._expected.get(message.count('"')) for message in messages]
+        if plans.count(plans[0]) == len(plans):
+            groups: dict[_Plan | None, Sequence[int]] = {plans[0]: range(len(plans))}
+        else:
+            groups = {}
+            for place, plan in enumerate(plans):
+                groups.setdefault(plan, []).append(place)  # type: ignore[attr-defined]
+        found = []
+        for plan, places in groups.items():
+            if plan is not None and plan.make_table is not None:
+                parts: Sequence[Sequence[Any]] = (events, messages, origins)
+                if len(places) < len(messages):
+                    parts = _chosen(places, *parts)
+                if made := _table(plan, places, *parts):
+                    found.append(made)
+        return found
 
     def read(self, message: str, event: LogEvent, origin: Origin) -> Record | Parsed | None:
         """The record of a line that is an object of JSON, or pairs; only its parts, if no plan makes it.
@@ -130,10 +162,56 @@ class Plans:
         return plan
 
     def _new(self, names: tuple[str, ...], types: tuple[type, ...]) -> _Plan | Literal["none"]:
-        make = maker(names, types, keep_original=self._keep_original, cloud=self._cloud)
+        meaning = Meaning(names, types, self._cloud)
+        make = maker(meaning, keep_original=self._keep_original)
         if make is None:
             return "none"
-        return _Plan(make, _decoder(names, types), may_be_wrapped=not wrappers.NAMES.isdisjoint(names))
+        make_table = table_maker(meaning, keep_original=self._keep_original)
+        return _Plan(make, make_table, _decoder(names, types), may_be_wrapped=not wrappers.NAMES.isdisjoint(names))
+
+
+def _table(
+    plan: _Plan, places: Sequence[int], events: Sequence[LogEvent], messages: Sequence[str], origins: Sequence[Origin]
+) -> tuple[Table, Sequence[int]] | None:
+    """The table of those lines that are plain and of the plan's shape; None if there are none."""
+    assert plan.decode is not None
+    assert plan.make_table is not None
+    if plan.may_be_wrapped or not _are_plain(messages) or not all(origin.plain for origin in origins):
+        plain = [
+            number
+            for number, message in enumerate(messages)
+            if _are_plain((message,)) and origins[number].plain and not wrappers.is_wrapped(message)
+        ]
+        places, events, messages, origins = _chosen(plain, places, events, messages, origins)
+    values: list[Any] = []
+    odd: list[int] = []
+    while len(values) + len(odd) < len(messages):
+        try:
+            values.extend(map(plan.decode, messages[len(values) + len(odd) :]))
+        except (msgspec.MsgspecError, UnicodeEncodeError):
+            odd.append(len(values) + len(odd))
+    if odd:
+        places, events, messages, origins = _chosen(
+            sorted({*range(len(messages))}.difference(odd)), places, events, messages, origins
+        )
+    table = plan.make_table(list(map(astuple, values)), events, messages, origins) if values else None
+    return None if table is None else (table, places)
+
+
+def _chosen(wanted: Sequence[int], *columns: Sequence[Any]) -> list[list[Any]]:
+    return [[column[number] for number in wanted] for column in columns]
+
+
+def _are_plain(messages: Sequence[str]) -> bool:
+    """Whether lines are objects of short ASCII values without escapes, if they are objects."""
+    text = "".join(messages)
+    return (
+        text.isascii()
+        and "\\" not in text
+        and "\n" not in text
+        and max(map(len, messages)) <= PLAIN_CHARS
+        and {message[:1] for message in messages} == {"{"}
+    )
 
 
 def _decoder(names: tuple[str, ...], types: tuple[type, ...]) -> Callable[[str], Any] | None:

@@ -9,7 +9,7 @@ from logship import naming
 from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack, wrappers
 from logship.parse.json_plans import LONGEST, Plans
 from logship.parse.parsed import Parsed
-from logship.parse.streams import LONGEST_GAP_MS, Stream
+from logship.parse.streams import Stream
 from logship.record import (
     ACCOUNT,
     CONTINUES,
@@ -30,6 +30,8 @@ from logship.record import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from logship.table import Table
 
 _DAY_US: Final = 86_400_000_000
 _STREAMS: Final = 10_000
@@ -68,11 +70,9 @@ class Parser:
         """
         if messages is None:
             messages = [event.message for event in events]
-        for plans in self._plans.values():
-            plans.begin_batch()
-        plans = self._plans_of(NO_CLOUD)
+        self._begin_batch()
         made: list[Record] = []
-        group = name = stream = cloud = None
+        group = name = cloud = None
         for event, message in zip(events, messages, strict=True):
             if event[1] != name or event[0] != group or event[6] is not cloud:
                 if event[6] is not cloud:
@@ -80,20 +80,67 @@ class Parser:
                     plans = self._plans_of(cloud)
                 group, name = event[0], event[1]
                 stream = self._stream(event)
-            assert stream is not None
-            if message is not event[3] and _hides_id(event[3], message):
-                found = None
-            else:
-                found = plans.read(message, event, stream)
-            if isinstance(found, Record):
-                if 0 <= event[2] - stream.first_ms <= LONGEST_GAP_MS:
-                    stream.first, stream.first_ms = found.id, event[2]
-                else:
-                    stream.begin(event[2], found.id)
-            else:
-                found = self._record(event, message, found or parse_line(message), stream)
-            made.append(found)
+            made.append(self._one(event, message, stream, plans))
         return made
+
+    def tables(
+        self, events: Sequence[LogEvent], messages: Sequence[str] | None = None
+    ) -> tuple[list[Table], list[Record]]:
+        """The same records in half the time: tables of those that are alike, and the others; in any order.
+
+        Args:
+            events: some hundred, as for `records`.
+            messages: as for `records`.
+        """
+        if messages is None:
+            messages = [event.message for event in events]
+        if not events or not _are_of_one_place(events) or _hide_ids(events, messages):
+            return [], self.records(events, messages)
+        self._begin_batch()
+        plans, streams = self._plans_of(events[0].cloud), self._streams_of(events)
+        found = plans.tables(events, messages, streams)
+        ids: list[str] = [""] * len(events)
+        for table, places in found:
+            if len(places) == len(events):
+                ids = list(table.ids)
+            else:
+                for place, identity in zip(places, table.ids, strict=True):
+                    ids[place] = identity
+        if all(ids) and streams.count(streams[0]) == len(streams):
+            streams[0].begin_all([event[2] for event in events], ids)
+            return [table for table, _ in found], []
+        others = []
+        for event, message, stream, identity in zip(events, messages, streams, ids, strict=True):
+            if identity:
+                stream.begin(event[2], identity)
+            else:
+                others.append(self._one(event, message, stream, plans))
+        return [table for table, _ in found], others
+
+    def _begin_batch(self) -> None:
+        for plans in self._plans.values():
+            plans.begin_batch()
+
+    def _streams_of(self, events: Sequence[LogEvent]) -> list[Stream]:
+        """The stream of each event; all are of one account and region."""
+        found: list[Stream] = []
+        group = name = None
+        for event in events:
+            if event[1] != name or event[0] != group:
+                group, name = event[0], event[1]
+                stream = self._stream(event)
+            found.append(stream)
+        return found
+
+    def _one(self, event: LogEvent, message: str, stream: Stream, plans: Plans) -> Record:
+        """The record of the next event of a stream."""
+        found: Record | Parsed | None = None
+        if message is event[3] or not _hides_id(event[3], message):
+            found = plans.read(message, event, stream)
+        if isinstance(found, Record):
+            stream.begin(event[2], found.id)
+            return found
+        return self._record(event, message, found or parse_line(message), stream)
 
     def _plans_of(self, cloud: Cloud) -> Plans:
         found = self._plans.get(cloud.names)
@@ -187,6 +234,19 @@ def _link(at_ms: int, message: str, parsed: Parsed, identity: str, stream: Strea
             parsed.attributes[CONTINUES] = first
         return
     stream.begin(at_ms, identity)
+
+
+def _are_of_one_place(events: Sequence[LogEvent]) -> bool:
+    cloud = events[0].cloud
+    return all([event[6] is cloud for event in events])  # noqa: C419 - a list costs half as much
+
+
+def _hide_ids(events: Sequence[LogEvent], redacted: Sequence[str]) -> bool:
+    """Whether any of many redacted lines may have lost its id."""
+    return any(
+        message is not event[3] and _hides_id(event[3], message)
+        for event, message in zip(events, redacted, strict=True)
+    )
 
 
 def _hides_id(message: str, redacted: str) -> bool:

@@ -8,9 +8,13 @@ continues none is remembered, and an event belongs to the sequence whose end is 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from logship.record import NO_CLOUD, PLAIN_CHARS, Cloud
+from logship.record import NO_CLOUD, Cloud
+from logship.table import PLAIN_CHARS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LONGEST_GAP_MS: Final = 10_000
 """Agents give the lines of one event one time, or nearly: a line that much later continues something else."""
@@ -46,6 +50,15 @@ class Stream:
             self.older[place - 1] = (at_ms, identity)
         else:
             self._put(place, at_ms, identity)
+
+    def begin_all(self, times_ms: Sequence[int], identities: Sequence[str]) -> None:
+        """The same of events in their order; mostly each follows the one before it at once."""
+        gap_ms = times_ms[-1] - self.first_ms
+        if 0 <= gap_ms <= LONGEST_GAP_MS and self.first_ms <= times_ms[0] and sorted(times_ms) == times_ms:
+            self.first, self.first_ms = identities[-1], times_ms[-1]
+            return
+        for at_ms, identity in zip(times_ms, identities, strict=True):
+            self.begin(at_ms, identity)
 
     def _put(self, place: int, at_ms: int, identity: str) -> None:
         """Adds an end; of too many, the one before it goes, which a sequence of few events has left behind."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from logship.query.tree import Node
     from logship.record import Record
+    from logship.table import Table
     from logship.timerange import TimeRange
 
 Cursor = tuple[int, str]
@@ -74,8 +75,12 @@ class RequestWriter(StoreWriter, Protocol[Encoded]):
     parallel: int
     """How many requests may be under way at once."""
 
-    def encode(self, records: Sequence[Record]) -> Encoded:
-        """Makes of records what `send` takes, which is most of the work; any thread may.
+    def encode(self, records: Sequence[Record], tables: Sequence[Table] = ()) -> Encoded:
+        """Makes what `send` takes, which is most of the work; any thread may.
+
+        Args:
+            records: one by one.
+            tables: more of them, by the column.
 
         Raises:
             ConnectError: try again later.

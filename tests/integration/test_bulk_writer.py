@@ -77,7 +77,7 @@ def test_records_of_several_months_go_to_their_indices(server: BulkServer, write
     assert server.ids() == {one.id for one in records}
     months = ["2026.11", "2026.12", "2027.01"]
     expected = {one.id: f"logship-logs-{months[number % 3]}" for number, one in enumerate(records)}
-    actions = [json.loads(lines.split(b"\n")[0])["create"] for lines in encoded.lines]
+    actions = [json.loads(lines.split(b"\n")[0])["create"] for lines in encoded.lines()]
     assert {action["_id"]: action["_index"] for action in actions} == expected
     assert encoded.indices == set(expected.values())
 

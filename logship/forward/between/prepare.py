@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from logship.record import LogEvent, Record
     from logship.settings import Settings
+    from logship.table import Table
 
 _TAKEN_OUT: Final = re.compile(r"\[redacted:([^\]\s]+)\]")
 """What stands in a text where a secret stood; see `settings.RedactRule`."""
@@ -75,6 +76,12 @@ class Preparer:
         records = self._parser.records(events, self._clean(events))
         return self._rules.apply(records) if self._rules else records
 
+    def tables(self, events: Sequence[LogEvent]) -> tuple[list[Table], list[Record]]:
+        """The same in half the time, where no rules look at records: tables of those that are alike, and the others."""
+        if self._rules:
+            return [], self(events)
+        return self._parser.tables(events, self._clean(events))
+
     def clean(self, event: LogEvent) -> LogEvent:
         """The event as it may be kept: redacted. Nothing is counted."""
         return event._replace(message=self.redact(event.message))
@@ -98,7 +105,6 @@ class Preparer:
         finally:
             self._rules = rules
             self._parser.rewind(mark)
-        record.shape = None
         if identity and HANDLER_ID not in record.attributes:
             record.id = identity
         record.attributes.pop(CONTINUES, None)

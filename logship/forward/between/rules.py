@@ -115,7 +115,6 @@ class _Compiled:
         if self.would_keep(record):
             if self.rate is not None:
                 record.attributes[SAMPLE_RATE] = self.rate
-                record.shape = None
             return True
         dropped, sampled_out = self.left_out
         self.left_out = (dropped + 1, sampled_out) if self._drops else (dropped, sampled_out + 1)

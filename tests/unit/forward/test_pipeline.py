@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from logship.record import Record
     from logship.store.port import AddResult, StoreWriter
+    from logship.table import Table
 
 EVENTS = 40
 
@@ -30,8 +31,8 @@ class OneByOne(MemoryStore):
 
     parallel = 2
 
-    def encode(self, records: Sequence[Record]) -> Sequence[Record]:
-        return records
+    def encode(self, records: Sequence[Record], tables: Sequence[Table] = ()) -> Sequence[Record]:
+        return [*records, *(record for table in tables for record in table.records())]
 
     def send(self, encoded: Sequence[Sequence[Record]]) -> AddResult:
         return self.add([record for some in encoded for record in some])

@@ -11,7 +11,7 @@ from logship.errors import SettingsError
 from logship.forward.between.prepare import Preparer, prepare_of
 from logship.forward.between.rules import Rules
 from logship.parse import Parser
-from logship.record import CONTINUES, LogEvent
+from logship.record import CONTINUES, SAMPLE_RATE, LogEvent
 from logship.settings import Forward, Redact, Rule, Service, Settings
 
 if TYPE_CHECKING:
@@ -107,16 +107,17 @@ def test_ids_do_not_depend_on_what_is_redacted() -> None:
     assert replayed.id == plain.id
 
 
-def test_a_record_that_is_changed_is_written_as_it_is() -> None:
-    """What a parser promises of its records does not hold for those that got a rate or a link."""
-    rules = Rules([Rule(query="*", action="sample", rate=1.0)])
+def test_tables_hold_what_rules_do_not_look_at() -> None:
+    """Records alike come as a table; where rules look at each, they come one by one, as the rules left them."""
     line = '{"timestamp":"2026-11-23T14:21:05.871Z","level":"INFO","message":"a","n":1}'
-    events, parser = [event(number, line) for number in range(50)], Parser()
-    plain = [record.shape is None for record in Preparer(parser)(events)]
-    prepare = Preparer(parser, rules=rules)
-    changed = [*prepare(events), *(prepare.alone(one, continues="f" * 32) for one in events)]
+    events = [event(number, line) for number in range(50)]
+    prepare, ruled = Preparer(Parser()), Preparer(Parser(), rules=Rules([Rule(query="*", action="sample", rate=1.0)]))
+    expected = prepare(events)
+    [table], others = prepare.tables(events)
+    none, sampled = ruled.tables(events)
 
-    assert (False in plain, [record and record.shape for record in changed]) == (True, [None] * 100)
+    assert (table.records(), others) == (expected, [])
+    assert (none, [record.attributes[SAMPLE_RATE] for record in sampled]) == ([], [1.0] * 50)
 
 
 def test_the_settings_make_it() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship.record import Record
+    from logship.table import Table
 
 
 def chunk(number: int) -> Chunk:
@@ -38,8 +39,8 @@ class Store:
     def add(self, records: Sequence[Record]) -> AddResult:
         return self.send([records])
 
-    def encode(self, records: Sequence[Record]) -> Sequence[Record]:
-        return records
+    def encode(self, records: Sequence[Record], tables: Sequence[Table] = ()) -> Sequence[Record]:
+        return [*records, *(record for table in tables for record in table.records())]
 
     def send(self, encoded: Sequence[Sequence[Record]]) -> AddResult:
         records = [record for some in encoded for record in some]
@@ -119,11 +120,11 @@ def test_a_store_that_is_down_while_records_are_encoded_gets_each_once() -> None
     class Forgetful(Store):
         calls = 0
 
-        def encode(self, records: Sequence[Record]) -> Sequence[Record]:
+        def encode(self, records: Sequence[Record], tables: Sequence[Table] = ()) -> Sequence[Record]:
             self.calls += 1
             if self.calls in (2, 3):
                 raise ConnectError("down")
-            return records
+            return super().encode(records, tables)
 
     events = [event for number in range(90) for event in chunk(number).events]
     store = Forgetful(taken)

@@ -19,15 +19,17 @@ from logship.record import (
     HANDLER_ID,
     NO_CLOUD,
     ORIGINAL,
-    PLAIN_CHARS,
     STREAM,
     Cloud,
     LogEvent,
     Record,
 )
+from logship.table import PLAIN_CHARS
 
 if TYPE_CHECKING:
     import pytest
+
+    from logship.table import Table
 
 PLACE = Cloud("123456789012", "eu-west-1")
 CLOUDS = [NO_CLOUD, PLACE, Cloud(region="eu-west-1")]
@@ -145,25 +147,74 @@ def test_pairs_mean_the_same_to_plans(shape: list[str], values: list[list[str]])
     assert written(alone) == written(planned)
 
 
-@given(lines=alike())
-@example(lines=['{"service":"a","n":1,"f":0.5,"duration_ms":12,"status":200,"logship.kind":"Log"}'] * 3)
-@example(lines=['{"service":"a","n":"\\u00fc"}'] * 3)
-@example(lines=['{"service":"a","n":"ü"}'] * 3)
-@example(lines=['{"service":"a","n":"' + "x" * 1025 + '"}'] * 3)
-@example(lines=['{"service":"a","n":9007199254740993}'] * 3)
-@example(lines=['{"service":"a","n":1}', '{"service":"a","n":1.5}', '{"service":"a","n":1}'])
-def test_what_a_shape_promises_is_so(lines: list[str]) -> None:
-    """A record with a shape has its names in that order, values of its types, short ASCII text and exact numbers."""
-    for record in both_ways(lines)[1]:
-        if record.shape is None:
-            continue
-        assert list(record.shape.resource.items()) == [(name, type(value)) for name, value in record.resource.items()]
-        assert list(record.shape.attributes.items()) == [(name, type(it)) for name, it in record.attributes.items()]
-        values = [*record.resource.values(), *record.attributes.values()]
-        texts = [record.trace_id, record.span_id, record.parent_span_id, *(it for it in values if type(it) is str)]
-        assert all(text.isascii() and len(text) <= PLAIN_CHARS for text in texts)
-        assert all(-(2**53) < value < 2**53 for value in values if type(value) is int)
-        assert all(map(isfinite, (value for value in values if type(value) is float)))
+@st.composite
+def events_alike(draw: st.DrawFn) -> list[LogEvent]:
+    """Events of a few streams, with lines of two shapes and of none, whose times may run back."""
+    lines = st.sampled_from([*draw(alike()), *draw(alike()), LINE, "\tat a.b.C", "plain"])
+    streams, steps_ms = st.sampled_from(["web-1", "web-1", "web-2", "wéb"]), st.integers(-20_000, 20_000)
+    return [
+        LogEvent("/shop/orders", draw(streams), EVENT_MS + draw(steps_ms), draw(lines), f"e{place}", EVENT_MS, PLACE)
+        for place in range(draw(st.integers(1, 8)))
+    ]
+
+
+def of_tables(events: list[LogEvent], *, keep_original: bool = True) -> tuple[list[Record], list[Table], list[Record]]:
+    """The records of events, each made alone, and those of their tables and the others after they were seen once."""
+    alone, planned = (Parser(keep_original=keep_original) for _ in range(2))
+    planned._plans = {PLACE.names: Plans(keep_original=keep_original, cloud=PLACE.names, usual=1)}
+    expected = [alone.record(event) for event in events * 2]
+    planned.records(events)
+    tables, others = planned.tables(events)
+    assert planned.mark() == alone.mark()
+    return expected[len(events) :], tables, others
+
+
+@given(events=events_alike(), keep_original=st.booleans())
+@example(events=[LogEvent("/g", "s", EVENT_MS, '{"msg":"duration: 1.5 ms"}', "e", cloud=PLACE)], keep_original=True)
+@example(events=[LogEvent("/g", "s", EVENT_MS, ' {"msg":"a","n":1}', "e", cloud=PLACE)], keep_original=True)
+@example(events=[LogEvent("/g", "s", EVENT_MS, '{"msg":"","n":1}', "e", cloud=PLACE)], keep_original=True)
+def test_tables_hold_the_same_records(events: list[LogEvent], *, keep_original: bool) -> None:
+    """Whatever is made by the column is what is made line by line, and so is what the lines after it continue."""
+    expected, tables, others = of_tables(events, keep_original=keep_original)
+
+    made = [*(record for table in tables for record in table.records()), *others]
+    assert sorted(written(expected)) == sorted(written(made))
+
+
+@given(events=events_alike())
+def test_what_a_shape_promises_is_so(events: list[LogEvent]) -> None:
+    """A table's records have its names in that order, values of its types, short ASCII text and exact numbers."""
+    for table in of_tables(events)[1]:
+        shape = table.shape
+        types = {
+            name: (int, float) if kind is float else (kind,)
+            for name, kind in (shape.resource | shape.attributes).items()
+        }
+        for record in table.records():
+            assert [*record.resource, *record.attributes] == list(types)
+            fields = record.resource | record.attributes
+            assert all(type(value) in types[name] for name, value in fields.items())
+            texts = [record.trace_id, record.span_id, record.parent_span_id]
+            texts += [value for value in fields.values() if type(value) is str]
+            assert all(text.isascii() and len(text) <= PLAIN_CHARS for text in texts)
+            assert all(-(2**53) < value < 2**53 for value in fields.values() if type(value) is int)
+            assert all(map(isfinite, (value for value in fields.values() if type(value) is float)))
+
+
+def test_usual_lines_come_in_a_table() -> None:
+    """Of lines of two shapes and one that is not plain, in turns, those of each shape are a table."""
+    other = '{"timestamp":"2026-11-23T14:21:05.8Z","msg":"y","order_id":%s}'
+    lines = [LINE, other % 1, other % 2.5, LINE.replace('"x"', '"ü"'), "\tat a.b.C"] * 20
+    events = [
+        LogEvent("/shop/orders", "web-1", EVENT_MS + place, line, f"e{place}", EVENT_MS, PLACE)
+        for place, line in enumerate(lines)
+    ]
+    parser = Parser()
+    parser.records(events)
+
+    tables, others = parser.tables(events)
+
+    assert sorted([*map(len, tables), len(others)]) == [20, 40, 40]
 
 
 LINE = '{"timestamp":"2026-11-23T14:21:05.8Z","level":"INFO","msg":"x","f":0.5,"ok":true,"a":null,"logship.id":"7f-1"}'

@@ -11,17 +11,19 @@ import orjson
 
 from logship.query.names import TOP_LEVEL
 from logship.query.text import MAX_VALUE_BYTES, clip, has_long_run
-from logship.record import SEVERITY_NUMBERS, Record, Shape
+from logship.record import SEVERITY_NUMBERS, Record
 from logship.store import storable
 from logship.store.opensearch import keys
 from logship.store.opensearch.layout import CORE, IDENTITIES, LONG_TEXT, NO_COLUMN, UNINDEXED, Layout, Leaf
 from logship.store.opensearch.shapes import SHAPES
 from logship.store.opensearch.writing.document_code import EXACT_DOUBLE, maker
+from logship.store.opensearch.writing.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from logship.store.opensearch.writing.document_code import Make
+    from logship.table import Shape, Table
 
 _isfinite = math.isfinite
 _PLACEABLE: Final = re.compile(r"[^.\s]+(?:\.[^.\s]+)*\Z")
@@ -34,6 +36,7 @@ _USUAL: Final = 8
 """Names that were seen together so often get a template: making one costs as much as a hundred documents."""
 _MOST_TEMPLATES: Final = 4_096
 """Counts of names included; when there are more, all are forgotten and those in use come back."""
+_MOST_SHAPES: Final = 512
 _MOST_NAMES: Final = 64
 _SURELY_SHORT: Final = MAX_VALUE_BYTES // 4
 
@@ -43,23 +46,30 @@ class Templates:
 
     def __init__(self, layout: Layout, *, usual: int = _USUAL) -> None:
         self._layout, self._usual = layout, usual
-        self._of_shape: dict[Shape, Make | None] = {}
+        self._of_shape: dict[Shape, Rows | None] = {}
         self._made: dict[tuple[str | None, ...], Make | int | None] = {}
 
     def of(self, record: Record) -> Make | None:
-        """The template for a record's shape, or for its names, if they are usual."""
-        if (shape := record.shape) is not None:
-            make = self._of_shape.get(shape)
-            return make or self._of_new_shape(shape)
+        """The template for a record's names, if they are usual."""
         names = (*record.resource, None, *record.attributes)
         made = self._made.get(names, 0)
         return self._count(names, made) if type(made) is int else made  # type: ignore[return-value]
 
-    def _of_new_shape(self, shape: Shape) -> Make | None:
-        if len(self._of_shape) >= _MOST_TEMPLATES:
+    def of_shape(self, shape: Shape) -> Rows | None:
+        """The template for tables of a shape; None where there can be none."""
+        if shape in self._of_shape:
+            return self._of_shape[shape]
+        if len(self._of_shape) >= _MOST_SHAPES:
             self._of_shape.clear()
-        make = self._of_shape[shape] = self._template(tuple(shape.resource), tuple(shape.attributes), shape)
-        return make
+        may_have = self._may_have_template((*shape.resource, *shape.attributes))
+        made = self._of_shape[shape] = Rows.of(shape, self._layout) if may_have else None
+        return made
+
+    def _may_have_template(self, names: tuple[str, ...]) -> bool:
+        if self._layout.output != "otel" or len(names) > _MOST_NAMES:
+            return False
+        others = [name for name in names if name not in self._layout.attributes]
+        return all(type(name) is str and _may_stand(name) for name in others)
 
     def _count(self, names: tuple[str | None, ...], seen: int) -> Make | None:
         if seen + 1 < self._usual:
@@ -72,15 +82,10 @@ class Templates:
         made = self._made[names] = self._template(resource, attributes)  # type: ignore[arg-type]
         return made
 
-    def _template(
-        self, resource: tuple[str, ...], attributes: tuple[str, ...], shape: Shape | None = None
-    ) -> Make | None:
-        if self._layout.output != "otel" or len(resource) + len(attributes) > _MOST_NAMES:
+    def _template(self, resource: tuple[str, ...], attributes: tuple[str, ...]) -> Make | None:
+        if not self._may_have_template((*resource, *attributes)):
             return None
-        others = [name for name in (*resource, *attributes) if name not in self._layout.attributes]
-        if not all(type(name) is str and _may_stand(name) for name in others):
-            return None
-        return maker(resource, attributes, self._layout.attributes, shape)
+        return maker(resource, attributes, self._layout.attributes)
 
 
 class Builder:
@@ -102,14 +107,27 @@ class Builder:
             action: the line before a document, up to its id.
         """
         made: list[bytes] = []
-        shape: Shape | None = None
-        make: Make | None = None
         for record in records:
-            if record.shape is None or record.shape is not shape:
-                shape, make = record.shape, self._templates.of(record)
+            make = self._templates.of(record)
             document = (make and make(record, self._find, _Terms)) or self.build_general(record)
             made.append(b"".join((action, record.id.encode(), b'"}}\n', dumps(document), b"\n")))
         return made
+
+    def table_lines(self, table: Table, index: str) -> bytes | None:
+        """The lines of all records of a table, one after another; None where they have to be made one by one.
+
+        Args:
+            table: all of it of one index.
+            index: its name.
+        """
+        rows = self._templates.of_shape(table.shape)
+        return rows.lines(table, index, self._terms_of) if rows else None
+
+    def _terms_of(self, names: Sequence[str], values: Sequence[Any]) -> _Terms:
+        terms = _Terms()
+        for name, value in zip(names, values, strict=True):
+            self._find(name, value, terms)
+        return terms
 
     def build_general(self, record: Record) -> dict[str, Any]:
         """The same, name by name: what a template is made from."""

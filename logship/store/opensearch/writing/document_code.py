@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.query.names import TOP_LEVEL
 from logship.query.text import MAX_VALUE_BYTES, has_long_run
-from logship.record import PLAIN_CHARS, Record, Shape, format_time
+from logship.record import Record, format_time
 from logship.store.opensearch import keys
 from logship.store.opensearch.layout import LONG_TEXT, UNINDEXED, Leaf
 from logship.store.opensearch.shapes import NANOS_LIMIT_US, SEVERITIES, observed_text
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 EXACT_DOUBLE: Final = 2**53
-assert PLAIN_CHARS <= MAX_VALUE_BYTES
 Make = Callable[[Record, Callable[[str, Any, Any], None], Callable[[], Any]], dict[str, Any] | None]
 """Of a record, what makes a value findable that has no field of its own, and an empty set of terms to add it to."""
 _HEAD: Final = """\
@@ -65,11 +64,8 @@ _SPACE: Final = {
 }
 
 
-def maker(resource: Sequence[str], attributes: Sequence[str], leaves: Mapping[str, Leaf], shape: Shape | None) -> Make:
-    """The function for records with these names; those without a field of their own may stand under their names.
-
-    Where a shape promises that all values fit, they are not looked at again.
-    """
+def maker(resource: Sequence[str], attributes: Sequence[str], leaves: Mapping[str, Leaf]) -> Make:
+    """The function for records with these names; those without a field of their own may stand under their names."""
     variables = [(f"r{place}", name) for place, name in enumerate(resource)]
     variables += ((f"a{place}", name) for place, name in enumerate(attributes))
     others = [(value, name) for value, name in variables if name not in leaves]
@@ -79,15 +75,12 @@ def maker(resource: Sequence[str], attributes: Sequence[str], leaves: Mapping[st
         resource=len(resource),
         attributes=len(attributes),
     )
-    is_promised = shape is not None and _promises(shape, leaves)
-    if not is_promised or any(name not in UNINDEXED for _, name in others):
-        source += _unpacked("r", "resource", len(resource)) + _unpacked("a", "attributes", len(attributes))
-    if not is_promised:
-        source += _FITS.format(
-            longest=MAX_VALUE_BYTES,
-            texts=" ".join(f"{value}," for value, name in variables if name in leaves and leaves[name].kind == "text"),
-            values_fit=" and ".join(_checks(variables, leaves)) or "True",
-        )
+    source += _unpacked("r", "resource", len(resource)) + _unpacked("a", "attributes", len(attributes))
+    source += _FITS.format(
+        longest=MAX_VALUE_BYTES,
+        texts=" ".join(f"{value}," for value, name in variables if name in leaves and leaves[name].kind == "text"),
+        values_fit=" and ".join(_checks(variables, leaves)) or "True",
+    )
     source += _DOCUMENT.format(terms=_terms(others))
     space: dict[str, Any] = dict(_SPACE)
     exec(compile(source, "<template>", "exec"), space)  # noqa: S102 - see above
@@ -97,14 +90,6 @@ def maker(resource: Sequence[str], attributes: Sequence[str], leaves: Mapping[st
 
 def _unpacked(letter: str, part: str, size: int) -> str:
     return f"    {''.join(f'{letter}{place}, ' for place in range(size))}= {part}.values()\n" if size else ""
-
-
-def _promises(shape: Shape, leaves: Mapping[str, Leaf]) -> bool:
-    """Whether values of the shape's types fit wherever they stand."""
-    fitting = {"text": (str,), "whole": (int,), "number": (int, float)}
-    types = (*shape.resource.items(), *shape.attributes.items())
-    own = all(kind in fitting[leaves[name].kind] for name, kind in types if name in leaves)
-    return own and all(kind is str for name, kind in types if name in LONG_TEXT)
 
 
 def _checks(variables: Sequence[tuple[str, str]], leaves: Mapping[str, Leaf]) -> list[str]:

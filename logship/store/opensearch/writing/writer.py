@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from logship.record import Record
     from logship.settings import Store
+    from logship.table import Table
 
 BULK_BYTES: Final = 5_000_000
 """Uncompressed size of one request; larger ones gain nothing (5-15 MB is what OpenSearch's guide advises)."""
@@ -83,22 +84,44 @@ class _Known:
 class Documents:
     """Records as a bulk request carries them: each is a line that says where it goes, and a line that it is."""
 
-    lines: list[bytes] = field(default_factory=list)
-    """The two lines of each record."""
+    pieces: list[bytes] = field(default_factory=list)
+    """The lines of one record or more, each."""
+    count: int = 0
     indices: set[str] = field(default_factory=set)
     size: int = 0
-    """Bytes of all lines."""
+    """Bytes of all pieces."""
+
+    def add(self, piece: bytes, count: int) -> None:
+        """Adds the lines of some records."""
+        self.pieces.append(piece)
+        self.count += count
+        self.size += len(piece)
 
     def join(self, other: Documents) -> None:
         """Adds others at the end."""
-        self.lines += other.lines
+        self.pieces += other.pieces
+        self.count += other.count
         self.indices |= other.indices
         self.size += other.size
 
-    def part(self, start: int, end: int) -> Documents:
-        """Some of them; of all the indices."""
-        lines = self.lines[start:end]
-        return Documents(lines, self.indices, sum(map(len, lines)))
+    def lines(self) -> list[bytes]:
+        """The two lines of each record."""
+        found = []
+        for piece in self.pieces:
+            lines = piece.split(b"\n")  # JSON escapes those of values
+            found += [b"%b\n%b\n" % both for both in zip(lines[::2], lines[1::2], strict=False)]
+        return found
+
+    def split(self, most_bytes: int) -> list[Documents]:
+        """The same in parts, none of which is larger that need not be."""
+        if self.size <= most_bytes:
+            return [self] if self.pieces else []
+        parts = [Documents(indices=self.indices)]
+        for line in self.lines():
+            if parts[-1].size + len(line) > most_bytes and parts[-1].count:
+                parts.append(Documents(indices=self.indices))
+            parts[-1].add(line, 1)
+        return parts
 
 
 class Writer:
@@ -128,21 +151,21 @@ class Writer:
             try:
                 self._send_all(documents, total)
             except _Busy as error:
-                later = [*map(self._record, error.rest.lines), *records[start + _BUILT_AT_ONCE :]]
+                later = [*map(self._record, error.rest.lines()), *records[start + _BUILT_AT_ONCE :]]
                 raise BusyError(str(error), total.result(), later) from None
         return total.result()
 
-    def encode(self, records: Sequence[Record]) -> Documents:
-        """Makes documents of records. Columns are admitted before the first value for them is sent.
+    def encode(self, records: Sequence[Record], tables: Sequence[Table] = ()) -> Documents:
+        """Makes documents. Columns are admitted before the first value for them is sent.
 
         Raises:
             ConnectError: try again later.
             AccessError: not permitted.
         """
         builder = Builder(self._layout, self._meta.columns, self._templates)
-        documents = self._documents(builder, records)
+        documents = self._documents(builder, records, tables)
         if builder.missing and self._meta.has_room and self._meta.admit(builder.missing):
-            documents = self._documents(Builder(self._layout, self._meta.columns, self._templates), records)
+            documents = self._documents(Builder(self._layout, self._meta.columns, self._templates), records, tables)
         return documents
 
     def send(self, encoded: Sequence[Documents]) -> AddResult:
@@ -186,12 +209,20 @@ class Writer:
         finally:
             self._cluster.close()
 
-    def _documents(self, builder: Builder, records: Sequence[Record]) -> Documents:
-        made = Documents()
-        for known, some in self._by_index(records):
-            made.lines += builder.lines(some, known.action)
+    def _documents(self, builder: Builder, records: Sequence[Record], tables: Sequence[Table]) -> Documents:
+        made, others = Documents(), list(records)
+        for table in tables:
+            known = self._index_of(table.ids[0])
+            whole = known.first <= min(table.ids) and max(table.ids) < known.end
+            lines = builder.table_lines(table, known.index) if whole else None
+            if lines is None:
+                others += table.records()
+            else:
+                made.add(lines, len(table))
+                made.indices.add(known.index)
+        for known, some in self._by_index(others):
+            made.add(b"".join(builder.lines(some, known.action)), len(some))
             made.indices.add(known.index)
-        made.size = sum(map(len, made.lines))
         return made
 
     def _by_index(self, records: Sequence[Record]) -> Iterable[tuple[_Known, Sequence[Record]]]:
@@ -225,13 +256,13 @@ class Writer:
         Raises:
             _Busy: the server goes on refusing.
         """
-        bounds = _bounds(documents)
-        for number, (start, end) in enumerate(bounds):
+        parts = documents.split(BULK_BYTES)
+        for number, part in enumerate(parts):
             try:
-                self._deliver(documents if len(bounds) == 1 else documents.part(start, end), total)
+                self._deliver(part, total)
             except _Busy as error:
-                for after in bounds[number + 1 :]:
-                    error.rest.join(documents.part(*after))
+                for after in parts[number + 1 :]:
+                    error.rest.join(after)
                 raise
 
     def _deliver(self, documents: Documents, total: _Outcome) -> None:
@@ -244,12 +275,12 @@ class Writer:
             outcome = self._send(documents)
             documents, outcome.again = outcome.again, Documents()
             total.join(outcome)
-            if not documents.lines:
+            if not documents.count:
                 return
             if outcome.missing:
                 self._create_indices(outcome.missing)
             else:
-                total.refused += len(documents.lines)
+                total.refused += documents.count
                 if wait_s is not None:
                     time.sleep(wait_s)
         message = (
@@ -263,7 +294,7 @@ class Writer:
             answer = self._cluster.request(
                 "POST",
                 "/_bulk",
-                igzip.compress(b"".join(documents.lines), _GZIP_LEVEL),
+                igzip.compress(b"".join(documents.pieces), _GZIP_LEVEL),
                 params={"filter_path": "errors,items.*.status,items.*.error"},
                 headers=_HEADERS,
             )
@@ -275,20 +306,20 @@ class Writer:
             self._touched |= documents.indices
         outcome = _Outcome(round_trip_s=time.monotonic() - began_s)
         if not answer["errors"]:
-            outcome.accepted = len(documents.lines)
+            outcome.accepted = documents.count
             return outcome
-        for line, item in zip(documents.lines, answer["items"], strict=True):
+        for line, item in zip(documents.lines(), answer["items"], strict=True):
             self._judge(line, item["create"], outcome)
         return outcome
 
     def _send_halves(self, documents: Documents, error: RefusedError) -> _Outcome:
         """The server takes smaller requests only; one record that is too large is refused for good."""
-        size = len(documents.lines)
-        if size == 1:
-            return _Outcome(rejected=[Rejected(self._record(documents.lines[0]), str(error))])
-        first = self._send(documents.part(0, size // 2))
-        first.join(self._send(documents.part(size // 2, size)))
-        return first
+        if documents.count == 1:
+            return _Outcome(rejected=[Rejected(self._record(documents.lines()[0]), str(error))])
+        outcome = _Outcome()
+        for half in documents.split(documents.size // 2):
+            outcome.join(self._send(half))
+        return outcome
 
     def _record(self, line: bytes) -> Record:
         """The record that a line carries: few are wanted back, so that none is held while it is on its way."""
@@ -320,7 +351,7 @@ class Writer:
         elif status not in _TRY_AGAIN:
             outcome.rejected.append(Rejected(self._record(line), f"{status} {kind}: {reason}"))
             return
-        outcome.again.join(Documents([line], {index}, len(line)))
+        outcome.again.join(Documents([line], 1, {index}, len(line)))
         outcome.reason = f"{status} {kind}: {reason[:200]}"
 
     def _create_indices(self, missing: set[str]) -> None:
@@ -333,19 +364,6 @@ class Writer:
             except RefusedError as error:
                 if error.kind != "resource_already_exists_exception":
                     raise
-
-
-def _bounds(documents: Documents) -> list[tuple[int, int]]:
-    """Where to cut, so that no part is larger than `BULK_BYTES` that need not be."""
-    if documents.size <= BULK_BYTES:
-        return [(0, len(documents.lines))] if documents.lines else []
-    bounds, start, size = [], 0, 0
-    for place, line in enumerate(documents.lines):
-        if size + len(line) > BULK_BYTES and place > start:
-            bounds.append((start, place))
-            start, size = place, 0
-        size += len(line)
-    return [*bounds, (start, len(documents.lines))]
 
 
 def _no_template(cluster: Cluster, index: str) -> str:

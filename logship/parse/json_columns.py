@@ -1,0 +1,96 @@
+"""The code of a plan for many lines at once: a function that makes the table of lines of one shape, column by column.
+
+It says the same as the code for one line, out of the same expressions, each within a loop of its own. It returns None
+where a value would change what becomes of the others, or breaks what the table's shape promises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.parse import dialects
+from logship.parse.json_lines import STATUS
+from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SPACE, SURELY_EXACT, Origin
+from logship.record import ACCOUNT, EVENT_TIME, GROUP, KIND, ORIGINAL, REGION, SERVICE, STREAM, LogEvent
+from logship.table import Shape, Table
+
+if TYPE_CHECKING:
+    from logship.parse.json_meaning import Meaning
+
+MakeTable = Callable[[Sequence[tuple[Any, ...]], Sequence[LogEvent], Sequence[str], Sequence[Origin]], Table | None]
+"""Of the values of lines, their events, their texts and their streams; the texts are plain."""
+_VARIABLE: Final = re.compile(r"\b(v\d+|group|stream|timestamp_ms|event_id|message|origin)\b")
+_IN_QUOTES: Final = re.compile(r"'[^']*'")
+
+
+def table_maker(meaning: Meaning, *, keep_original: bool) -> MakeTable | None:
+    """The function for one shape; None when its values decide more than themselves.
+
+    Args:
+        meaning: of lines of that shape.
+        keep_original: whether records carry the line.
+    """
+    lines, settled = meaning.kind()
+    types = meaning.known
+    if lines or list in meaning.types.values() or not all(types.values()) or not meaning.body.startswith("v"):
+        return None
+    attributes = meaning.attributes | settled | PLACED | ({ORIGINAL: "message"} if keep_original else {})
+    known: dict[str, Any] = {SERVICE: str, ACCOUNT: str, REGION: str, "http.route": types.get("operation"), **types}
+    known = {name: float if kind is int and name != STATUS else kind for name, kind in known.items()}
+    known |= {KIND: str, GROUP: str, STREAM: str, EVENT_TIME: int, ORIGINAL: str}
+    shape = Shape({name: known[name] for name in meaning.resource}, {name: known[name] for name in attributes})
+    space: dict[str, Any] = {**SPACE, "Table": Table, "shape": shape}
+    exec(compile(_source(meaning, attributes), "<table>", "exec"), space)  # noqa: S102 - see `json_meaning`
+    make: MakeTable = space["make"]
+    return make
+
+
+def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
+    head = f"{_column(meaning.identity())}, times_us, {_many(meaning.body)}, {_column(meaning.level())}, observed_ms"
+    ids = ", ".join(map(_column, meaning.identities()))
+    lines = [
+        f"{', '.join(map(_many, meaning.values))}, = zip(*values)",
+        "groups, streams, timestamps_ms, _, event_ids, observed_ms, _ = zip(*events)",
+        *_number_guards(meaning),
+        *(f"if any({_column(refusal)}): return None" for refusal in meaning.refusals),
+        f"if not all({_many(meaning.body)}): return None",
+        f"times_us = [own if own is not None and {-DAY_US} <= own - at_ms * 1000 <= {DAY_US} else at_ms * 1000",
+        f"    for own, at_ms in zip({_column(meaning.own_time())}, timestamps_ms)]",
+        f"resource = [{', '.join(map(_column, meaning.resource.values()))}]",
+        f"attributes = [{', '.join(map(_column, attributes.values()))}]",
+        f"return Table(shape, {head}, {ids}, resource, attributes)",
+    ]
+    return "def make(values, events, messages, origins):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _number_guards(meaning: Meaning) -> list[str]:
+    """Numbers that are kept are exact ones, and a status is a whole one; see `json_code` for the others."""
+    guards = []
+    for name, kind in meaning.types.items():
+        if kind not in NUMBERS:
+            continue
+        column, kept = _many(meaning.of[name]), name not in dialects.HANDLED
+        limit = SURELY_EXACT if kept else INT64
+        guards.append(f"if not {-limit!r} < min({column}) or not max({column}) < {limit!r}: return None")
+        if dialects.ATTRIBUTE.get(name, name) == STATUS:
+            guards.append(f"if float in set(map(type, {column})): return None")
+    return guards
+
+
+def _column(expression: str) -> str:
+    """The expression for a column: what it names is looked up for each line."""
+    names = list(dict.fromkeys(_VARIABLE.findall(_IN_QUOTES.sub("''", expression))))
+    if names == [expression]:
+        return _many(expression)
+    if not names:
+        return f"[{expression}] * len(messages)"
+    if len(names) == 1:
+        return f"[{expression} for {names[0]} in {_many(names[0])}]"
+    return f"[{expression} for {', '.join(names)} in zip({', '.join(map(_many, names))})]"
+
+
+def _many(name: str) -> str:
+    """What the column of a value is called."""
+    return {"timestamp_ms": "timestamps_ms"}.get(name, f"{name}s")
