@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 HANDLER_ID: Final = "logship.id"
 """Key of the id that our handler writes into each line: what keeps a resend one record."""
@@ -64,6 +64,12 @@ _OWN_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 def severity(text: str) -> str:
     """The OpenTelemetry level of a level's name in any common dialect and case; "" when it is none."""
     return _LEVEL_NAMES.get(text) or _LEVEL_NAMES.get(text.strip().upper(), "")
+
+
+def severities(texts: Sequence[str]) -> list[str]:
+    """The same of many names; mostly they are few."""
+    known = {text: severity(text) for text in set(texts)}
+    return [known[text] for text in texts]
 
 
 def level_names(level: str) -> list[str]:
@@ -163,6 +169,33 @@ def record_id(timestamp_ms: int, group: str, stream: str, event_id: str, handler
     if not 0 <= timestamp_ms <= _MAX_ID_MS:
         timestamp_ms = min(max(timestamp_ms, 0), _MAX_ID_MS)
     return (timestamp_ms.to_bytes(6, "big") + digest.digest()).hex()
+
+
+def record_ids(
+    times_ms: Iterable[int], groups: Iterable[str], streams: Iterable[str], parts: Iterable[str], *, of_handler: bool
+) -> list[str]:
+    """The identities of many records, as `record_id` makes them.
+
+    Args:
+        times_ms: of their events.
+        groups: of each event.
+        streams: of each event.
+        parts: our handler's ids, or the event ids.
+        of_handler: which of the two.
+    """
+    made = []
+    size, group, stream = -1, "", ""
+    for at_ms, its_group, its_stream, part in zip(times_ms, groups, streams, parts, strict=True):
+        last = part.encode() if part.isascii() else part.encode("utf-8", "surrogatepass")
+        if len(last) != size or its_group != group or its_stream != stream:  # mostly they are those of the one before
+            size, group, stream = len(last), its_group, its_stream
+            copy = (_started(size, group) if of_handler else _started(size, group, stream)).copy
+        digest = copy()
+        digest.update(last)
+        if not 0 <= at_ms <= _MAX_ID_MS:
+            at_ms = min(max(at_ms, 0), _MAX_ID_MS)  # noqa: PLW2901
+        made.append((at_ms.to_bytes(6, "big") + digest.digest()).hex())
+    return made
 
 
 @lru_cache(maxsize=4096)

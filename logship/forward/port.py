@@ -31,7 +31,7 @@ class Batch:
     @property
     def size(self) -> int:
         """Characters of all messages: what the limits of memory count, with a fixed cost an event."""
-        return sum(len(event.message) for event in self.events) + EVENT_COST * len(self.events)
+        return sum([len(event[3]) for event in self.events]) + EVENT_COST * len(self.events)
 
 
 EVENT_COST = 600

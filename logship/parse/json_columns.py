@@ -13,7 +13,21 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.parse import dialects
 from logship.parse.json_lines import STATUS
 from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SPACE, SURELY_EXACT, Origin
-from logship.record import ACCOUNT, EVENT_TIME, GROUP, KIND, ORIGINAL, REGION, SERVICE, STREAM, LogEvent
+from logship.parse.times import zoned_texts_us
+from logship.record import (
+    ACCOUNT,
+    EVENT_TIME,
+    GROUP,
+    HANDLER_ID,
+    KIND,
+    ORIGINAL,
+    REGION,
+    SERVICE,
+    STREAM,
+    LogEvent,
+    record_ids,
+    severities,
+)
 from logship.table import Shape, Table
 
 if TYPE_CHECKING:
@@ -21,6 +35,7 @@ if TYPE_CHECKING:
 
 MakeTable = Callable[[Sequence[tuple[Any, ...]], Sequence[LogEvent], Sequence[str], Sequence[Origin]], Table | None]
 """Of the values of lines, their events, their texts and their streams; the texts are plain."""
+_MANY: Final = {"record_ids": record_ids, "severities": severities, "zoned_texts_us": zoned_texts_us}
 _VARIABLE: Final = re.compile(r"\b(v\d+|group|stream|timestamp_ms|event_id|message|origin)\b")
 _IN_QUOTES: Final = re.compile(r"'[^']*'")
 
@@ -41,14 +56,14 @@ def table_maker(meaning: Meaning, *, keep_original: bool) -> MakeTable | None:
     known = {name: float if kind is int and name != STATUS else kind for name, kind in known.items()}
     known |= {KIND: str, GROUP: str, STREAM: str, EVENT_TIME: int, ORIGINAL: str}
     shape = Shape({name: known[name] for name in meaning.resource}, {name: known[name] for name in attributes})
-    space: dict[str, Any] = {**SPACE, "Table": Table, "shape": shape}
+    space: dict[str, Any] = {**SPACE, **_MANY, "Table": Table, "shape": shape}
     exec(compile(_source(meaning, attributes), "<table>", "exec"), space)  # noqa: S102 - see `json_meaning`
     make: MakeTable = space["make"]
     return make
 
 
 def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
-    head = f"{_column(meaning.identity())}, times_us, {_many(meaning.body)}, {_column(meaning.level())}, observed_ms"
+    head = f"{_identities(meaning)}, times_us, {_many(meaning.body)}, {_levels(meaning)}, observed_ms"
     ids = ", ".join(map(_column, meaning.identities()))
     lines = [
         f"{', '.join(map(_many, meaning.values))}, = zip(*values)",
@@ -57,7 +72,7 @@ def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
         *(f"if any({_column(refusal)}): return None" for refusal in meaning.refusals),
         f"if not all({_many(meaning.body)}): return None",
         f"times_us = [own if own is not None and {-DAY_US} <= own - at_ms * 1000 <= {DAY_US} else at_ms * 1000",
-        f"    for own, at_ms in zip({_column(meaning.own_time())}, timestamps_ms)]",
+        f"    for own, at_ms in zip({_own_times(meaning)}, timestamps_ms)]",
         f"resource = [{', '.join(map(_column, meaning.resource.values()))}]",
         f"attributes = [{', '.join(map(_column, attributes.values()))}]",
         f"return Table(shape, {head}, {ids}, resource, attributes)",
@@ -77,6 +92,26 @@ def _number_guards(meaning: Meaning) -> list[str]:
         if dialects.ATTRIBUTE.get(name, name) == STATUS:
             guards.append(f"if float in set(map(type, {column})): return None")
     return guards
+
+
+def _identities(meaning: Meaning) -> str:
+    of_handler = meaning.types.get(HANDLER_ID) is str
+    parts = _many(meaning.of[HANDLER_ID]) if of_handler else "event_ids"
+    return f"record_ids(timestamps_ms, groups, streams, {parts}, of_handler={of_handler})"
+
+
+def _own_times(meaning: Meaning) -> str:
+    present = meaning.present(dialects.TIME)
+    if len(present) == 1 and present[0][2] is str:
+        return f"zoned_texts_us({_many(present[0][1])})"
+    return _column(meaning.own_time())
+
+
+def _levels(meaning: Meaning) -> str:
+    present = meaning.present(dialects.LEVEL)
+    if len(present) == 1 and present[0][2] is str:
+        return f"severities({_many(present[0][1])})"
+    return _column(meaning.level())
 
 
 def _column(expression: str) -> str:

@@ -243,10 +243,8 @@ def _are_of_one_place(events: Sequence[LogEvent]) -> bool:
 
 def _hide_ids(events: Sequence[LogEvent], redacted: Sequence[str]) -> bool:
     """Whether any of many redacted lines may have lost its id."""
-    return any(
-        message is not event[3] and _hides_id(event[3], message)
-        for event, message in zip(events, redacted, strict=True)
-    )
+    changed = [both for both in zip(events, redacted, strict=True) if both[1] is not both[0][3]]
+    return any(_hides_id(event.message, message) for event, message in changed)
 
 
 def _hides_id(message: str, redacted: str) -> bool:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from logship.record import time_us_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?\Z"
@@ -51,6 +54,21 @@ def zoned_text_us(text: str) -> int | None:
         if start is not None:
             return start + int(fraction)
     return zoned_us(text)
+
+
+def zoned_texts_us(texts: Iterable[str]) -> list[int | None]:
+    """The same of many texts; mostly they are of the second of the one before."""
+    found: list[int | None] = []
+    second, start = "", None
+    for text in texts:
+        if len(text) == _LENGTH and text[26] == "Z" and (fraction := text[20:26]).isdecimal():
+            if not text.startswith(second) or start is None:
+                second = text[:20]
+                start = _second(second)
+            found.append(zoned_us(text) if start is None else start + int(fraction))
+        else:
+            found.append(zoned_us(text))
+    return found
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logship.errors import BusyError
-from logship.record import Record, record_id
+from logship.parse import Parser
+from logship.record import LogEvent, Record, record_id
 from logship.settings import Store
 from logship.store.opensearch.writing import writer as writing
 from logship.store.opensearch.writing.writer import BULK_BYTES, open_writer
@@ -80,6 +81,28 @@ def test_records_of_several_months_go_to_their_indices(server: BulkServer, write
     actions = [json.loads(lines.split(b"\n")[0])["create"] for lines in encoded.lines()]
     assert {action["_id"]: action["_index"] for action in actions} == expected
     assert encoded.indices == set(expected.values())
+
+
+def test_tables_are_written_as_their_records_are(server: BulkServer, writer: Writer) -> None:
+    """Within one month by the column, over several one by one; in both cases a rejected one comes back as it was."""
+    server.faults(poison="poison")
+    line = '{{"timestamp":"2026-11-23T14:21:05.871234Z","level":"INFO","message":"{}","number":{}}}'
+    bodies = ["poison" if number == 7 else "good" for number in range(60)]
+    parser, months = Parser(), ["2026.11", "2026.12", "2027.01"]
+    for step_ms, in_months in ((1_000, 1), (MONTH_MS, 3)):
+        events = [
+            LogEvent("/g", "s", TIME_MS + number % 3 * step_ms, line.format(body, number), f"{step_ms}-{number}")
+            for number, body in enumerate(bodies)
+        ]
+        expected = parser.records(events)
+        [table], _ = parser.tables(events)
+        encoded = writer.encode([], [table])
+
+        assert len(encoded.pieces) == in_months
+        assert encoded.indices == {f"logship-logs-{month}" for month in months[:in_months]}
+        result = writer.send([encoded])
+        assert (result.accepted, [found.record for found in result.rejected]) == (59, [expected[7]])
+        assert {one.id for one in expected} - server.ids() == {expected[7].id}
 
 
 def test_a_rejected_record_comes_back_as_it_was(server: BulkServer, writer: Writer) -> None:

@@ -107,6 +107,20 @@ def test_ids_do_not_depend_on_what_is_redacted() -> None:
     assert replayed.id == plain.id
 
 
+def test_ids_in_tables_do_not_depend_on_what_is_redacted() -> None:
+    """A usual line whose id is cut out keeps the id that it had, also where its kind is made by the column."""
+    events = [event(number, f'{{"msg": "a", "logship.id": "7f3c-{number}"}}') for number in range(40)]
+    redact = Preparer(Parser(), redact_many=lambda texts: [text.replace("7f3c-39", "7f3c-xx") for text in texts])
+    expected = {record.id for record in Preparer(Parser())(events)}
+    redact(events)
+    tables, others = redact.tables(events[:20])
+    later, changed = redact.tables(events[20:])
+
+    assert [*map(len, tables), len(others), len(later), len(changed)] == [20, 0, 0, 20]
+    assert {record.id for record in (*tables[0].records(), *changed)} == expected
+    assert changed[-1].original == '{"msg": "a", "logship.id": "7f3c-xx"}'
+
+
 def test_tables_hold_what_rules_do_not_look_at() -> None:
     """Records alike come as a table; where rules look at each, they come one by one, as the rules left them."""
     line = '{"timestamp":"2026-11-23T14:21:05.871Z","level":"INFO","message":"a","n":1}'

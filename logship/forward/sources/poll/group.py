@@ -364,9 +364,9 @@ class GroupReader:
             settle(self.safe)
             self.dirty = True
             return None
-        times_ms = [event.timestamp_ms for event in fresh]
-        number = self._underway.add(min(times_ms) if times_ms and reading.kind != "range" else None)
-        return Batch(fresh, partial(self._stored, settle, number, len(fresh), max(times_ms, default=0)))
+        oldest_ms, newest_ms = (fresh[0].timestamp_ms, fresh[-1].timestamp_ms) if fresh else (None, 0)
+        number = self._underway.add(oldest_ms if reading.kind != "range" else None)
+        return Batch(fresh, partial(self._stored, settle, number, len(fresh), newest_ms))
 
     def _stored(self, settle: Settle, number: int, events: int, newest_ms: int) -> None:
         with self._lock:
