@@ -39,6 +39,8 @@ _MOST_SEEN: Final = 4_096
 _MOST_NAMES: Final = 64
 _MOST_MISSES: Final = 64
 """Of one count of quotes in one batch; then its lines come in several shapes, and guessing costs more than it saves."""
+_FEW_ODD: Final = 4
+"""If more than that part of lines with as many quotes are of other shapes, a table of the rest saves nothing."""
 _JSON_TYPES: Final[dict[type, Any]] = {str: str, bool: bool, int: int | float, float: int | float, type(None): None}
 
 
@@ -176,7 +178,7 @@ def _table(
     """The table of those lines that are plain and of the plan's shape; None if there are none."""
     assert plan.decode is not None
     assert plan.make_table is not None
-    if plan.may_be_wrapped or not _are_plain(messages) or not all(origin.plain for origin in origins):
+    if plan.may_be_wrapped or not _are_plain(messages) or not all(origin.plain for origin in set(origins)):
         plain = [
             number
             for number, message in enumerate(messages)
@@ -185,11 +187,13 @@ def _table(
         places, events, messages, origins = _chosen(plain, places, events, messages, origins)
     values: list[Any] = []
     odd: list[int] = []
-    while len(values) + len(odd) < len(messages):
+    while (done := len(values) + len(odd)) < len(messages):
         try:
-            values.extend(map(plan.decode, messages[len(values) + len(odd) :]))
-        except (msgspec.MsgspecError, UnicodeEncodeError):
+            values.extend(map(plan.decode, messages[done:]))
+        except (msgspec.MsgspecError, UnicodeEncodeError):  # what was read before it is in the list
             odd.append(len(values) + len(odd))
+            if len(odd) * _FEW_ODD > len(messages):
+                return None
     if odd:
         places, events, messages, origins = _chosen(
             sorted({*range(len(messages))}.difference(odd)), places, events, messages, origins

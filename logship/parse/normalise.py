@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from operator import is_not
 from typing import TYPE_CHECKING, Any, Final
 
 from logship import naming
@@ -92,12 +93,16 @@ class Parser:
             events: some hundred, as for `records`.
             messages: as for `records`.
         """
-        if messages is None:
-            messages = [event.message for event in events]
-        if not events or not _are_of_one_place(events) or _hide_ids(events, messages):
+        if not events:
+            return [], []
+        groups, names, times_ms, originals, _, _, clouds = zip(*events, strict=True)
+        messages = originals if messages is None else messages
+        if clouds.count(clouds[0]) < len(events) or _hide_ids(originals, messages):
             return [], self.records(events, messages)
         self._begin_batch()
-        plans, streams = self._plans_of(events[0].cloud), self._streams_of(events)
+        plans = self._plans_of(clouds[0])
+        are_one = groups.count(groups[0]) == names.count(names[0]) == len(events)
+        streams = [self._stream(events[0])] * len(events) if are_one else list(map(self._stream, events))
         found = plans.tables(events, messages, streams)
         ids: list[str] = [""] * len(events)
         for table, places in found:
@@ -106,8 +111,8 @@ class Parser:
             else:
                 for place, identity in zip(places, table.ids, strict=True):
                     ids[place] = identity
-        if all(ids) and streams.count(streams[0]) == len(streams):
-            streams[0].begin_all([event[2] for event in events], ids)
+        if are_one and all(ids):
+            streams[0].begin_all(times_ms, ids)
             return [table for table, _ in found], []
         others = []
         for event, message, stream, identity in zip(events, messages, streams, ids, strict=True):
@@ -120,17 +125,6 @@ class Parser:
     def _begin_batch(self) -> None:
         for plans in self._plans.values():
             plans.begin_batch()
-
-    def _streams_of(self, events: Sequence[LogEvent]) -> list[Stream]:
-        """The stream of each event; all are of one account and region."""
-        found: list[Stream] = []
-        group = name = None
-        for event in events:
-            if event[1] != name or event[0] != group:
-                group, name = event[0], event[1]
-                stream = self._stream(event)
-            found.append(stream)
-        return found
 
     def _one(self, event: LogEvent, message: str, stream: Stream, plans: Plans) -> Record:
         """The record of the next event of a stream."""
@@ -236,15 +230,11 @@ def _link(at_ms: int, message: str, parsed: Parsed, identity: str, stream: Strea
     stream.begin(at_ms, identity)
 
 
-def _are_of_one_place(events: Sequence[LogEvent]) -> bool:
-    cloud = events[0].cloud
-    return all([event[6] is cloud for event in events])  # noqa: C419 - a list costs half as much
-
-
-def _hide_ids(events: Sequence[LogEvent], redacted: Sequence[str]) -> bool:
+def _hide_ids(messages: Sequence[str], redacted: Sequence[str]) -> bool:
     """Whether any of many redacted lines may have lost its id."""
-    changed = [both for both in zip(events, redacted, strict=True) if both[1] is not both[0][3]]
-    return any(_hides_id(event.message, message) for event, message in changed)
+    if not any(map(is_not, redacted, messages)):
+        return False
+    return any(new is not old and _hides_id(old, new) for old, new in zip(messages, redacted, strict=True))
 
 
 def _hides_id(message: str, redacted: str) -> bool:

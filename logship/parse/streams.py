@@ -54,7 +54,7 @@ class Stream:
     def begin_all(self, times_ms: Sequence[int], identities: Sequence[str]) -> None:
         """The same of events in their order; mostly each follows the one before it at once."""
         gap_ms = times_ms[-1] - self.first_ms
-        if 0 <= gap_ms <= LONGEST_GAP_MS and self.first_ms <= times_ms[0] and sorted(times_ms) == times_ms:
+        if 0 <= gap_ms <= LONGEST_GAP_MS and self.first_ms <= times_ms[0] and sorted(times_ms) == list(times_ms):
             self.first, self.first_ms = identities[-1], times_ms[-1]
             return
         for at_ms, identity in zip(times_ms, identities, strict=True):

@@ -6,7 +6,7 @@ A document is made of structs of msgspec, which are made and written in half the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -161,8 +161,10 @@ def _struct(fields: dict[str, type]) -> type[Struct]:
     return msgspec.defstruct("Fields", list(renamed), rename=renamed, gc=False)
 
 
-def _present(texts: Sequence[str]) -> Sequence[str | UnsetType]:
-    return texts if all(texts) else [text or UNSET for text in texts]
+def _present(texts: Sequence[str]) -> Iterable[str | UnsetType]:
+    if all(texts):
+        return texts
+    return [text or UNSET for text in texts] if any(texts) else repeat(UNSET)
 
 
 def _are_usual(table: Table) -> bool:
