@@ -193,7 +193,7 @@ def record_ids(
         digest = copy()
         digest.update(last)
         if not 0 <= at_ms <= _MAX_ID_MS:
-            at_ms = min(max(at_ms, 0), _MAX_ID_MS)  # noqa: PLW2901
+            at_ms = min(max(at_ms, 0), _MAX_ID_MS)  # noqa: PLW2901 - the same time, cut to what an id holds
         made.append((at_ms.to_bytes(6, "big") + digest.digest()).hex())
     return made
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SPACE, Meaning, Origin, literal
+from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, Meaning, Origin, compiled, literal
 from logship.record import ORIGINAL, LogEvent, Record
 
 Make = Callable[[tuple[Any, ...], LogEvent, str, Origin], Record | None]
@@ -25,9 +25,7 @@ def maker(meaning: Meaning, *, keep_original: bool) -> Make | None:
     """
     if not meaning.is_plain():
         return None
-    space: dict[str, Any] = {**SPACE, "Record": Record}
-    exec(compile(_source(meaning, keep_original=keep_original), "<plan>", "exec"), space)  # noqa: S102 - see above
-    make: Make = space["make"]
+    make: Make = compiled(_source(meaning, keep_original=keep_original), Record=Record)
     return make
 
 

@@ -12,22 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.parse import dialects
 from logship.parse.json_lines import STATUS
-from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SPACE, SURELY_EXACT, Origin
-from logship.parse.times import zoned_texts_us
-from logship.record import (
-    ACCOUNT,
-    EVENT_TIME,
-    GROUP,
-    HANDLER_ID,
-    KIND,
-    ORIGINAL,
-    REGION,
-    SERVICE,
-    STREAM,
-    LogEvent,
-    record_ids,
-    severities,
-)
+from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SURELY_EXACT, Origin, compiled
+from logship.record import ACCOUNT, EVENT_TIME, GROUP, HANDLER_ID, KIND, ORIGINAL, REGION, SERVICE, STREAM, LogEvent
 from logship.table import Shape, Table
 
 if TYPE_CHECKING:
@@ -35,7 +21,6 @@ if TYPE_CHECKING:
 
 MakeTable = Callable[[Sequence[tuple[Any, ...]], Sequence[LogEvent], Sequence[str], Sequence[Origin]], Table | None]
 """Of the values of lines, their events, their texts and their streams; the texts are plain."""
-_MANY: Final = {"record_ids": record_ids, "severities": severities, "zoned_texts_us": zoned_texts_us}
 _VARIABLE: Final = re.compile(r"\b(v\d+|group|stream|timestamp_ms|event_id|message|origin)\b")
 _IN_QUOTES: Final = re.compile(r"'[^']*'")
 
@@ -56,9 +41,7 @@ def table_maker(meaning: Meaning, *, keep_original: bool) -> MakeTable | None:
     known = {name: float if kind is int and name != STATUS else kind for name, kind in known.items()}
     known |= {KIND: str, GROUP: str, STREAM: str, EVENT_TIME: int, ORIGINAL: str}
     shape = Shape({name: known[name] for name in meaning.resource}, {name: known[name] for name in attributes})
-    space: dict[str, Any] = {**SPACE, **_MANY, "Table": Table, "shape": shape}
-    exec(compile(_source(meaning, attributes), "<table>", "exec"), space)  # noqa: S102 - see `json_meaning`
-    make: MakeTable = space["make"]
+    make: MakeTable = compiled(_source(meaning, attributes), Table=Table, shape=shape)
     return make
 
 

@@ -7,7 +7,7 @@ is what `json_lines` and `normalise` do step by step.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -24,6 +24,8 @@ from logship.record import (
     SERVICE,
     STREAM,
     record_id,
+    record_ids,
+    severities,
     severity,
 )
 
@@ -45,17 +47,20 @@ INT64: Final = 9.2e18
 SURELY_EXACT: Final = 9.0e15
 """A little less than 2**63 and 2**53: most numbers are compared with such a float in less time."""
 DAY_US: Final = 86_400_000_000
-SPACE: Final = {
+_SPACE: Final = {
     "describe": json_lines.describe,
     "dumps": orjson.dumps,
     "kind_of": dialects.KINDS.get,
     "milliseconds": json_lines.milliseconds,
     "pino": dialects.PINO.get,
     "record_id": record_id,
+    "record_ids": record_ids,
+    "severities": severities,
     "severity": severity,
     "status_code": json_lines.status_code,
     "time_of": json_lines.time_of,
     "zoned_text_us": times.zoned_text_us,
+    "zoned_texts_us": times.zoned_texts_us,
     "zoned_us": times.zoned_us,
 }
 """What the names in expressions mean that are no values of a line or an event."""
@@ -195,6 +200,18 @@ class Meaning:
         if routed:
             lines.append(f"if known == 'request': attributes['http.route'] = {self.of['operation']}")
         return lines
+
+
+def compiled(source: str, **names: Any) -> Any:
+    """The function `make` that a source defines, of expressions of a meaning.
+
+    Args:
+        source: all of it.
+        names: what else it names.
+    """
+    space: dict[str, Any] = {**_SPACE, **names}
+    exec(compile(source, "<plan>", "exec"), space)  # noqa: S102 - a line's names stand there as `repr` writes them
+    return space["make"]
 
 
 def literal(fields: dict[str, str]) -> str:
