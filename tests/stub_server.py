@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, Final, Self
+
+BREAK: Final = (0, None)
+"""No answer: the connection is broken off once the request was read."""
 
 
 class Server(ThreadingHTTPServer):
@@ -42,6 +45,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.heads.append({name.lower(): value for name, value in self.headers.items()})
         status, body = self.server.answers.pop(0) if len(self.server.answers) > 1 else self.server.answers[0]
+        if not status:
+            self.close_connection = True
+            return
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")

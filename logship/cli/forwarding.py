@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import closing
 from dataclasses import dataclass
@@ -148,7 +149,10 @@ def _report(forwarder: Forwarder, prepare: Preparer, people: Telling) -> None:
 
 
 class _Signals:
-    """SIGTERM and SIGINT end everything; SIGHUP ends the forwarder that runs, if the new settings are good."""
+    """SIGTERM and SIGINT end everything; SIGHUP ends the forwarder that runs, if the new settings are good.
+
+    Before the first forwarder nothing has been read: whatever is waited for then is given up at once.
+    """
 
     def __init__(self, wanted: Wanted) -> None:
         from logship.forward.outside.notify import Notifier
@@ -160,6 +164,7 @@ class _Signals:
         self._wanted = wanted
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._began = False
         self._renewed: Settings | None = None
         self._hangup = threading.Event()
         context = options.context()
@@ -171,7 +176,7 @@ class _Signals:
     def stop_of_next(self) -> threading.Event:
         """What the next forwarder is stopped by; it is set already if everything is to end."""
         with self._lock:
-            self._stop = threading.Event()
+            self._stop, self._began = threading.Event(), True
             if self.ending.is_set():
                 self._stop.set()
             return self._stop
@@ -185,6 +190,8 @@ class _Signals:
     def _end(self, *_: Any) -> None:
         self.ending.set()
         self._stop.set()
+        if not self._began:
+            sys.exit(ExitCode.DONE)
 
     def _watch(self, context: Any) -> None:
         from logship.forward.between.prepare import prepare_of

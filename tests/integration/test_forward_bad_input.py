@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -84,6 +85,20 @@ def test_it_goes_on_for_days_without_that_group(tmp_path: Path) -> None:
         _, said = running.communicate(timeout=30)
 
     assert (running.returncode, len(stored(tmp_path)), said.count("its policy lacks")) == (0, 3, 1)
+
+
+def test_a_store_that_never_answers_does_not_hold_the_end_up(tmp_path: Path) -> None:
+    """Told to end while it waits for its store to say the first word, it ends at once, with 0."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        running = start("http://127.0.0.1:1", tmp_path, "--store", store)
+        silent.settimeout(60)
+        with silent.accept()[0] as asked:
+            asked.recv(1)
+            running.send_signal(signal.SIGTERM)
+            _, said = running.communicate(timeout=10)
+
+    assert (running.returncode, said) == (0, "")
 
 
 def test_an_endpoint_that_is_no_cloudwatch_is_told(tmp_path: Path) -> None:

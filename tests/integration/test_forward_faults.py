@@ -192,7 +192,7 @@ def forward_once(cw: LocalCloudWatch, sink: str, folder: Path, run: Run, done: t
     """One forwarder; whether it was killed."""
     before = cw.requests.get("FilterLogEvents", 0)
     running = start(cw.url, sink, folder)
-    wait_for(lambda: cw.requests.get("FilterLogEvents", 0) > before, 30.0)
+    wait_for(lambda: cw.requests.get("FilterLogEvents", 0) > before or running.poll() is not None, 30.0)
     killed = not done.wait(run.kill_every_s)
     running.send_signal(signal.SIGKILL if killed else signal.SIGTERM)
     _, said = running.communicate(timeout=60)

@@ -25,6 +25,7 @@ from opensearchpy.exceptions import (
 )
 from opensearchpy.exceptions import ConnectionError as NoConnectionError
 from opensearchpy.serializer import Serializer
+from urllib3.exceptions import ProtocolError
 
 from logship.errors import AccessError, ConnectError, DiskFullError, LogshipError, SettingsError, StoreError
 from logship.settings import secret
@@ -38,6 +39,8 @@ _POOL_SIZE: Final = 4
 _BUSY: Final = frozenset({429, 502, 503, 504})
 """Statuses that a server gives when asking again later may help."""
 _BUSY_WAITS_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
+_LONGEST_BROKEN_WAIT_S: Final = 0.5
+"""A connection that breaks again after so long a pause is an outage, and for callers to decide on."""
 _NO_ACCESS: Final = frozenset({401, 403})
 _DEEPEST_CAUSE: Final = 5
 _AWS_HOSTS: Final = ".amazonaws.com"
@@ -117,7 +120,8 @@ class Cluster:
             body: bytes as they are, anything else as JSON.
             params: of the URL.
             headers: more of them.
-            patient: whether a busy server is asked again, up to 8 s.
+            patient: whether a busy server is asked again, up to 8 s, and one that broke the connection off, up to
+                0.7 s. That is safe for every request of ours: what is made twice is there already.
 
         Raises:
             ConnectError: the server does not answer, or is too busy.
@@ -136,7 +140,7 @@ class Cluster:
                 raise self._strange() from None
             except TransportError as error:
                 _let_go(error)
-                if error.status_code not in _BUSY or not waits or _is_full_disk(str(error)):
+                if not waits or not _may_pass(error, waits[0]):
                     raise self._explained(error, f"{method} {path}") from None
                 time.sleep(waits.pop(0))
             else:
@@ -174,6 +178,13 @@ class Cluster:
         if status in _BUSY:
             return ConnectError(f"{self.url} is too busy ({status} {kind}); try again later")
         return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
+
+
+def _may_pass(error: TransportError, wait_s: float) -> bool:
+    """Whether asking again after that pause may help."""
+    if isinstance(error.info, ProtocolError):
+        return wait_s <= _LONGEST_BROKEN_WAIT_S
+    return error.status_code in _BUSY and not _is_full_disk(str(error))
 
 
 def _let_go(error: BaseException | None) -> None:

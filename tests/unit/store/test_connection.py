@@ -15,7 +15,7 @@ import trustme
 from logship.errors import AccessError, ConnectError, DiskFullError, SettingsError, StoreError
 from logship.settings import Store
 from logship.store.opensearch.connection import Cluster, RefusedError
-from tests.stub_server import Server
+from tests.stub_server import BREAK, Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +123,19 @@ def test_a_busy_server_is_asked_again(no_waiting: list[float]) -> None:
 
     assert answer == {"ok": 1}
     assert no_waiting == [0.2, 0.5, 0.2, 0.5, 1.0, 2.0, 4.0]
+
+
+def test_a_connection_broken_off_is_made_again(no_waiting: list[float]) -> None:
+    """Twice, after short pauses; what goes on breaking is an outage, and said."""
+    with Server(BREAK, BREAK, (200, {"ok": 1}), BREAK) as server:
+        cluster = Cluster(Store(location=server.url))
+        answer = cluster.request("GET", "/")
+        with pytest.raises(ConnectError, match="does not answer"):
+            cluster.request("GET", "/")
+        cluster.close()
+
+    assert answer == {"ok": 1}
+    assert no_waiting == [0.2, 0.5, 0.2, 0.5]
 
 
 @pytest.mark.parametrize(
