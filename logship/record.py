@@ -227,8 +227,12 @@ def format_time(time_us: int) -> str:
     return f"{_second_text(second)}{micros}Z"
 
 
-def format_times(times_us: Iterable[int]) -> list[str]:
-    """The same of many times, all of them from 1970-01-01T00:00:01 to 9999."""
+def format_times(times_us: Sequence[int]) -> list[str]:
+    """The same of many times, all of them from 1970-01-01T00:00:01 to 9999; mostly they are of one second."""
+    second = min(times_us) // 1_000_000
+    if max(times_us) < (second + 1) * 1_000_000:
+        text = _second_text(second)
+        return [f"{text}{str(time_us)[-6:]}Z" for time_us in times_us]
     return [f"{_second_text(time_us // 1_000_000)}{str(time_us)[-6:]}Z" for time_us in times_us]
 
 

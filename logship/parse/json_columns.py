@@ -8,18 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from logship.parse import dialects
 from logship.parse.json_lines import STATUS
 from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SURELY_EXACT, Origin, compiled
-from logship.record import ACCOUNT, EVENT_TIME, GROUP, HANDLER_ID, KIND, ORIGINAL, REGION, SERVICE, STREAM, LogEvent
+from logship.record import ACCOUNT, EVENT_TIME, GROUP, HANDLER_ID, KIND, ORIGINAL, REGION, SERVICE, STREAM
 from logship.table import Shape, Table
 
 if TYPE_CHECKING:
     from logship.parse.json_meaning import Meaning
+    from logship.record import Cloud
 
-MakeTable = Callable[[Sequence[tuple[Any, ...]], Sequence[LogEvent], Sequence[str], Sequence[Origin]], Table | None]
+
+class Columns(NamedTuple):
+    """The fields of some events, of which there is at least one; see `record.LogEvent`."""
+
+    groups: Sequence[str]
+    streams: Sequence[str]
+    timestamps_ms: Sequence[int]
+    messages: Sequence[str]
+    event_ids: Sequence[str]
+    ingestions_ms: Sequence[int]
+    clouds: Sequence[Cloud]
+
+
+MakeTable = Callable[[Sequence[tuple[Any, ...]], Columns, Sequence[str], Sequence[Origin]], Table | None]
 """Of the values of lines, their events, their texts and their streams; the texts are plain."""
 _VARIABLE: Final = re.compile(r"\b(v\d+|group|stream|timestamp_ms|event_id|message|origin)\b")
 _IN_QUOTES: Final = re.compile(r"'[^']*'")
@@ -41,7 +56,7 @@ def table_maker(meaning: Meaning, *, keep_original: bool) -> MakeTable | None:
     known = {name: float if kind is int and name != STATUS else kind for name, kind in known.items()}
     known |= {KIND: str, GROUP: str, STREAM: str, EVENT_TIME: int, ORIGINAL: str}
     shape = Shape({name: known[name] for name in meaning.resource}, {name: known[name] for name in attributes})
-    make: MakeTable = compiled(_source(meaning, attributes), Table=Table, shape=shape)
+    make: MakeTable = compiled(_source(meaning, attributes), Table=Table, shape=shape, settled_us=_settled_us)
     return make
 
 
@@ -50,17 +65,28 @@ def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
     ids = ", ".join(map(_column, meaning.identities()))
     lines = [
         f"{', '.join(map(_many, meaning.values))}, = zip(*values)",
-        "groups, streams, timestamps_ms, _, event_ids, observed_ms, _ = zip(*events)",
+        "groups, streams, timestamps_ms, _, event_ids, observed_ms, _ = columns",
         *_number_guards(meaning),
         *(f"if any({_column(refusal)}): return None" for refusal in meaning.refusals),
         f"if not all({_many(meaning.body)}): return None",
-        f"times_us = [own if own is not None and {-DAY_US} <= own - at_ms * 1000 <= {DAY_US} else at_ms * 1000",
-        f"    for own, at_ms in zip({_own_times(meaning)}, timestamps_ms)]",
+        f"times_us = settled_us({_own_times(meaning)}, timestamps_ms)",
         f"resource = [{', '.join(map(_column, meaning.resource.values()))}]",
         f"attributes = [{', '.join(map(_column, attributes.values()))}]",
         f"return Table(shape, {head}, {ids}, resource, attributes)",
     ]
-    return "def make(values, events, messages, origins):\n" + "".join(f"    {line}\n" for line in lines)
+    return "def make(values, columns, messages, origins):\n" + "".join(f"    {line}\n" for line in lines)
+
+
+def _settled_us(own_us: Sequence[Any], timestamps_ms: Sequence[int]) -> Sequence[int]:
+    """The lines' own times or None, and where one is not within a day of its event's, that; mostly all are."""
+    with suppress(TypeError):  # a line without a time of its own
+        lowest_us, highest_us = min(own_us), max(own_us)
+        if max(timestamps_ms) * 1000 - lowest_us <= DAY_US and highest_us - min(timestamps_ms) * 1000 <= DAY_US:
+            return own_us
+    return [
+        own if own is not None and -DAY_US <= own - at_ms * 1000 <= DAY_US else at_ms * 1000
+        for own, at_ms in zip(own_us, timestamps_ms, strict=True)
+    ]
 
 
 def _number_guards(meaning: Meaning) -> list[str]:

@@ -7,6 +7,7 @@ A line that has no plan, or that its plan does not cover, goes the general way.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from msgspec.structs import astuple
 
 from logship.parse import json_lines, logfmt, wrappers
 from logship.parse.json_code import maker
-from logship.parse.json_columns import table_maker
+from logship.parse.json_columns import Columns, table_maker
 from logship.parse.json_meaning import Meaning
 from logship.table import PLAIN_CHARS
 
@@ -41,6 +42,7 @@ _MOST_MISSES: Final = 64
 """Of one count of quotes in one batch; then its lines come in several shapes, and guessing costs more than it saves."""
 _FEW_ODD: Final = 4
 """If more than that part of lines with as many quotes are of other shapes, a table of the rest saves nothing."""
+_first_of: Final = itemgetter(0)
 _JSON_TYPES: Final[dict[type, Any]] = {str: str, bool: bool, int: int | float, float: int | float, type(None): None}
 
 
@@ -64,29 +66,39 @@ class Plans:
         self._seen: dict[tuple[object, ...], int] = {}
         self._expected: dict[int, _Plan] = {}
         self._misses: dict[int, int] = {}
+        self._only: _Plan | None = None
+        """The plan of all lines of the last batch: it refuses others itself, so that nothing is counted for it."""
 
     def begin_batch(self) -> None:
         """Guesses afresh."""
         self._misses.clear()
 
     def tables(
-        self, events: Sequence[LogEvent], messages: Sequence[str], origins: Sequence[Origin]
+        self, events: Columns, messages: Sequence[str], origins: Sequence[Origin]
     ) -> list[tuple[Table, Sequence[int]]]:
         """Tables of those lines that plans for many at once make, and the places of each one's lines.
 
         `read` makes the same records of the same lines, and those of the others.
         """
-        plans = [self._expected.get(message.count('"')) for message in messages]
-        if plans.count(plans[0]) == len(plans):
-            groups: dict[_Plan | None, Sequence[int]] = {plans[0]: range(len(plans))}
-        else:
-            groups = {}
-            for place, plan in enumerate(plans):
-                groups.setdefault(plan, []).append(place)  # type: ignore[attr-defined]
+        if self._only is not None and _are_plain(messages):
+            table = _whole_table(self._only, events, messages, origins)
+            if table is not None:
+                return [(table, range(len(messages)))]
+        found = self._tables_by_plan(events, messages, origins)
+        are_one = len(found) == 1 and len(found[0][0]) == len(messages)
+        self._only = self._expected.get(messages[0].count('"')) if are_one else None
+        return found
+
+    def _tables_by_plan(
+        self, events: Columns, messages: Sequence[str], origins: Sequence[Origin]
+    ) -> list[tuple[Table, Sequence[int]]]:
+        groups: dict[_Plan | None, list[int]] = {}
+        for place, message in enumerate(messages):
+            groups.setdefault(self._expected.get(message.count('"')), []).append(place)
         found = []
         for plan, places in groups.items():
             if plan is not None and plan.make_table is not None:
-                parts: Sequence[Sequence[Any]] = (events, messages, origins)
+                parts = (events, messages, origins)
                 if len(places) < len(messages):
                     parts = _chosen(places, *parts)
                 if made := _table(plan, places, *parts):
@@ -172,38 +184,58 @@ class Plans:
         return _Plan(make, make_table, _decoder(names, types), may_be_wrapped=not wrappers.NAMES.isdisjoint(names))
 
 
+def _whole_table(plan: _Plan, events: Columns, messages: Sequence[str], origins: Sequence[Origin]) -> Table | None:
+    """The table of plain lines, all of which are of the plan's shape; None if they are not."""
+    if plan.make_table is None or plan.may_be_wrapped or not all(origin.plain for origin in set(origins)):
+        return None
+    assert plan.decode is not None
+    try:
+        values = list(map(astuple, map(plan.decode, messages)))
+    except msgspec.MsgspecError:
+        return None
+    return plan.make_table(values, events, messages, origins)
+
+
 def _table(
-    plan: _Plan, places: Sequence[int], events: Sequence[LogEvent], messages: Sequence[str], origins: Sequence[Origin]
+    plan: _Plan, places: Sequence[int], events: Columns, messages: Sequence[str], origins: Sequence[Origin]
 ) -> tuple[Table, Sequence[int]] | None:
     """The table of those lines that are plain and of the plan's shape; None if there are none."""
     assert plan.decode is not None
     assert plan.make_table is not None
-    if plan.may_be_wrapped or not _are_plain(messages) or not all(origin.plain for origin in set(origins)):
-        plain = [
-            number
-            for number, message in enumerate(messages)
-            if _are_plain((message,)) and origins[number].plain and not wrappers.is_wrapped(message)
-        ]
-        places, events, messages, origins = _chosen(plain, places, events, messages, origins)
+    plain = [
+        number
+        for number, message in enumerate(messages)
+        if _are_plain((message,)) and origins[number].plain and not wrappers.is_wrapped(message)
+    ]
+    if len(plain) < len(messages):
+        places = [places[number] for number in plain]
+        events, messages, origins = _chosen(plain, events, messages, origins)
     values: list[Any] = []
     odd: list[int] = []
     while (done := len(values) + len(odd)) < len(messages):
         try:
             values.extend(map(plan.decode, messages[done:]))
-        except (msgspec.MsgspecError, UnicodeEncodeError):  # what was read before it is in the list
+        except msgspec.MsgspecError:  # what was read before it is in the list
             odd.append(len(values) + len(odd))
             if len(odd) * _FEW_ODD > len(messages):
                 return None
     if odd:
-        places, events, messages, origins = _chosen(
-            sorted({*range(len(messages))}.difference(odd)), places, events, messages, origins
-        )
+        others = sorted({*range(len(messages))}.difference(odd))
+        places = [places[number] for number in others]
+        events, messages, origins = _chosen(others, events, messages, origins)
     table = plan.make_table(list(map(astuple, values)), events, messages, origins) if values else None
     return None if table is None else (table, places)
 
 
-def _chosen(wanted: Sequence[int], *columns: Sequence[Any]) -> list[list[Any]]:
-    return [[column[number] for number in wanted] for column in columns]
+def _chosen(
+    wanted: Sequence[int], events: Columns, messages: Sequence[str], origins: Sequence[Origin]
+) -> tuple[Columns, Sequence[str], Sequence[Origin]]:
+    """Some of the lines."""
+
+    def some(column: Sequence[Any]) -> Sequence[Any]:
+        return [column[number] for number in wanted]
+
+    return Columns(*map(some, events)), some(messages), some(origins)
 
 
 def _are_plain(messages: Sequence[str]) -> bool:
@@ -214,7 +246,8 @@ def _are_plain(messages: Sequence[str]) -> bool:
         and "\\" not in text
         and "\n" not in text
         and max(map(len, messages)) <= PLAIN_CHARS
-        and {message[:1] for message in messages} == {"{"}
+        and all(messages)
+        and set(map(_first_of, messages)) == {"{"}
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship import naming
 from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack, wrappers
+from logship.parse.json_columns import Columns
 from logship.parse.json_plans import LONGEST, Plans
 from logship.parse.parsed import Parsed
 from logship.parse.streams import Stream
@@ -85,35 +86,34 @@ class Parser:
         return made
 
     def tables(
-        self, events: Sequence[LogEvent], messages: Sequence[str] | None = None
+        self, events: Sequence[LogEvent], redact: Callable[[Sequence[str]], Sequence[str]] | None = None
     ) -> tuple[list[Table], list[Record]]:
         """The same records in half the time: tables of those that are alike, and the others; in any order.
 
         Args:
             events: some hundred, as for `records`.
-            messages: as for `records`.
+            redact: gives the redacted texts of messages, or all of them themselves if none has a secret.
         """
         if not events:
             return [], []
-        groups, names, times_ms, originals, _, _, clouds = zip(*events, strict=True)
-        messages = originals if messages is None else messages
-        if clouds.count(clouds[0]) < len(events) or _hide_ids(originals, messages):
+        columns = Columns(*zip(*events, strict=True))
+        groups, names, times_ms, originals, _, _, clouds = columns
+        messages = originals if redact is None else redact(originals)
+        may_hide_ids = messages is not originals and _hide_ids(originals, messages)
+        if may_hide_ids or clouds.count(clouds[0]) < len(events):
             return [], self.records(events, messages)
         self._begin_batch()
         plans = self._plans_of(clouds[0])
         are_one = groups.count(groups[0]) == names.count(names[0]) == len(events)
         streams = [self._stream(events[0])] * len(events) if are_one else list(map(self._stream, events))
-        found = plans.tables(events, messages, streams)
-        ids: list[str] = [""] * len(events)
+        found = plans.tables(columns, messages, streams)
+        if are_one and len(found) == 1 and len(found[0][0]) == len(events):
+            streams[0].begin_all(times_ms, found[0][0].ids)
+            return [found[0][0]], []
+        ids = [""] * len(events)
         for table, places in found:
-            if len(places) == len(events):
-                ids = list(table.ids)
-            else:
-                for place, identity in zip(places, table.ids, strict=True):
-                    ids[place] = identity
-        if are_one and all(ids):
-            streams[0].begin_all(times_ms, ids)
-            return [table for table, _ in found], []
+            for place, identity in zip(places, table.ids, strict=True):
+                ids[place] = identity
         others = []
         for event, message, stream, identity in zip(events, messages, streams, ids, strict=True):
             if identity:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from logship.record import time_us_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _ISO: Final = re.compile(
     r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):(\d\d)(?:[.,](\d{1,9}))?\s?(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)?\Z"
@@ -56,8 +56,10 @@ def zoned_text_us(text: str) -> int | None:
     return zoned_us(text)
 
 
-def zoned_texts_us(texts: Iterable[str]) -> list[int | None]:
-    """The same of many texts; mostly they are of the second of the one before."""
+def zoned_texts_us(texts: Sequence[str]) -> Sequence[int | None]:
+    """The same of many texts; mostly all are of one second, or of that of the one before."""
+    if (of_one := _of_one_second(texts)) is not None:
+        return of_one
     found: list[int | None] = []
     second, start = "", None
     for text in texts:
@@ -69,6 +71,20 @@ def zoned_texts_us(texts: Iterable[str]) -> list[int | None]:
         else:
             found.append(zoned_us(text))
     return found
+
+
+def _of_one_second(texts: Sequence[str]) -> list[int] | None:
+    """Texts as our handler writes them, of one second; None if they are not."""
+    first = min(texts)[:20]
+    if max(texts)[:20] != first or set(map(len, texts)) != {_LENGTH}:
+        return None
+    fractions = "".join([text[20:] for text in texts])  # each of six digits and a Z
+    digits = fractions.split("Z")
+    start = _second(first)
+    are_fractions = len(digits) == len(texts) + 1 and fractions[6::7] == "Z" * len(texts)
+    if start is None or not are_fractions or not "".join(digits).isdecimal():
+        return None
+    return [start + micros for micros in map(int, digits[:-1])]
 
 
 @lru_cache(maxsize=4096)

@@ -73,14 +73,14 @@ class Preparer:
 
     def __call__(self, events: Sequence[LogEvent]) -> list[Record]:
         """The records, in the order of their events; those that rules leave out are absent."""
-        records = self._parser.records(events, self._clean(events))
+        records = self._parser.records(events, self._cleaned([event.message for event in events]))
         return self._rules.apply(records) if self._rules else records
 
     def tables(self, events: Sequence[LogEvent]) -> tuple[list[Table], list[Record]]:
         """The same in half the time, where no rules look at records: tables of those that are alike, and the others."""
         if self._rules:
             return [], self(events)
-        return self._parser.tables(events, self._clean(events))
+        return self._parser.tables(events, self._cleaned)
 
     def clean(self, event: LogEvent) -> LogEvent:
         """The event as it may be kept: redacted. Nothing is counted."""
@@ -138,14 +138,13 @@ class Preparer:
             self._rules.rewind(mark.rules)
         self._redacted = mark.redacted.copy()
 
-    def _clean(self, events: Sequence[LogEvent]) -> Sequence[str] | None:
-        """The redacted messages of the events; None where nothing is redacted."""
+    def _cleaned(self, messages: Sequence[str]) -> Sequence[str]:
+        """Redacted messages, what was redacted counted; `messages` itself if all are clean."""
         if self._redact_many is None:
-            return None
-        before = [event.message for event in events]
-        after = self._redact_many(before)
-        if after is not before:
-            for old, new in zip(before, after, strict=True):
+            return messages
+        after = self._redact_many(messages)
+        if after is not messages:
+            for old, new in zip(messages, after, strict=True):
                 if new is not old:
                     self._redacted += Counter(_TAKEN_OUT.findall(new)) - Counter(_TAKEN_OUT.findall(old))
         return after

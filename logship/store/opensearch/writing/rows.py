@@ -123,21 +123,27 @@ class Rows:
         documents = map(
             _Document,
             format_times(table.times_us),
-            [observed_text(at_ms) if at_ms else UNSET for at_ms in table.observed_ms],
+            _each(_observed_text, table.observed_ms),
             table.bodies,
             map(_SEVERITIES.__getitem__, table.severities),
             _present(table.trace_ids),
             _present(table.span_ids),
             _present(table.parent_span_ids),
-            map(_Resource, map(self._resource, *table.resource)),
+            self._resources(table),
             map(self._attributes, *table.attributes),
             self._ours(table, terms_of),
         )
         actions = map(_Action, map(_target(index), table.ids))
         return _encoder.encode_lines(list(chain.from_iterable(zip(actions, documents, strict=True))))
 
+    def _resources(self, table: Table) -> Iterable[_Resource]:
+        """One for all of them where they are alike, as they mostly are."""
+        if all(column.count(column[0]) == len(column) for column in table.resource):
+            return repeat(_Resource(self._resource(*(column[0] for column in table.resource))))
+        return map(_Resource, map(self._resource, *table.resource))
+
     def _ours(self, table: Table, terms_of: TermsOf) -> map[_Ours]:
-        observed_us = [at_ms * 1000 or UNSET for at_ms in table.observed_ms]
+        observed_us = _each(_observed_us, table.observed_ms)
         if self._names is not None:
             return map(_Ours, table.times_us, table.ids, observed_us, repeat(self._names or UNSET))
         columns = [*table.resource, *table.attributes]
@@ -154,6 +160,19 @@ class Rows:
             [terms.text or UNSET for terms in found],
             [terms.number or UNSET for terms in found],
         )
+
+
+def _observed_text(at_ms: int) -> str | UnsetType:
+    return observed_text(at_ms) if at_ms else UNSET
+
+
+def _observed_us(at_ms: int) -> int | UnsetType:
+    return at_ms * 1000 or UNSET
+
+
+def _each(make: Callable[[int], Any], values: Sequence[int]) -> Iterable[Any]:
+    """What is made of each of many values; mostly few are different."""
+    return map({value: make(value) for value in set(values)}.__getitem__, values)
 
 
 def _struct(fields: dict[str, type]) -> type[Struct]:
