@@ -28,7 +28,7 @@ _SAID_EVERY_S: Final = 60.0
 GRACE_S: Final = 6.0
 """So long after it was told to stop, a forwarder still tries to store what it has read."""
 _LAST_WAIT_S: Final = 0.5
-_SLICE: Final = 100
+_SLICE: Final = 200
 """Events that are prepared and written together: their records are still in the processor's cache then."""
 _LATER: Final = (DiskFullError, ConnectError)
 """What a store says that may take the same records later: no room, no answer."""
