@@ -172,6 +172,7 @@ class Plans:
         if len(self._plans) >= _MOST_PLANS:
             self._plans.clear()
             self._expected.clear()
+            self._only = None
         plan = self._plans[shape] = "nested" if dict in types else self._new(names, types)
         return plan
 
@@ -202,12 +203,12 @@ def _table(
     """The table of those lines that are plain and of the plan's shape; None if there are none."""
     assert plan.decode is not None
     assert plan.make_table is not None
-    plain = [
-        number
-        for number, message in enumerate(messages)
-        if _are_plain((message,)) and origins[number].plain and not wrappers.is_wrapped(message)
-    ]
-    if len(plain) < len(messages):
+    if plan.may_be_wrapped or not _are_plain(messages) or not all(origin.plain for origin in set(origins)):
+        plain = [
+            number
+            for number, message in enumerate(messages)
+            if _are_plain((message,)) and origins[number].plain and not wrappers.is_wrapped(message)
+        ]
         places = [places[number] for number in plain]
         events, messages, origins = _chosen(plain, events, messages, origins)
     values: list[Any] = []

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from logship.record import LogEvent
 
 _EVENTS = 2_800
-_SLICE = 100
+_SLICE = 200
 _ROUNDS = 40
 _NOW_MS = 1_795_443_665_871
 

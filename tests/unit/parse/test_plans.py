@@ -159,14 +159,18 @@ def events_alike(draw: st.DrawFn) -> list[LogEvent]:
 
 
 def of_tables(events: list[LogEvent], *, keep_original: bool = True) -> tuple[list[Record], list[Table], list[Record]]:
-    """The records of events, each made alone, and those of their tables and the others after they were seen once."""
+    """The records of events, each made alone, and those of their tables and the others after they were seen once.
+
+    Before them comes a batch of the first one alone, whose plan is then tried with all of them.
+    """
     alone, planned = (Parser(keep_original=keep_original) for _ in range(2))
     planned._plans = {PLACE.names: Plans(keep_original=keep_original, cloud=PLACE.names, usual=1)}
-    expected = [alone.record(event) for event in events * 2]
+    expected = [alone.record(event) for event in [*events, events[0], *events]]
     planned.records(events)
+    planned.tables(events[:1])
     tables, others = planned.tables(events)
     assert planned.mark() == alone.mark()
-    return expected[len(events) :], tables, others
+    return expected[-len(events) :], tables, others
 
 
 @given(events=events_alike(), keep_original=st.booleans())
@@ -278,6 +282,24 @@ def test_times_with_a_zone_are_the_same_in_either_way(text: str) -> None:
     at = times.of_value(text)
 
     assert (at[0] if at and at[1] else None) == times.zoned_text_us(text)
+
+
+@st.composite
+def written_times(draw: st.DrawFn) -> list[str]:
+    """Times as our handler writes them, mostly of one second, some of them damaged."""
+    seconds = st.sampled_from(["2026-11-23T14:21:05", "2026-11-23T14:21:05", "2026-11-23T14:21:06", "2026-11-23 99"])
+    fractions = st.sampled_from([".871234Z", ".000000Z", ".999999Z", ".12Z456Z", ".871234Z1", ".23456Z", "Z"])
+    texts = st.builds("{}{}".format, seconds, fractions)
+    return draw(st.lists(texts, min_size=1, max_size=6))
+
+
+@given(texts=written_times())
+@example(texts=["2026-11-23T14:21:05.871234Z1", "2026-11-23T14:21:05.23456Z"])
+@example(texts=["2026-11-23T14:21:05.12Z456Z", "2026-11-23T14:21:05.871234Z"])
+@example(texts=["2026-11-23T14:21:05.871234Z", "2026-11-23T14:21:05.000001Z"])
+def test_many_times_are_what_each_of_them_is(texts: list[str]) -> None:
+    """Whether they are of one second or not, and whatever one of them is."""
+    assert list(times.zoned_texts_us(texts)) == [times.zoned_text_us(text) for text in texts]
 
 
 @given(number=st.one_of(st.floats(), st.floats(-10, 2e9), st.integers(0, 10**15).map(lambda whole: whole / 1e6)))

@@ -155,6 +155,42 @@ def test_tables_are_written_by_the_column() -> None:
         assert lines.split(b"\n")[1::2] == [expected] * 9
 
 
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["a", "a", "b"]), st.integers(0, 2), st.integers(0, 999_999), st.sampled_from([0, 5, 9])
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@example(rows=[("a", 0, 1, 5), ("a", 0, 2, 5)])
+@example(rows=[("a", 0, 1, 5), ("b", 1, 2, 0)])
+def test_what_is_alike_in_a_table_is_written_as_what_is_not(rows: list[tuple[str, int, int, int]]) -> None:
+    """Records of one second or of several, of one service or of two, with and without a time of intake."""
+    at_ms = 1_795_443_665_000
+    events = [
+        LogEvent(
+            "/shop/orders",
+            "web-1",
+            at_ms + second * 1000 + micros // 1000,
+            f'{{"timestamp":"2026-11-23T14:21:{5 + second:02}.{micros:06}Z","service.name":"{service}","body":"x"}}',
+            f"e{place}",
+            observed,
+        )
+        for place, (service, second, micros, observed) in enumerate(rows)
+    ]
+    parser = Parser()
+    parser.records([events[0]] * 8)
+    [table], others = parser.tables(events)
+    builder = Builder(LAYOUTS["otel"], {})
+    lines = builder.table_lines(table, "i")
+
+    assert not others
+    assert lines is not None
+    assert lines.split(b"\n")[1::2] == [dumps(builder.build_general(record)) for record in table.records()]
+
+
 def test_usual_records_have_a_template() -> None:
     """After some records with the same names, a template makes the rest."""
     templates = Templates(LAYOUTS["otel"])

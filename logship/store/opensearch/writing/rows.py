@@ -100,6 +100,7 @@ class Rows:
 
     def __init__(self, shape: Shape, leaves: Mapping[str, Leaf]) -> None:
         self._resource, self._attributes = _struct(shape.resource), _struct(shape.attributes)
+        self._may_share = set(shape.resource.values()) == {str}  # of numbers 1 and 1.0 are equal, and not the same
         names = [*shape.resource, *shape.attributes]
         others = [name for name in names if name not in leaves and name not in TOP_LEVEL]
         self._columns = [(name, names.index(name)) for name in others]
@@ -138,7 +139,7 @@ class Rows:
 
     def _resources(self, table: Table) -> Iterable[_Resource]:
         """One for all of them where they are alike, as they mostly are."""
-        if all(column.count(column[0]) == len(column) for column in table.resource):
+        if self._may_share and all(column.count(column[0]) == len(column) for column in table.resource):
             return repeat(_Resource(self._resource(*(column[0] for column in table.resource))))
         return map(_Resource, map(self._resource, *table.resource))
 
