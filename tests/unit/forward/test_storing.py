@@ -126,12 +126,12 @@ def test_a_store_that_is_down_while_records_are_encoded_gets_each_once() -> None
                 raise ConnectError("down")
             return super().encode(records, tables)
 
-    events = [event for number in range(90) for event in chunk(number).events]
+    events = [event for number in range(180) for event in chunk(number).events]
     store = Forgetful(taken)
     done = run(store, [Chunk(events)])
 
     assert store.taken == [event.message for event in events]
-    assert (done[0].accepted, store.adds, store.calls) == (270, 1, 5)
+    assert (done[0].accepted, store.adds, store.calls) == (540, 1, 5)
 
 
 def test_what_the_store_never_takes_is_kept_with_its_reason() -> None:
