@@ -1,7 +1,8 @@
-"""Pages of FilterLogEvents by a shorter way than the SDK's, whose own reading of one costs more than all that follows.
+"""Answers of CloudWatch Logs by a shorter way than the SDK's, whose own reading of a page costs more than what follows.
 
 The SDK reads a body in pieces of 64 KB, after each of which other threads take their turn, and then makes its own
-objects of it. Both ways in are seams: an event of the SDK, and the session that its endpoint sends requests with.
+objects of it. Both ways in are seams: the session that its endpoint sends requests with, and, for FilterLogEvents, an
+event of the SDK. Whoever imports this module loads the SDK.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ResponseStreamingError
+from urllib3.exceptions import HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +49,6 @@ class _WholeBodies:
         Raises:
             BotoCoreError: as the SDK does, also where the body ends before its length.
         """
-        from botocore.awsrequest import AWSResponse
-        from botocore.exceptions import ResponseStreamingError
-        from urllib3.exceptions import HTTPError
-
         if request.stream_output:
             return self._session.send(request)
         request.stream_output = True  # else all of the body is read before we see it
