@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 HANDLER_ID: Final = "logship.id"
 """Key of the id that our handler writes into each line: what keeps a resend one record."""
@@ -172,9 +173,9 @@ def record_id(timestamp_ms: int, group: str, stream: str, event_id: str, handler
 
 
 def record_ids(
-    times_ms: Iterable[int], groups: Iterable[str], streams: Iterable[str], parts: Iterable[str], *, of_handler: bool
+    times_ms: Sequence[int], groups: Sequence[str], streams: Sequence[str], parts: Sequence[str], *, of_handler: bool
 ) -> list[str]:
-    """The identities of many records, as `record_id` makes them.
+    """The identities of many records, of which there is at least one, as `record_id` makes them.
 
     Args:
         times_ms: of their events.
@@ -183,18 +184,21 @@ def record_ids(
         parts: our handler's ids, or the event ids.
         of_handler: which of the two.
     """
+    are_ascii = all(map(str.isascii, parts))
+    raw = list(map(str.encode, parts)) if are_ascii else [part.encode("utf-8", "surrogatepass") for part in parts]
+    sizes = list(map(len, raw))
+    origins: tuple[Sequence[Any], ...] = (sizes, groups) if of_handler else (sizes, groups, streams)
+    copies: Iterable[Callable[[], blake2b]]
+    if all(column.count(column[0]) == len(column) for column in origins):  # mostly all are of one stream
+        copies = repeat(_started(*(column[0] for column in origins)).copy)
+    else:
+        copies = [digest.copy for digest in map(_started, *origins)]
+    heads = {at_ms: f"{min(max(at_ms, 0), _MAX_ID_MS):012x}" for at_ms in set(times_ms)}
     made = []
-    size, group, stream = -1, "", ""
-    for at_ms, its_group, its_stream, part in zip(times_ms, groups, streams, parts, strict=True):
-        last = part.encode() if part.isascii() else part.encode("utf-8", "surrogatepass")
-        if len(last) != size or its_group != group or its_stream != stream:  # mostly they are those of the one before
-            size, group, stream = len(last), its_group, its_stream
-            copy = (_started(size, group) if of_handler else _started(size, group, stream)).copy
+    for at_ms, copy, part in zip(times_ms, copies, raw, strict=False):
         digest = copy()
-        digest.update(last)
-        if not 0 <= at_ms <= _MAX_ID_MS:
-            at_ms = min(max(at_ms, 0), _MAX_ID_MS)  # noqa: PLW2901 - the same time, cut to what an id holds
-        made.append((at_ms.to_bytes(6, "big") + digest.digest()).hex())
+        digest.update(part)
+        made.append(heads[at_ms] + digest.hexdigest())
     return made
 
 

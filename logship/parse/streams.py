@@ -53,12 +53,19 @@ class Stream:
 
     def begin_all(self, times_ms: Sequence[int], identities: Sequence[str]) -> None:
         """The same of events in their order; mostly each follows the one before it at once."""
-        gap_ms = times_ms[-1] - self.first_ms
-        if 0 <= gap_ms <= LONGEST_GAP_MS and self.first_ms <= times_ms[0] and sorted(times_ms) == list(times_ms):
-            self.first, self.first_ms = identities[-1], times_ms[-1]
+        first_ms, last_ms = times_ms[0], times_ms[-1]
+        if last_ms - first_ms <= LONGEST_GAP_MS and not self._ends_in(first_ms, last_ms) and _ascend(times_ms):
+            self.begin(first_ms, identities[0])
+            self.begin(last_ms, identities[-1])
             return
         for at_ms, identity in zip(times_ms, identities, strict=True):
             self.begin(at_ms, identity)
+
+    def _ends_in(self, first_ms: int, last_ms: int) -> bool:
+        """Whether a sequence that does not end with the first of two times ends before or with the second."""
+        if first_ms < self.first_ms <= last_ms:
+            return True
+        return bisect_right(self.older, (first_ms, "\uffff")) < bisect_right(self.older, (last_ms, "\uffff"))
 
     def _put(self, place: int, at_ms: int, identity: str) -> None:
         """Adds an end; of too many, the one before it goes, which a sequence of few events has left behind."""
@@ -84,3 +91,7 @@ class Stream:
         """Goes back to where it stood."""
         self.first, self.first_ms = mark[:2]
         self.older = mark[2].copy()
+
+
+def _ascend(times_ms: Sequence[int]) -> bool:
+    return sorted(times_ms) == list(times_ms)

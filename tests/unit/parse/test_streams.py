@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logship.parse import Parser
-from logship.parse.streams import LONGEST_GAP_MS
+from logship.parse.streams import LONGEST_GAP_MS, Stream
 from logship.record import CONTINUES, LogEvent, Record, record_id
 
 START_MS = 1_795_443_665_000
@@ -140,3 +140,27 @@ def test_in_order_the_event_before_is_the_one(drawn: list[tuple[int, bool]]) -> 
             want.append(None)
 
     assert links(Parser().records(events)) == want
+
+
+@given(
+    before=st.lists(st.integers(0, 60), max_size=12),
+    batch=st.lists(st.integers(0, 60), min_size=1, max_size=8),
+    spacing_ms=st.sampled_from([1, 1_500, 6_000]),
+    in_order=st.booleans(),
+)
+def test_many_events_at_once_leave_what_each_of_them_leaves(
+    before: list[int], batch: list[int], spacing_ms: int, *, in_order: bool
+) -> None:
+    """Wherever a batch falls among the sequences that are known."""
+    batch = sorted(batch) if in_order else batch
+    one_by_one, at_once = (Stream("/g", "x", "g") for _ in range(2))
+    for stream in (one_by_one, at_once):
+        for place, at in enumerate(before):
+            stream.begin(at * 6_000, f"before {place}")
+    times_ms, ids = [at * spacing_ms for at in batch], [f"id {place}" for place in range(len(batch))]
+
+    for at_ms, its_id in zip(times_ms, ids, strict=True):
+        one_by_one.begin(at_ms, its_id)
+    at_once.begin_all(times_ms, ids)
+
+    assert at_once.mark() == one_by_one.mark()
