@@ -228,20 +228,12 @@ def format_time(time_us: int) -> str:
     second = time_us // 1_000_000
     # The last digits of a number cost less than a division and its padding.
     micros = str(time_us)[-6:] if second > 0 else f"{time_us % 1_000_000:06d}"
-    return f"{_second_text(second)}{micros}Z"
-
-
-def format_times(times_us: Sequence[int]) -> list[str]:
-    """The same of many times, all of them from 1970-01-01T00:00:01 to 9999; mostly they are of one second."""
-    second = min(times_us) // 1_000_000
-    if max(times_us) < (second + 1) * 1_000_000:
-        text = _second_text(second)
-        return [f"{text}{str(time_us)[-6:]}Z" for time_us in times_us]
-    return [f"{_second_text(time_us // 1_000_000)}{str(time_us)[-6:]}Z" for time_us in times_us]
+    return f"{second_text(second)}{micros}Z"
 
 
 @lru_cache(maxsize=4096)
-def _second_text(second: int) -> str:
+def second_text(second: int) -> str:
+    """ISO 8601 of seconds since 1970 in UTC, up to the point before their fraction: ``2026-11-23T14:21:05.``."""
     return f"{_minute_text(second // 60)}{second % 60:02d}."
 
 

@@ -1,25 +1,22 @@
-"""Table → the lines of a bulk request: documents are made by the column, and written in one go.
+"""Table → the lines of a bulk request, put together as text: what all lines share, and of each column its values.
 
-A document is made of structs of msgspec, which are made and written in half the time of dicts. What they say is what
-`document` says of the records of the table, one by one.
+Nothing is made for a record by itself, which costs half of it. What the lines say is what `document` says of the
+records of the table, one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
-from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
 
 from logship.query.names import TOP_LEVEL
 from logship.query.text import MAX_VALUE_BYTES, has_long_run
-from logship.record import SEVERITY_NUMBERS, format_times
+from logship.record import second_text
 from logship.store.opensearch import keys
 from logship.store.opensearch.layout import LONG_TEXT, UNINDEXED
-from logship.store.opensearch.shapes import NANOS_LIMIT_US, observed_text
+from logship.store.opensearch.shapes import NANOS_LIMIT_US, SEVERITIES, observed_text
 from logship.table import PLAIN_CHARS
 
 if TYPE_CHECKING:
@@ -31,7 +28,9 @@ if TYPE_CHECKING:
 assert PLAIN_CHARS <= MAX_VALUE_BYTES
 _SECOND_US: Final = 1_000_000
 _FITTING: Final = {"text": (str,), "whole": (int,), "number": (int, float)}
+_MICROS: Final = 6
 _encoder: Final = msgspec.json.Encoder()
+_Value = TypeVar("_Value")
 
 
 class Terms(Protocol):
@@ -47,64 +46,17 @@ TermsOf = Callable[[Sequence[str], Sequence[Any]], Terms]
 """Of names without a field of their own, and their values."""
 
 
-class _Severity(Struct, frozen=True):
-    text: str
-    number: int
-
-
-class _Resource(Struct, gc=False):
-    attributes: Any
-
-
-class _Ours(Struct, gc=False):
-    time_us: int
-    id: str
-    observed_us: int | UnsetType = UNSET
-    names: list[str] | UnsetType = UNSET
-    keys: list[str] | UnsetType = UNSET
-    text: dict[str, Any] | UnsetType = UNSET
-    number: dict[str, Any] | UnsetType = UNSET
-
-
-class _Document(Struct, gc=False, rename={"timestamp": "@timestamp"}):
-    timestamp: str
-    observedTime: str | UnsetType  # noqa: N815 - the document's own names
-    body: str
-    severity: _Severity | UnsetType
-    traceId: str | UnsetType  # noqa: N815
-    spanId: str | UnsetType  # noqa: N815
-    parentSpanId: str | UnsetType  # noqa: N815
-    resource: _Resource
-    attributes: Any
-    logship: _Ours
-
-
-class _Action(Struct, gc=False):
-    create: Any
-
-
-_SEVERITIES: Final[dict[str, _Severity | UnsetType]] = {
-    "": UNSET,
-    **{name: _Severity(name, number) for name, number in SEVERITY_NUMBERS.items()},
-}
-
-
-@lru_cache(maxsize=64)
-def _target(index: str) -> type[Struct]:
-    """Where a document goes: its index is the same for all, its id is the only field."""
-    return msgspec.defstruct("Target", [("_id", str)], tag_field="_index", tag=index, gc=False)
-
-
 class Rows:
     """How to make the lines of tables of one shape, all of whose values fit."""
 
     def __init__(self, shape: Shape, leaves: Mapping[str, Leaf]) -> None:
-        self._resource, self._attributes = _struct(shape.resource), _struct(shape.attributes)
-        self._may_share = set(shape.resource.values()) == {str}  # of numbers 1 and 1.0 are equal, and not the same
+        self._resource = [f"{_json(name)}:" for name in shape.resource]
+        self._attributes = [f"{_json(name)}:" for name in shape.attributes]
         names = [*shape.resource, *shape.attributes]
         others = [name for name in names if name not in leaves and name not in TOP_LEVEL]
         self._columns = [(name, names.index(name)) for name in others]
-        self._names = [keys.name_key(name) for name in others] if UNINDEXED.issuperset(others) else None
+        are_known = UNINDEXED.issuperset(others)
+        self._names = _optional("names", [keys.name_key(name) for name in others]) if are_known else None
         """What is findable of each record is the same: that it has these."""
 
     @classmethod
@@ -121,70 +73,151 @@ class Rows:
         """For each record its action and its document, a line each; None where a value has to be looked at again."""
         if not _are_usual(table):
             return None
-        documents = map(
-            _Document,
-            format_times(table.times_us),
-            _each(_observed_text, table.observed_ms),
-            table.bodies,
-            map(_SEVERITIES.__getitem__, table.severities),
-            _present(table.trace_ids),
-            _present(table.span_ids),
-            _present(table.parent_span_ids),
-            self._resources(table),
-            map(self._attributes, *table.attributes),
-            self._ours(table, terms_of),
-        )
-        actions = map(_Action, map(_target(index), table.ids))
-        return _encoder.encode_lines(list(chain.from_iterable(zip(actions, documents, strict=True))))
+        lines = _Lines(len(table))
+        seconds, micros = _parted(table.times_us)
+        lines.all(f'{{"create":{{"_index":{_json(index)},"_id":"')
+        lines.each(table.ids)
+        lines.all('"}}\n{"@timestamp":"')
+        lines.each_of(second_text, seconds)
+        lines.each(micros)
+        lines.all('Z"')
+        lines.each_of(_observed_time, table.observed_ms)
+        lines.all(',"body":')
+        lines.values(table.bodies)
+        lines.each_of(_severity, table.severities)
+        lines.texts("traceId", table.trace_ids)
+        lines.texts("spanId", table.span_ids)
+        lines.texts("parentSpanId", table.parent_span_ids)
+        lines.all(',"resource":{"attributes":{')
+        lines.fields(self._resource, table.resource)
+        lines.all('}},"attributes":{')
+        lines.fields(self._attributes, table.attributes)
+        lines.all('},"logship":{"time_us":')
+        lines.each_of(str, seconds)
+        lines.each(micros)
+        lines.all(',"id":"')
+        lines.each(table.ids)
+        lines.all('"')
+        lines.each_of(_observed_us, table.observed_ms)
+        if self._names is None:
+            self._find(table, terms_of, lines)
+        else:
+            lines.all(self._names)
+        lines.all("}}\n")
+        return lines.joined()
 
-    def _resources(self, table: Table) -> Iterable[_Resource]:
-        """One for all of them where they are alike, as they mostly are."""
-        if self._may_share and all(column.count(column[0]) == len(column) for column in table.resource):
-            return repeat(_Resource(self._resource(*(column[0] for column in table.resource))))
-        return map(_Resource, map(self._resource, *table.resource))
-
-    def _ours(self, table: Table, terms_of: TermsOf) -> map[_Ours]:
-        observed_us = _each(_observed_us, table.observed_ms)
-        if self._names is not None:
-            return map(_Ours, table.times_us, table.ids, observed_us, repeat(self._names or UNSET))
+    def _find(self, table: Table, terms_of: TermsOf, lines: _Lines) -> None:
+        """Adds what makes records findable that have fields without a place of their own."""
         columns = [*table.resource, *table.attributes]
         names = [name for name, _ in self._columns]
-        values = zip(*(columns[place] for _, place in self._columns), strict=True)
-        found = [terms_of(names, row) for row in values]
-        return map(
-            _Ours,
-            table.times_us,
-            table.ids,
-            observed_us,
-            [terms.names or UNSET for terms in found],
-            [terms.keys or UNSET for terms in found],
-            [terms.text or UNSET for terms in found],
-            [terms.number or UNSET for terms in found],
-        )
+        found = [terms_of(names, row) for row in zip(*(columns[place] for _, place in self._columns), strict=True)]
+        lines.each([_optional("names", terms.names) for terms in found])
+        lines.each([_optional("keys", terms.keys) for terms in found])
+        lines.each([_optional("text", terms.text) for terms in found])
+        lines.each([_optional("number", terms.number) for terms in found])
 
 
-def _observed_text(at_ms: int) -> str | UnsetType:
-    return observed_text(at_ms) if at_ms else UNSET
+class _Lines:
+    """Lines in the making, from left to right; each has the same parts."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._line: list[str] = [""]
+        """What all of them say, with a gap after each part but the last."""
+        self._columns: list[Iterable[str]] = []
+        """What each of them says in a gap."""
+
+    def all(self, text: str) -> None:
+        """All of them say that."""
+        self._line[-1] += text
+
+    def each(self, texts: Iterable[str]) -> None:
+        """Each of them says its own."""
+        self._columns.append(texts)
+        self._line += ("", "")
+
+    def each_of(self, make: Callable[[_Value], str], values: Sequence[_Value]) -> None:
+        """Each says what is made of its own value; mostly few are different."""
+        texts = {value: make(value) for value in set(values)}
+        if len(texts) == 1:
+            self.all(*texts.values())
+        else:
+            self.each(map(texts.__getitem__, values))
+
+    def values(self, column: Sequence[Any]) -> None:
+        """Each says its own value, as JSON."""
+        first = column[0]
+        # Of numbers 1 and 1.0 are equal, and not the same.
+        if type(first) is str and first == column[-1] and column.count(first) == len(column):
+            self.all(_json(first))
+        else:
+            self.each(_jsons(column))
+
+    def texts(self, name: str, column: Sequence[str]) -> None:
+        """A member of an object that is not its first, left out where the text is empty."""
+        if all(column):
+            self.all(f',"{name}":')
+            self.values(column)
+        elif any(column):
+            self.each([_optional(name, text) for text in column])
+
+    def fields(self, names: Sequence[str], columns: Sequence[Sequence[Any]]) -> None:
+        """The members of an object.
+
+        Args:
+            names: as JSON, each with its colon.
+            columns: the values of each.
+        """
+        comma = ""
+        for name, column in zip(names, columns, strict=True):
+            self.all(comma + name)
+            self.values(column)
+            comma = ","
+
+    def joined(self) -> bytes:
+        """All lines, one after another."""
+        pieces = self._line * self._count
+        for place, texts in enumerate(self._columns):
+            pieces[2 * place + 1 :: len(self._line)] = texts
+        return "".join(pieces).encode()
 
 
-def _observed_us(at_ms: int) -> int | UnsetType:
-    return at_ms * 1000 or UNSET
+def _json(value: Any) -> str:
+    return _encoder.encode(value).decode()
 
 
-def _each(make: Callable[[int], Any], values: Sequence[int]) -> Iterable[Any]:
-    """What is made of each of many values; mostly few are different."""
-    return map({value: make(value) for value in set(values)}.__getitem__, values)
+def _jsons(column: Sequence[Any]) -> list[str]:
+    """Each value as JSON, which has no line breaks."""
+    texts = _encoder.encode_lines(column).decode().split("\n")
+    texts.pop()
+    return texts
 
 
-def _struct(fields: dict[str, type]) -> type[Struct]:
-    renamed = {f"v{place}": name for place, name in enumerate(fields)}
-    return msgspec.defstruct("Fields", list(renamed), rename=renamed, gc=False)
+def _parted(times_us: Sequence[int]) -> tuple[Sequence[int], Sequence[str]]:
+    """Times' seconds, and the six digits after them; mostly they are of one second."""
+    text = _encoder.encode_lines(times_us).decode()
+    second = text[: text.index("\n") - _MICROS]
+    micros = text[len(second) : -1].split("\n" + second)
+    if len(micros) == len(times_us) and set(map(len, micros)) == {_MICROS}:
+        return [int(second)] * len(times_us), micros
+    return [time_us // _SECOND_US for time_us in times_us], [digits[-_MICROS:] for digits in text.split()]
 
 
-def _present(texts: Sequence[str]) -> Iterable[str | UnsetType]:
-    if all(texts):
-        return texts
-    return [text or UNSET for text in texts] if any(texts) else repeat(UNSET)
+def _optional(name: str, value: Any) -> str:
+    """A member of an object that is not its first; nothing where there is no value."""
+    return f',"{name}":{_json(value)}' if value else ""
+
+
+def _observed_time(at_ms: int) -> str:
+    return f',"observedTime":"{observed_text(at_ms)}"' if at_ms else ""
+
+
+def _observed_us(at_ms: int) -> str:
+    return _optional("observed_us", at_ms * 1000)
+
+
+def _severity(level: str) -> str:
+    return _optional("severity", SEVERITIES[level]) if level else ""
 
 
 def _are_usual(table: Table) -> bool:
