@@ -71,18 +71,21 @@ def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
         f"if not all({_many(meaning.body)}): return None",
         f"times_us = settled_us({_own_times(meaning)}, timestamps_ms)",
         f"resource = [{', '.join(map(_column, meaning.resource.values()))}]",
-        f"attributes = [{', '.join(map(_column, attributes.values()))}]",
+        f"attributes = [{', '.join(_column(made, few=name == KIND) for name, made in attributes.items())}]",
         f"return Table(shape, {head}, {ids}, resource, attributes)",
     ]
     return "def make(values, columns, messages, origins):\n" + "".join(f"    {line}\n" for line in lines)
 
 
 def _settled_us(own_us: Sequence[Any], timestamps_ms: Sequence[int]) -> Sequence[int]:
-    """The lines' own times or None, and where one is not within a day of its event's, that; mostly all are."""
+    """The lines' own times or None, and where one is not within a day of its event's, that; mostly all are, or none."""
     with suppress(TypeError):  # a line without a time of its own
         lowest_us, highest_us = min(own_us), max(own_us)
-        if max(timestamps_ms) * 1000 - lowest_us <= DAY_US and highest_us - min(timestamps_ms) * 1000 <= DAY_US:
+        first_us, last_us = min(timestamps_ms) * 1000, max(timestamps_ms) * 1000
+        if last_us - lowest_us <= DAY_US and highest_us - first_us <= DAY_US:
             return own_us
+        if first_us - highest_us > DAY_US or lowest_us - last_us > DAY_US:
+            return [at_ms * 1000 for at_ms in timestamps_ms]
     return [
         own if own is not None and -DAY_US <= own - at_ms * 1000 <= DAY_US else at_ms * 1000
         for own, at_ms in zip(own_us, timestamps_ms, strict=True)
@@ -123,13 +126,16 @@ def _levels(meaning: Meaning) -> str:
     return _column(meaning.level())
 
 
-def _column(expression: str) -> str:
-    """The expression for a column: what it names is looked up for each line."""
+def _column(expression: str, *, few: bool = False) -> str:
+    """The expression for a column: what it names is looked up for each line, or once for all that are equal."""
     names = list(dict.fromkeys(_VARIABLE.findall(_IN_QUOTES.sub("''", expression))))
     if names == [expression]:
         return _many(expression)
     if not names:
         return f"[{expression}] * len(messages)"
+    if len(names) == 1 and few:
+        column = _many(names[0])
+        return f"list(map({{{names[0]}: {expression} for {names[0]} in set({column})}}.__getitem__, {column}))"
     if len(names) == 1:
         return f"[{expression} for {names[0]} in {_many(names[0])}]"
     return f"[{expression} for {', '.join(names)} in zip({', '.join(map(_many, names))})]"

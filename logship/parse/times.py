@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from logship.record import time_us_of
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ _ISO: Final = re.compile(
 )
 _SECOND_US: Final = 1_000_000
 _LENGTH: Final = 27
+_FRACTION: Final = 7
+_FRACTIONS: Final = re.compile(r"(?:[0-9]{6}Z)+\Z")
+"""How texts of that length end."""
 # Epoch numbers are told apart by size; each unit covers 2001 to 2286.
 _EPOCH_UNITS: Final = ((1e9, 1e10, 1e6), (1e12, 1e13, 1e3), (1e15, 1e16, 1.0), (1e18, 1e19, 1e-3))
 
@@ -75,16 +80,19 @@ def zoned_texts_us(texts: Sequence[str]) -> Sequence[int | None]:
 
 def _of_one_second(texts: Sequence[str]) -> list[int] | None:
     """Texts as our handler writes them, of one second; None if they are not."""
-    first = min(texts)[:20]
-    if max(texts)[:20] != first or set(map(len, texts)) != {_LENGTH}:
+    second = texts[0][:20]
+    start = _second(second)
+    if start is None:
         return None
-    fractions = "".join([text[20:] for text in texts])  # each of six digits and a Z
-    digits = fractions.split("Z")
-    start = _second(first)
-    are_fractions = len(digits) == len(texts) + 1 and fractions[6::7] == "Z" * len(texts)
-    if start is None or not are_fractions or not "".join(digits).isdecimal():
+    before, *fractions = ("\n" + "\n".join(texts)).split("\n" + second)
+    if before or len(fractions) != len(texts) or set(map(len, fractions)) != {_FRACTION}:
         return None
-    return [start + micros for micros in map(int, digits[:-1])]
+    joined = "".join(fractions)
+    if not _FRACTIONS.match(joined):
+        return None
+    # JSON has no numbers that begin with 0, so a digit stands before each of them.
+    base = start - _SECOND_US
+    return [base + number for number in orjson.loads(f"[1{joined[:-1].replace('Z', ',1')}]")]
 
 
 @lru_cache(maxsize=4096)
