@@ -203,7 +203,7 @@ class LambdaForwarder:
         except BaseException:
             self._prepare.rewind(mark)
             raise
-        letters = part.letters + letters_of(Chunk(part.events, rejected=list(result.rejected)), self._prepare.clean)
+        letters = part.letters + letters_of(Chunk([part.events], rejected=list(result.rejected)), self._prepare.clean)
         if letters:
             self._keep(letters)
 

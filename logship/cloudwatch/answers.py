@@ -1,18 +1,20 @@
 """Answers of CloudWatch Logs by a shorter way than the SDK's, whose own reading of a page costs more than what follows.
 
-The SDK reads a body in pieces of 64 KB, after each of which other threads take their turn, and then makes its own
-objects of it. Both ways in are seams: the session that its endpoint sends requests with, and, for FilterLogEvents, an
+The SDK reads a body in pieces of 64 KB, after each of which other threads take their turn, and then makes an object of
+each event. Both ways in are seams: the session that its endpoint sends requests with, and, for FilterLogEvents, an
 event of the SDK. Whoever imports this module loads the SDK.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
+import msgspec
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ResponseStreamingError
+from msgspec import UNSET, Struct, UnsetType
 from urllib3.exceptions import HTTPError
 
 if TYPE_CHECKING:
@@ -28,13 +30,83 @@ def read_fast(client: Any) -> None:
     client.meta.events.register("before-parse.cloudwatch-logs.FilterLogEvents", _parse_page)
 
 
+class PageEvents(Sequence[dict[str, Any]]):
+    """The events of a page field by field; each of them is as the SDK has it.
+
+    Attributes:
+        streams: their streams' names; those that are equal are mostly one object.
+        timestamps_ms: event times.
+        messages: as they arrived.
+        event_ids: CloudWatch's.
+        ingestions_ms: when CloudWatch took them in; 0 where an answer does not say it.
+    """
+
+    def __init__(self, events: Sequence[_Event]) -> None:
+        one_of: dict[str, str] = {}
+        self.streams = [one_of.setdefault(event.logStreamName, event.logStreamName) for event in events]
+        self.timestamps_ms = [event.timestamp for event in events]
+        self.messages = [event.message for event in events]
+        self.event_ids = [event.eventId for event in events]
+        self.ingestions_ms = [event.ingestionTime for event in events]
+
+    @classmethod
+    def of(cls, events: Sequence[dict[str, Any]]) -> PageEvents:
+        """The same of events as the SDK has them.
+
+        Raises:
+            msgspec.ValidationError: they are none.
+        """
+        return events if isinstance(events, cls) else cls(msgspec.convert(events, list[_Event]))
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    def __getitem__(self, place: Any, /) -> Any:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        event = {
+            "logStreamName": self.streams[place],
+            "timestamp": self.timestamps_ms[place],
+            "message": self.messages[place],
+            "eventId": self.event_ids[place],
+        }
+        return event | ({"ingestionTime": self.ingestions_ms[place]} if self.ingestions_ms[place] else {})
+
+
+class _Event(Struct, gc=False):
+    logStreamName: str  # noqa: N815 - the answer's own names
+    timestamp: int
+    message: str
+    eventId: str  # noqa: N815
+    ingestionTime: int = 0  # noqa: N815 - AWS does not call it required
+
+
+class _Page(Struct):
+    events: list[_Event]
+    nextToken: str | UnsetType = UNSET  # noqa: N815
+    searchedLogStreams: list[Any] | UnsetType = UNSET  # noqa: N815
+
+
+_decode_page: Final = msgspec.json.Decoder(_Page).decode
+
+
+def read_page(body: bytes) -> dict[str, Any]:
+    """A page of FilterLogEvents as the SDK reads it, but for its `PageEvents`, in a tenth of the time.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError: it is no such page, or no JSON at all.
+    """
+    page = _decode_page(body)
+    more = {"nextToken": page.nextToken, "searchedLogStreams": page.searchedLogStreams}
+    return {"events": PageEvents(page.events)} | {name: value for name, value in more.items() if value is not UNSET}
+
+
 def _parse_page(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Reads a page with orjson, ten times as fast as the SDK, which then has nothing left to read."""
-    if response_dict["status_code"] != _OK:
-        return
-    with suppress(ValueError):  # no JSON, such as a proxy's page: the SDK says what is wrong with it
-        customized_response_dict.update(orjson.loads(response_dict["body"]))
-        response_dict["body"] = b"{}"
+    """Reads a page for the SDK, which then has nothing left to read; what is none it reads itself, and complains of."""
+    if response_dict["status_code"] == _OK:
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            customized_response_dict.update(read_page(response_dict["body"]))
+            response_dict["body"] = b"{}"
 
 
 class _WholeBodies:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from logship.cloudwatch.client import explained, is_retriable, no_cloudwatch, translate
 from logship.errors import Stopped
-from logship.record import NO_CLOUD, Cloud, LogEvent
+from logship.events import Columns, Events
+from logship.record import NO_CLOUD, Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +62,7 @@ class Retry:
                 raise Stopped
 
 
-def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, retry: Retry) -> Iterator[list[LogEvent]]:
+def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, retry: Retry) -> Iterator[Events]:
     """The events of [start_ms, end_ms], both included, in order of time; pages may be empty.
 
     Only a page without a token is the last one.
@@ -76,27 +79,22 @@ def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, ret
         request["nextToken"] = page["nextToken"]
 
 
-def events_of(group: str, page: dict[str, Any], cloud: Cloud = NO_CLOUD) -> list[LogEvent]:
+def events_of(group: str, page: dict[str, Any], cloud: Cloud = NO_CLOUD) -> Events:
     """The events of a page of FilterLogEvents.
 
     Args:
         group: its name.
         page: the answer.
         cloud: where the group lies.
+
+    Raises:
+        ConnectError: they are no events.
     """
-    new = tuple.__new__
-    return [
-        new(
-            LogEvent,
-            (
-                group,
-                event["logStreamName"],
-                event["timestamp"],
-                event["message"],
-                event["eventId"],
-                event.get("ingestionTime", 0),  # AWS does not call it required
-                cloud,
-            ),
-        )
-        for event in page["events"]
-    ]
+    from logship.cloudwatch.answers import PageEvents
+
+    try:
+        found = PageEvents.of(page["events"])
+    except msgspec.ValidationError:
+        raise no_cloudwatch(f"log group {group!r}") from None
+    here = ([group] * len(found), found.streams, found.timestamps_ms, found.messages, found.event_ids)
+    return Events(Columns(*here, found.ingestions_ms, [cloud] * len(found)))

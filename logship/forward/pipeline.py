@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from logship.errors import Stopped
@@ -100,7 +101,8 @@ class Pipeline:
         self._closed = self._ended = False
         self._unsafe: deque[_Delivered] = deque()
         self._chunks: dict[Chunk, list[_Delivered]] = {}
-        self._pending: list[LogEvent] = []
+        self._pending: list[Sequence[LogEvent]] = []
+        self._pending_events = 0
         self._pending_of: list[_Delivered] = []
         self._pending_s = 0.0
         self._end_s = float("inf")
@@ -158,15 +160,15 @@ class Pipeline:
         elif self._crowded:  # nothing comes before something is safe
             self._crowded = False
             if self._pending:
-                self._put(self._pending)
+                self._put()
             self._storing.hurry()
         if self._pending and time.monotonic() - self._pending_s >= _LINGER_S:
-            self._put(self._pending)
+            self._put()
         self._acknowledge(self._storing.done())
         if delivered is not None or not self._closed or self._queue:  # in this order: once closed, nothing is added
             return not self._is_late()
         if self._pending:
-            self._put(self._pending)
+            self._put()
         self._storing.flush()
         self._acknowledge(self._storing.done())
         return False
@@ -204,19 +206,20 @@ class Pipeline:
         if not self._pending:
             self._pending_s = time.monotonic()
         while events:
-            room = _CHUNK_EVENTS - len(self._pending)
-            self._pending += events[:room]
+            room = _CHUNK_EVENTS - self._pending_events
+            self._pending.append(events[:room])
+            self._pending_events += len(self._pending[-1])
             self._pending_of.append(delivered)
             delivered.open += 1
             events = events[room:]
-            if len(self._pending) >= _CHUNK_EVENTS:
-                self._put(self._pending)
+            if self._pending_events >= _CHUNK_EVENTS:
+                self._put()
         delivered.whole = True
 
-    def _put(self, events: list[LogEvent]) -> None:
-        chunk = Chunk(events)
+    def _put(self) -> None:
+        chunk = Chunk(self._pending)
         self._chunks[chunk] = self._pending_of
-        self._pending, self._pending_of = [], []
+        self._pending, self._pending_of, self._pending_events = [], [], 0
         self._pending_s = time.monotonic()
         self._storing.put(chunk)
 
@@ -251,7 +254,7 @@ def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[Dead
         attributes = rejected.record.attributes
         wanted.setdefault((attributes[GROUP], attributes[STREAM], rejected.record.id[:12]), []).append(rejected)
     letters = []
-    for event in chunk.events:
+    for event in chain.from_iterable(chunk.parts):
         for rejected in wanted.get((event.group, event.stream, f"{max(event.timestamp_ms, 0):012x}"), ()):
             if _is_of(rejected, event):
                 continues = str(rejected.record.attributes.get(CONTINUES, ""))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from logship.events import messages_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from threading import Event
@@ -31,7 +33,7 @@ class Batch:
     @property
     def size(self) -> int:
         """Characters of all messages: what the limits of memory count, with a fixed cost an event."""
-        return sum([len(event[3]) for event in self.events]) + EVENT_COST * len(self.events)
+        return sum(map(len, messages_of(self.events))) + EVENT_COST * len(self.events)
 
 
 EVENT_COST = 600

@@ -38,14 +38,18 @@ _LATER: Final = (DiskFullError, ConnectError)
 class Chunk:
     """Events that are stored together, and what became of them once they are safe."""
 
-    events: Sequence[LogEvent]
+    parts: Sequence[Sequence[LogEvent]]
+    """The events, as they came."""
     accepted: int = 0
     existing: int = 0
     rejected: list[Rejected] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
 
 def _slices(chunk: Chunk) -> Iterator[Sequence[LogEvent]]:
-    return (chunk.events[start : start + _SLICE] for start in range(0, len(chunk.events), _SLICE))
+    return (part[start : start + _SLICE] for part in chunk.parts for start in range(0, len(part), _SLICE))
 
 
 class Prepare(Protocol):
@@ -171,7 +175,7 @@ class Rounds:
         if not self._round:
             self._began_s = time.monotonic()
         self._round.append(chunk)
-        self._events += len(chunk.events)
+        self._events += len(chunk)
         try:
             self._add(chunk)
         except _LATER as error:

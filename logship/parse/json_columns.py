@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from logship.events import Columns
 from logship.parse import dialects
 from logship.parse.json_lines import STATUS
 from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SURELY_EXACT, Origin, compiled
@@ -19,19 +20,6 @@ from logship.table import Shape, Table
 
 if TYPE_CHECKING:
     from logship.parse.json_meaning import Meaning
-    from logship.record import Cloud
-
-
-class Columns(NamedTuple):
-    """The fields of some events, of which there is at least one; see `record.LogEvent`."""
-
-    groups: Sequence[str]
-    streams: Sequence[str]
-    timestamps_ms: Sequence[int]
-    messages: Sequence[str]
-    event_ids: Sequence[str]
-    ingestions_ms: Sequence[int]
-    clouds: Sequence[Cloud]
 
 
 MakeTable = Callable[[Sequence[tuple[Any, ...]], Columns, Sequence[str], Sequence[Origin]], Table | None]

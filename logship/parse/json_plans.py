@@ -16,13 +16,14 @@ from msgspec.structs import astuple
 
 from logship.parse import json_lines, logfmt, wrappers
 from logship.parse.json_code import maker
-from logship.parse.json_columns import Columns, table_maker
+from logship.parse.json_columns import table_maker
 from logship.parse.json_meaning import Meaning
 from logship.table import PLAIN_CHARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from logship.events import Columns
     from logship.parse.json_code import Make
     from logship.parse.json_columns import MakeTable
     from logship.parse.json_meaning import Origin
@@ -232,11 +233,7 @@ def _chosen(
     wanted: Sequence[int], events: Columns, messages: Sequence[str], origins: Sequence[Origin]
 ) -> tuple[Columns, Sequence[str], Sequence[Origin]]:
     """Some of the lines."""
-
-    def some(column: Sequence[Any]) -> Sequence[Any]:
-        return [column[number] for number in wanted]
-
-    return Columns(*map(some, events)), some(messages), some(origins)
+    return events.chosen(wanted), [messages[place] for place in wanted], [origins[place] for place in wanted]
 
 
 def _are_plain(messages: Sequence[str]) -> bool:

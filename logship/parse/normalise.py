@@ -7,8 +7,8 @@ from operator import is_not
 from typing import TYPE_CHECKING, Any, Final
 
 from logship import naming
+from logship.events import columns_of, messages_of
 from logship.parse import access_log, json_lines, logfmt, plain, postgres, servers, stack, wrappers
-from logship.parse.json_columns import Columns
 from logship.parse.json_plans import LONGEST, Plans
 from logship.parse.parsed import Parsed
 from logship.parse.streams import Stream
@@ -71,7 +71,7 @@ class Parser:
             messages: their redacted texts; None takes them as they are.
         """
         if messages is None:
-            messages = [event.message for event in events]
+            messages = messages_of(events)
         self._begin_batch()
         made: list[Record] = []
         group = name = cloud = None
@@ -81,7 +81,7 @@ class Parser:
                     cloud = event[6]
                     plans = self._plans_of(cloud)
                 group, name = event[0], event[1]
-                stream = self._stream(event)
+                stream = self._stream(group, name, cloud)
             made.append(self._one(event, message, stream, plans))
         return made
 
@@ -96,7 +96,7 @@ class Parser:
         """
         if not events:
             return [], []
-        columns = Columns(*zip(*events, strict=True))
+        columns = columns_of(events)
         groups, names, times_ms, originals, _, _, clouds = columns
         messages = originals if redact is None else redact(originals)
         may_hide_ids = messages is not originals and _hide_ids(originals, messages)
@@ -105,7 +105,10 @@ class Parser:
         self._begin_batch()
         plans = self._plans_of(clouds[0])
         are_one = groups.count(groups[0]) == names.count(names[0]) == len(events)
-        streams = [self._stream(events[0])] * len(events) if are_one else list(map(self._stream, events))
+        if are_one:
+            streams = [self._stream(groups[0], names[0], clouds[0])] * len(events)
+        else:
+            streams = list(map(self._stream, groups, names, clouds))
         found = plans.tables(columns, messages, streams)
         if are_one and len(found) == 1 and len(found[0][0]) == len(events):
             streams[0].begin_all(times_ms, found[0][0].ids)
@@ -115,11 +118,11 @@ class Parser:
             for place, identity in zip(places, table.ids, strict=True):
                 ids[place] = identity
         others = []
-        for event, message, stream, identity in zip(events, messages, streams, ids, strict=True):
+        for place, (at_ms, stream, identity) in enumerate(zip(times_ms, streams, ids, strict=True)):
             if identity:
-                stream.begin(event[2], identity)
+                stream.begin(at_ms, identity)
             else:
-                others.append(self._one(event, message, stream, plans))
+                others.append(self._one(events[place], messages[place], stream, plans))
         return [table for table, _ in found], others
 
     def _begin_batch(self) -> None:
@@ -153,7 +156,7 @@ class Parser:
         message = event.message if redacted is None else redacted
         if parsed is None or message is not event.message:
             parsed = parse_line(message)
-        return self._record(event, message, parsed, self._stream(event))
+        return self._record(event, message, parsed, self._stream(event.group, event.stream, event.cloud))
 
     def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: Stream) -> Record:
         attributes = parsed.attributes
@@ -202,14 +205,14 @@ class Parser:
         assert isinstance(mark, dict)
         self._streams.clear()
         for (group, name, cloud), at in mark.items():
-            self._stream(LogEvent(group, name, 0, "", cloud=cloud)).rewind(at)
+            self._stream(group, name, cloud).rewind(at)
 
-    def _stream(self, event: LogEvent) -> Stream:
-        group = event[0]
-        key = (group, event[1], event[6])
+    def _stream(self, group: str, name: str, cloud: Cloud) -> Stream:
+        key = (group, name, cloud)
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = Stream(*key[:2], self._services.get(group) or self._service(group), key[2])
+            service = self._services.get(group) or self._service(group)
+            stream = self._streams[key] = Stream(group, name, service, cloud)
             if len(self._streams) > _STREAMS:
                 self._streams.popitem(last=False)
         else:

@@ -15,6 +15,7 @@ import orjson
 from isal import igzip
 
 from logship.cli.diagnostics import expect_many_objects
+from logship.cloudwatch.answers import read_page
 from logship.cloudwatch.paging import events_of
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.parse import Parser
@@ -24,7 +25,6 @@ from tests.benchmarks.endpoint import line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from logship.record import LogEvent
 
 _EVENTS = 2_800
 _SLICE = 200
@@ -86,7 +86,7 @@ def measured(steps: dict[str, Callable[[], object]]) -> dict[str, float]:
 def steps_of(messages: Sequence[str]) -> dict[str, Callable[[], object]]:
     """What is done to a page."""
     page = page_of(messages)
-    events: list[LogEvent] = events_of("/shop/orders", orjson.loads(page))
+    events = events_of("/shop/orders", read_page(page))
     parser, meta = Parser(), _Meta()
     parser.records(events)
     records = parser.records(events)
@@ -98,7 +98,7 @@ def steps_of(messages: Sequence[str]) -> dict[str, Callable[[], object]]:
     bulk = b"".join(writer.encode(records).pieces)
     return {
         "orjson.loads of the message": lambda: [orjson.loads(message) for message in messages],
-        "page → events": lambda: events_of("/shop/orders", orjson.loads(page)),
+        "page → events": lambda: events_of("/shop/orders", read_page(page)),
         "known ids": lambda: KnownIds(Memory()).fresh(events, 0),
         "tables": lambda: [parser.tables(some) for some in slices],
         "records": lambda: parser.records(events),
@@ -126,7 +126,7 @@ def main() -> None:
 
 def steps_of_text(messages: Sequence[str]) -> dict[str, Callable[[], object]]:
     """Records alone."""
-    events = events_of("/shop/orders", orjson.loads(page_of(messages)))
+    events = events_of("/shop/orders", read_page(page_of(messages)))
     parser = Parser()
     return {"records": lambda: parser.records(events)}
 

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from logship.events import messages_of
 from logship.forward.between.rules import Decision, RuleCount, Rules
 from logship.forward.between.services import service_of
 from logship.parse import Parser
@@ -73,7 +74,7 @@ class Preparer:
 
     def __call__(self, events: Sequence[LogEvent]) -> list[Record]:
         """The records, in the order of their events; those that rules leave out are absent."""
-        records = self._parser.records(events, self._cleaned([event.message for event in events]))
+        records = self._parser.records(events, self._cleaned(messages_of(events)))
         return self._rules.apply(records) if self._rules else records
 
     def tables(self, events: Sequence[LogEvent]) -> tuple[list[Table], list[Record]]:

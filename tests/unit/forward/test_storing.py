@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def chunk(number: int) -> Chunk:
-    return Chunk([LogEvent("/g", "s", 1_795_443_665_000 + n, f"line {n}", f"{number}-{n}") for n in range(3)])
+    return Chunk([[LogEvent("/g", "s", 1_795_443_665_000 + n, f"line {n}", f"{number}-{n}") for n in range(3)]])
 
 
 class Store:
@@ -126,9 +126,9 @@ def test_a_store_that_is_down_while_records_are_encoded_gets_each_once() -> None
                 raise ConnectError("down")
             return super().encode(records, tables)
 
-    events = [event for number in range(180) for event in chunk(number).events]
+    events = [event for number in range(180) for event in chunk(number).parts[0]]
     store = Forgetful(taken)
-    done = run(store, [Chunk(events)])
+    done = run(store, [Chunk([events])])
 
     assert store.taken == [event.message for event in events]
     assert (done[0].accepted, store.adds, store.calls) == (540, 1, 5)

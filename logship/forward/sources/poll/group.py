@@ -21,6 +21,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.events import columns_of
 from logship.forward.port import Batch
 from logship.forward.sources.poll.lateness import (
     FEW_EVENTS,
@@ -266,7 +267,7 @@ class GroupReader:
                 self._see(reading, events, now_ms)
             if events and reading.kind != "range":
                 sweeps, surely_ms = reading.kind == "sweep", self._surely_known_ms
-                late = sum(event.timestamp_ms >= surely_ms for event in fresh) if sweeps else 0
+                late = sum(at_ms >= surely_ms for at_ms in columns_of(fresh).timestamps_ms) if sweeps else 0
                 self.lateness.observe(events, fresh, now_ms, live=reading.kind == "live", late=late)
             if reading.kind == "live":
                 settle, done = self._take_live(reading, fresh, token, now_ms)
@@ -351,7 +352,7 @@ class GroupReader:
     def _fit_window(self, fresh: Sequence[LogEvent], now_ms: int) -> None:
         position_ms, surely_ms = self.marks.position_ms, self._surely_known_ms
         behind_ms = max(
-            (position_ms - event.timestamp_ms for event in fresh if surely_ms <= event.timestamp_ms < position_ms),
+            (position_ms - at_ms for at_ms in columns_of(fresh).timestamps_ms if surely_ms <= at_ms < position_ms),
             default=0,
         )
         self._begin_sweeps(self.lateness.fit_window(behind_ms, now_ms), now_ms)

@@ -7,6 +7,8 @@ from array import array
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from logship.events import chosen, columns_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -110,27 +112,27 @@ class KnownIds:
         """The events that were not known. Those before `from_ms` are never known."""
         if not events or (events[-1].timestamp_ms < from_ms and events[0].timestamp_ms < from_ms):
             return events
-        found: list[LogEvent] = []
+        columns = columns_of(events)
+        found: list[int] = []
         take = found.append
         current, ids, size = None, set[int](), 0
         with self._memory.lock:
             if self._cleared:
                 return events
-            for event in events:
-                at_ms = event.timestamp_ms
+            for place, (at_ms, event_id) in enumerate(zip(columns.timestamps_ms, columns.event_ids, strict=True)):
                 if at_ms >= from_ms:
                     number = at_ms // BUCKET_MS
                     if number != current:
                         self._memory.added(len(ids) - size)
                         current, ids = number, self._memory.bucket(self, number)
                         size = len(ids)
-                    key = hash(event.event_id)
+                    key = hash(event_id)
                     if key in ids:
                         continue
                     ids.add(key)
-                take(event)
+                take(place)
             self._memory.added(len(ids) - size)
-        return found
+        return events if len(found) == len(events) else chosen(events, found)
 
     def forget_before(self, at_ms: int) -> None:
         """Forgets events before that time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from logship.events import columns_of
 from logship.forward.sources.poll.marks import DEEP, NEAR, SWEEPS
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class Lateness:
         self._recent = [kept / 2 for kept in recent] if recent[0] > RECENT_EVENTS else recent
         if not fresh:
             return
-        late_ms = min((event.ingestion_ms - event.timestamp_ms for event in fresh if event.ingestion_ms), default=None)
+        columns = columns_of(fresh)
+        taken_in = zip(columns.timestamps_ms, columns.ingestions_ms, strict=True)
+        late_ms = min((in_ms - at_ms for at_ms, in_ms in taken_in if in_ms), default=None)
         if live:
             seen_ms = now_ms - fresh[-1].timestamp_ms
             late_ms = seen_ms if late_ms is None else min(late_ms, seen_ms)
