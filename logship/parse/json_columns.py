@@ -15,7 +15,7 @@ from logship.events import Columns
 from logship.parse import dialects
 from logship.parse.json_lines import STATUS
 from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SURELY_EXACT, Origin, compiled
-from logship.record import ACCOUNT, EVENT_TIME, GROUP, HANDLER_ID, KIND, ORIGINAL, REGION, SERVICE, STREAM
+from logship.record import ACCOUNT, DURATION_MS, EVENT_TIME, GROUP, HANDLER_ID, KIND, ORIGINAL, REGION, SERVICE, STREAM
 from logship.table import Shape, Table
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
         f"if not all({_many(meaning.body)}): return None",
         f"times_us = settled_us({_own_times(meaning)}, timestamps_ms)",
         f"resource = [{', '.join(map(_column, meaning.resource.values()))}]",
-        f"attributes = [{', '.join(_column(made, few=name == KIND) for name, made in attributes.items())}]",
+        f"attributes = [{', '.join(_attribute(meaning, *attribute) for attribute in attributes.items())}]",
         f"return Table(shape, {head}, {ids}, resource, attributes)",
     ]
     return "def make(values, columns, messages, origins):\n" + "".join(f"    {line}\n" for line in lines)
@@ -112,6 +112,12 @@ def _levels(meaning: Meaning) -> str:
     if len(present) == 1 and present[0][2] is str:
         return f"severities({_many(present[0][1])})"
     return _column(meaning.level())
+
+
+def _attribute(meaning: Meaning, name: str, expression: str) -> str:
+    if name == DURATION_MS and meaning.milliseconds:
+        return f"all_rounded({_column(meaning.milliseconds)})"
+    return _column(expression, few=name == KIND)
 
 
 def _column(expression: str, *, few: bool = False) -> str:

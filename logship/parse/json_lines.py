@@ -23,6 +23,7 @@ _WITH_UNIT: Final = re.compile(r"(\d+(?:\.\d+)?)\s?(ns|us|µs|ms|s|m)\Z")
 _MAX_DEPTH: Final = 8
 _SURELY_EXACT: Final = 1e9
 """Below this, doubles lie closer than a millionth, so that only one of them is nearest to a number of six digits."""
+_MORE_DIGITS: Final = re.compile(rb"\.\d{7}|e")
 STATUS: Final = "http.response.status_code"
 STATEMENT: Final = "duration: "
 """How PostgreSQL begins a message that holds a duration."""
@@ -169,6 +170,11 @@ def rounded(number: float) -> float:
     if 0.0 <= number < _SURELY_EXACT and int(number * 1e6 + 0.5) / 1e6 == number:
         return number
     return round(number, 6)
+
+
+def all_rounded(numbers: list[float]) -> list[float]:
+    """Each of them rounded; what none of them has more digits than, as is mostly so, their text tells."""
+    return [rounded(number) for number in numbers] if _MORE_DIGITS.search(orjson.dumps(numbers)) else numbers
 
 
 def _set_kind(fields: dict[str, Any], parsed: Parsed) -> None:

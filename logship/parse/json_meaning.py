@@ -48,6 +48,7 @@ SURELY_EXACT: Final = 9.0e15
 """A little less than 2**63 and 2**53: most numbers are compared with such a float in less time."""
 DAY_US: Final = 86_400_000_000
 _SPACE: Final = {
+    "all_rounded": json_lines.all_rounded,
     "describe": json_lines.describe,
     "dumps": orjson.dumps,
     "kind_of": dialects.KINDS.get,
@@ -83,6 +84,7 @@ class Meaning:
         known: of each attribute and part of the resource its type, None if its text decides.
         guards: statements that come first, which may return None.
         refusals: conditions under which a line is none of these.
+        milliseconds: the expression of a duration that is a number, before it is rounded.
     """
 
     def __init__(self, names: tuple[str, ...], types: tuple[type, ...], cloud: tuple[str, ...]) -> None:
@@ -94,6 +96,7 @@ class Meaning:
         self.known: dict[str, type | None] = {}
         self.guards: list[str] = []
         self.refusals: list[str] = []
+        self.milliseconds = ""
         self._resource: dict[str, str] = {}
         self._is_plain = bool(names)
         for name in self.types:
@@ -115,7 +118,8 @@ class Meaning:
         if name in dialects.RESOURCE:
             self._put(self._resource, dialects.RESOURCE[name], value, kind)
         elif name in dialects.DURATIONS and kind in NUMBERS:
-            self._put(self.attributes, DURATION_MS, _rounded(f"{value} * {dialects.DURATIONS[name]!r}"), float)
+            self.milliseconds = f"{value} * {dialects.DURATIONS[name]!r}"
+            self._put(self.attributes, DURATION_MS, _rounded(self.milliseconds), float)
         elif name in dialects.DURATIONS and kind is str:
             self.guards += [f"{value} = milliseconds({name!r}, {value})", f"if {value} is None: return None"]
             self._put(self.attributes, DURATION_MS, value, None)

@@ -308,6 +308,12 @@ def test_numbers_are_rounded_as_python_rounds_them(number: float) -> None:
     assert repr(round(number, 6)) == repr(json_lines.rounded(number))
 
 
+@given(numbers=st.lists(st.one_of(st.floats(), st.floats(-10, 2e9), st.decimals(-9e9, 9e15, places=6).map(float))))
+def test_many_numbers_are_rounded_as_python_rounds_each(numbers: list[float]) -> None:
+    """Whether one of them has more than six digits or none has."""
+    assert list(map(repr, json_lines.all_rounded(numbers))) == [repr(round(number, 6)) for number in numbers]
+
+
 def test_a_line_around_another_one_is_unwrapped_among_lines_that_look_alike() -> None:
     """As many quotes as a usual shape has, or the same names in another order, do not make Docker's line one of it."""
     docker = '{"log":"ERROR it failed\\n","stream":"stderr","time":"2026-11-23T14:21:05.871234567Z"}'
