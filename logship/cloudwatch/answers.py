@@ -54,9 +54,14 @@ class PageEvents(Sequence[dict[str, Any]]):
         """The same of events as the SDK has them.
 
         Raises:
-            msgspec.ValidationError: they are none.
+            ValueError: they are none.
         """
-        return events if isinstance(events, cls) else cls(msgspec.convert(events, list[_Event]))
+        if isinstance(events, cls):
+            return events
+        try:
+            return cls(msgspec.convert(events, list[_Event]))
+        except msgspec.ValidationError as error:
+            raise ValueError(f"no events of FilterLogEvents: {error}") from None
 
     def __len__(self) -> int:
         return len(self.messages)

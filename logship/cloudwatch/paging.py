@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from logship.cloudwatch.client import explained, is_retriable, no_cloudwatch, translate
 from logship.errors import Stopped
 from logship.events import Columns, Events
@@ -94,7 +92,7 @@ def events_of(group: str, page: dict[str, Any], cloud: Cloud = NO_CLOUD) -> Even
 
     try:
         found = PageEvents.of(page["events"])
-    except msgspec.ValidationError:
+    except ValueError:
         raise no_cloudwatch(f"log group {group!r}") from None
     here = ([group] * len(found), found.streams, found.timestamps_ms, found.messages, found.event_ids)
     return Events(Columns(*here, found.ingestions_ms, [cloud] * len(found)))

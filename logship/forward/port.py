@@ -37,7 +37,7 @@ class Batch:
 
 
 EVENT_COST = 600
-"""Bytes that an event takes in memory beside its message: its tuple, its id and stream as texts, two numbers."""
+"""Bytes that an event takes at most beside its message: its tuple, its id and stream as texts, two numbers."""
 
 
 class Source(Protocol):

@@ -54,7 +54,11 @@ class Stream:
     def begin_all(self, times_ms: Sequence[int], identities: Sequence[str]) -> None:
         """The same of events in their order; mostly each follows the one before it at once."""
         first_ms, last_ms = times_ms[0], times_ms[-1]
-        if last_ms - first_ms <= LONGEST_GAP_MS and not self._ends_in(first_ms, last_ms) and _ascend(times_ms):
+        if (
+            last_ms - first_ms <= LONGEST_GAP_MS
+            and not self._ends_in(first_ms, last_ms)
+            and list(times_ms) == sorted(times_ms)
+        ):
             self.begin(first_ms, identities[0])
             self.begin(last_ms, identities[-1])
             return
@@ -91,7 +95,3 @@ class Stream:
         """Goes back to where it stood."""
         self.first, self.first_ms = mark[:2]
         self.older = mark[2].copy()
-
-
-def _ascend(times_ms: Sequence[int]) -> bool:
-    return sorted(times_ms) == list(times_ms)

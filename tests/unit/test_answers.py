@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from logship.cloudwatch.answers import PageEvents
 from logship.cloudwatch.client import is_retriable, logs_client
+from logship.cloudwatch.paging import Retry, filter_pages
 from logship.cloudwatch.session import open_client, open_session
+from logship.errors import ConnectError
 from logship.testing import LocalCloudWatch
 
 if TYPE_CHECKING:
@@ -76,6 +79,30 @@ def test_a_page_is_what_the_sdk_makes_of_it() -> None:
     assert len(pages[0]["events"]) == 1_000
     assert pages[0] == pages[1]
     assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_events_of_a_page_are_a_list_as_the_sdk_has_it() -> None:
+    """Some, from either end, and with what an answer may leave out left out."""
+    first = {"logStreamName": "s", "timestamp": 1, "message": "m", "eventId": "1"}
+    second = first | {"eventId": "2", "ingestionTime": 5}
+    events = PageEvents.of([first, second])
+
+    assert [*events] == [first, second]
+    assert (events[-1], events[1:], events[::-1], len(events)) == (second, [second], [second, first], 2)
+    assert PageEvents.of(events) is events
+
+
+@pytest.mark.parametrize("event", [b"{}", b'{"logStreamName":"s","timestamp":"1","message":"m","eventId":"1"}', b"1"])
+def test_a_page_of_something_else_is_no_page_of_cloudwatch(event: bytes) -> None:
+    """Such as that of a stand-in whose events have no ids: it is said, with what to look at."""
+    page = b'{"events":[%b]}' % event
+    with (
+        answering(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(page), page)) as url,
+        pytest.raises(ConnectError) as wrong,
+    ):
+        next(filter_pages(logs_client(region="eu-west-1", endpoint_url=url), "/g", 0, None, Retry()))
+
+    assert str(wrong.value) == "log group '/g': what answers is not CloudWatch Logs; check AWS_ENDPOINT_URL"
 
 
 @pytest.mark.parametrize(

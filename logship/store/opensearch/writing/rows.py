@@ -1,7 +1,6 @@
 """Table → the lines of a bulk request, put together as text: what all lines share, and of each column its values.
 
-Nothing is made for a record by itself, which costs half of it. What the lines say is what `document` says of the
-records of the table, one by one.
+Nothing is made for a record by itself. What the lines say is what `document` says of the table's records, one by one.
 """
 
 from __future__ import annotations
