@@ -21,7 +21,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.events import columns_of
+from logship.events import chosen, columns_of
 from logship.forward.port import Batch
 from logship.forward.sources.poll.lateness import (
     FEW_EVENTS,
@@ -260,7 +260,8 @@ class GroupReader:
                 and events[-1].timestamp_ms > reading.end_ms
             ):
                 # The range was split after its token was made: what is beyond is another reading's.
-                events, token = [event for event in events if event.timestamp_ms <= reading.end_ms], None
+                times_ms = enumerate(columns_of(events).timestamps_ms)
+                events, token = chosen(events, [place for place, at_ms in times_ms if at_ms <= reading.end_ms]), None
             self.figures.count(events)
             fresh = self._known.fresh(events, now_ms - REMEMBERED_MS)
             if events:
