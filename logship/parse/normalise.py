@@ -104,11 +104,8 @@ class Parser:
             return [], self.records(events, messages)
         self._begin_batch()
         plans = self._plans_of(clouds[0])
-        are_one = groups.count(groups[0]) == names.count(names[0]) == len(events)
-        if are_one:
-            streams = [self._stream(groups[0], names[0], clouds[0])] * len(events)
-        else:
-            streams = list(map(self._stream, groups, names, clouds))
+        streams = self._streams_of(groups, names, clouds[0])
+        are_one = streams.count(streams[0]) == len(events)
         found = plans.tables(columns, messages, streams)
         if are_one and len(found) == 1 and len(found[0][0]) == len(events):
             streams[0].begin_all(times_ms, found[0][0].ids)
@@ -206,6 +203,13 @@ class Parser:
         self._streams.clear()
         for (group, name, cloud), at in mark.items():
             self._stream(group, name, cloud).rewind(at)
+
+    def _streams_of(self, groups: Sequence[str], names: Sequence[str], cloud: Cloud) -> list[Stream]:
+        """Of each event; mostly all are of one group."""
+        if groups.count(groups[0]) < len(groups):
+            return [self._stream(group, name, cloud) for group, name in zip(groups, names, strict=True)]
+        by_name = {name: self._stream(groups[0], name, cloud) for name in dict.fromkeys(names)}
+        return [by_name[name] for name in names]
 
     def _stream(self, group: str, name: str, cloud: Cloud) -> Stream:
         key = (group, name, cloud)
