@@ -143,7 +143,9 @@ def documents_of(builder: Builder, table: Table) -> list[bytes]:
 def test_tables_are_written_by_the_column() -> None:
     """What our handler writes, with fields that have no place of their own or without, is not looked at one by one."""
     line = LINE.format(body='"x"', trace='"5b"', text='"10.0.0.3"', number="200")
-    for usual_line in (line, line.replace(',"order_id":200,"user.id":"10.0.0.3"', "")):
+    with_a_long_word = line.replace('"body":"x"', f'"body":"{"x" * 300}"')
+    own_names = ',"order_id":200,"user.id":"10.0.0.3"'
+    for usual_line in (line, line.replace(own_names, ""), with_a_long_word, with_a_long_word.replace(own_names, "")):
         event, parser = LogEvent("/shop/orders", "web-1", 1_795_443_665_871, usual_line, "e", 5), Parser()
         parser.records([event] * 8)
         [table], _ = parser.tables([event] * 9)

@@ -28,6 +28,8 @@ assert PLAIN_CHARS <= MAX_VALUE_BYTES
 _SECOND_US: Final = 1_000_000
 _FITTING: Final = {"text": (str,), "whole": (int,), "number": (int, float)}
 _MICROS: Final = 6
+_NO_RUN: Final[tuple[str, ...]] = ()
+_LONG_RUN: Final[tuple[str, ...]] = (keys.LONG_RUN,)
 _encoder: Final = msgspec.json.Encoder()
 _Value = TypeVar("_Value")
 
@@ -54,8 +56,7 @@ class Rows:
         names = [*shape.resource, *shape.attributes]
         others = [name for name in names if name not in leaves and name not in TOP_LEVEL]
         self._columns = [(name, names.index(name)) for name in others]
-        are_known = UNINDEXED.issuperset(others)
-        self._names = _optional("names", [keys.name_key(name) for name in others]) if are_known else None
+        self._names = [keys.name_key(name) for name in others] if UNINDEXED.issuperset(others) else None
         """What is findable of each record is the same: that it has these."""
 
     @classmethod
@@ -98,19 +99,22 @@ class Rows:
         lines.each(table.ids)
         lines.all('"')
         lines.each_of(_observed_us, table.observed_ms)
-        if self._names is None:
-            self._find(table, terms_of, lines)
+        of_body = _long_runs(table.bodies)
+        if self._names is not None:
+            known = {run: _optional("names", [*run, *self._names]) for run in (_NO_RUN, _LONG_RUN)}
+            lines.each_of(known.__getitem__, of_body)
         else:
-            lines.all(self._names)
+            self._find(table, of_body, terms_of, lines)
         lines.all("}}\n")
         return lines.joined()
 
-    def _find(self, table: Table, terms_of: TermsOf, lines: _Lines) -> None:
+    def _find(self, table: Table, of_body: Sequence[tuple[str, ...]], terms_of: TermsOf, lines: _Lines) -> None:
         """Adds what makes records findable that have fields without a place of their own."""
         columns = [*table.resource, *table.attributes]
         names = [name for name, _ in self._columns]
         found = [terms_of(names, row) for row in zip(*(columns[place] for _, place in self._columns), strict=True)]
-        lines.each([_optional("names", terms.names) for terms in found])
+        both = zip(of_body, found, strict=True)
+        lines.each([_optional("names", [*run, *terms.names]) for run, terms in both])
         lines.each([_optional("keys", terms.keys) for terms in found])
         lines.each([_optional("text", terms.text) for terms in found])
         lines.each([_optional("number", terms.number) for terms in found])
@@ -207,6 +211,13 @@ def _optional(name: str, value: Any) -> str:
     return f',"{name}":{_json(value)}' if value else ""
 
 
+def _long_runs(bodies: Sequence[str]) -> Sequence[tuple[str, ...]]:
+    """For each body the name that tells that it has a word which no index knows, if it has one; hardly any has."""
+    if max(map(len, bodies)) <= keys.SHORTEST_LONG_RUN:
+        return [_NO_RUN] * len(bodies)
+    return [_LONG_RUN if len(body) > keys.SHORTEST_LONG_RUN and has_long_run(body) else _NO_RUN for body in bodies]
+
+
 def _observed_time(at_ms: int) -> str:
     return f',"observedTime":"{observed_text(at_ms)}"' if at_ms else ""
 
@@ -220,10 +231,8 @@ def _severity(level: str) -> str:
 
 
 def _are_usual(table: Table) -> bool:
-    """Whether all times are in the range that OpenSearch's dates have, and no body has a word that is too long."""
-    times_us, observed_ms, bodies = table.times_us, table.observed_ms, table.bodies
+    """Whether all times are in the range that OpenSearch's dates have."""
+    times_us, observed_ms = table.times_us, table.observed_ms
     if min(times_us) < _SECOND_US or max(times_us) >= NANOS_LIMIT_US:
         return False
-    if min(observed_ms) < 0 or max(observed_ms) * 1000 >= NANOS_LIMIT_US:
-        return False
-    return max(map(len, bodies)) <= keys.SHORTEST_LONG_RUN or not any(map(has_long_run, bodies))
+    return min(observed_ms) >= 0 and max(observed_ms) * 1000 < NANOS_LIMIT_US
