@@ -18,8 +18,8 @@ class Shape:
     """What is known beforehand of all records of a table, so that their values need no second look.
 
     Their maps have these names in this order, with values of these types; where a type is float, some may be int.
-    Every text in them and every id is ASCII of at most `PLAIN_CHARS` characters; whole numbers are less than 2**53
-    either way, others finite.
+    Every text in them but the line itself, and every id, is ASCII of at most `PLAIN_CHARS` characters; whole numbers
+    are less than 2**53 either way, others finite.
     """
 
     resource: dict[str, type]

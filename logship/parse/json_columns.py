@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.events import Columns
@@ -16,7 +17,7 @@ from logship.parse import dialects
 from logship.parse.json_lines import STATUS
 from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, SURELY_EXACT, Origin, compiled
 from logship.record import ACCOUNT, DURATION_MS, EVENT_TIME, GROUP, HANDLER_ID, KIND, ORIGINAL, REGION, SERVICE, STREAM
-from logship.table import Shape, Table
+from logship.table import PLAIN_CHARS, Shape, Table
 
 if TYPE_CHECKING:
     from logship.parse.json_meaning import Meaning
@@ -44,7 +45,8 @@ def table_maker(meaning: Meaning, *, keep_original: bool) -> MakeTable | None:
     known = {name: float if kind is int and name != STATUS else kind for name, kind in known.items()}
     known |= {KIND: str, GROUP: str, STREAM: str, EVENT_TIME: int, ORIGINAL: str}
     shape = Shape({name: known[name] for name in meaning.resource}, {name: known[name] for name in attributes})
-    make: MakeTable = compiled(_source(meaning, attributes), Table=Table, shape=shape, settled_us=_settled_us)
+    space = {"Table": Table, "chain": chain, "settled_us": _settled_us, "shape": shape}
+    make: MakeTable = compiled(_source(meaning, attributes), **space)
     return make
 
 
@@ -55,6 +57,7 @@ def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
         f"{', '.join(map(_many, meaning.values))}, = zip(*values)",
         "groups, streams, timestamps_ms, _, event_ids, observed_ms, _ = columns",
         *_number_guards(meaning),
+        *_text_guards(meaning),
         *(f"if any({_column(refusal)}): return None" for refusal in meaning.refusals),
         f"if not all({_many(meaning.body)}): return None",
         f"times_us = settled_us({_own_times(meaning)}, timestamps_ms)",
@@ -92,6 +95,15 @@ def _number_guards(meaning: Meaning) -> list[str]:
         if dialects.ATTRIBUTE.get(name, name) == STATUS:
             guards.append(f"if float in set(map(type, {column})): return None")
     return guards
+
+
+def _text_guards(meaning: Meaning) -> list[str]:
+    """Texts but the body are short ones; in a short line all are."""
+    names = [value for name, value in meaning.of.items() if meaning.types.get(name) is str and value != meaning.body]
+    if not names:
+        return []
+    texts = f"chain({', '.join(map(_many, names))})"
+    return [f"if max(map(len, messages)) > {PLAIN_CHARS} < max(map(len, {texts})): return None"]
 
 
 def _identities(meaning: Meaning) -> str:

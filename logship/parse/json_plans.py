@@ -226,7 +226,12 @@ def _table(
         places = [places[number] for number in others]
         events, messages, origins = _chosen(others, events, messages, origins)
     table = plan.make_table(list(map(astuple, values)), events, messages, origins) if values else None
-    return None if table is None else (table, places)
+    if table is not None:
+        return table, places
+    short = [number for number, message in enumerate(messages) if len(message) <= PLAIN_CHARS]
+    if not 0 < len(short) < len(messages):
+        return None
+    return _table(plan, [places[number] for number in short], *_chosen(short, events, messages, origins))
 
 
 def _chosen(
@@ -237,13 +242,13 @@ def _chosen(
 
 
 def _are_plain(messages: Sequence[str]) -> bool:
-    """Whether lines are objects of short ASCII values without escapes, if they are objects."""
+    """Whether lines are objects of ASCII values without escapes, if they are objects."""
     text = "".join(messages)
     return (
         text.isascii()
         and "\\" not in text
         and "\n" not in text
-        and max(map(len, messages)) <= PLAIN_CHARS
+        and max(map(len, messages)) <= LONGEST
         and all(messages)
         and set(map(_first_of, messages)) == {"{"}
     )

@@ -111,6 +111,8 @@ JSON_TEXTS = st.one_of(st.just('"x"'), TEXTS.map(json.dumps), st.text(max_size=6
 @given(body=JSON_TEXTS, trace=JSON_TEXTS, text=JSON_TEXTS, number=st.one_of(st.just("200"), NUMBERS.map(json.dumps)))
 @example(body='"x"', trace='"5b"', text='"10.0.0.3"', number="200")
 @example(body=json.dumps("x" * 300), trace='"5b"', text='"a"', number="2.5")
+@example(body=json.dumps("a word " * 300), trace='"5b"', text='"a"', number="200")
+@example(body=json.dumps("x" * 2000), trace='"5b"', text=json.dumps("y" * 2000), number="200")
 def test_what_a_parser_promises_is_kept_by_documents(body: str, trace: str, text: str, number: str) -> None:
     """A record whose values the parser vouches for becomes the document that it would become without its word."""
     usual_line = LINE.format(body='"x"', trace='"5b"', text='"a"', number="200")
