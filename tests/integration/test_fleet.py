@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import ThreadedMotoServer
 
 from logship.forward.checkpoints.dynamodb import dynamodb_client
@@ -151,10 +152,22 @@ class Fleet:
         self.dynamodb.close()
 
 
+def _one_at_a_time(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """An item is there whole or not at all, as in DynamoDB: moto puts it there and fills it in two steps."""
+    lock = threading.Lock()
+
+    def answer_alone(*args: Any) -> Any:
+        with lock:
+            return answer(*args)
+
+    return answer_alone
+
+
 @pytest.fixture
 def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     for name, value in {"AWS_ACCESS_KEY_ID": "t", "AWS_SECRET_ACCESS_KEY": "t", "AWS_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(DomainDispatcherApplication, "__call__", _one_at_a_time(DomainDispatcherApplication.__call__))
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     moto.start()
     host, port = moto.get_host_and_port()
