@@ -43,11 +43,11 @@ class PageEvents(Sequence[dict[str, Any]]):
 
     def __init__(self, events: Sequence[_Event]) -> None:
         one_of: dict[str, str] = {}
-        self.streams = [one_of.setdefault(event.logStreamName, event.logStreamName) for event in events]
+        self.streams = [one_of.setdefault(event.log_stream_name, event.log_stream_name) for event in events]
         self.timestamps_ms = [event.timestamp for event in events]
         self.messages = [event.message for event in events]
-        self.event_ids = [event.eventId for event in events]
-        self.ingestions_ms = [event.ingestionTime for event in events]
+        self.event_ids = [event.event_id for event in events]
+        self.ingestions_ms = [event.ingestion_time for event in events]
 
     @classmethod
     def of(cls, events: Sequence[dict[str, Any]]) -> PageEvents:
@@ -78,18 +78,19 @@ class PageEvents(Sequence[dict[str, Any]]):
         return event | ({"ingestionTime": self.ingestions_ms[place]} if self.ingestions_ms[place] else {})
 
 
-class _Event(Struct, gc=False):
-    logStreamName: str  # noqa: N815 - the answer's own names
+class _Event(Struct, gc=False, rename="camel"):
+    log_stream_name: str
     timestamp: int
     message: str
-    eventId: str  # noqa: N815
-    ingestionTime: int = 0  # noqa: N815 - AWS does not call it required
+    event_id: str
+    ingestion_time: int = 0
+    """AWS does not call it required."""
 
 
-class _Page(Struct):
+class _Page(Struct, rename="camel"):
     events: list[_Event]
-    nextToken: str | UnsetType = UNSET  # noqa: N815
-    searchedLogStreams: list[Any] | UnsetType = UNSET  # noqa: N815
+    next_token: str | UnsetType = UNSET
+    searched_log_streams: list[Any] | UnsetType = UNSET
 
 
 _decode_page: Final = msgspec.json.Decoder(_Page).decode
@@ -102,7 +103,7 @@ def read_page(body: bytes) -> dict[str, Any]:
         msgspec.MsgspecError, UnicodeDecodeError: it is no such page, or no JSON at all.
     """
     page = _decode_page(body)
-    more = {"nextToken": page.nextToken, "searchedLogStreams": page.searchedLogStreams}
+    more = {"nextToken": page.next_token, "searchedLogStreams": page.searched_log_streams}
     return {"events": PageEvents(page.events)} | {name: value for name, value in more.items() if value is not UNSET}
 
 

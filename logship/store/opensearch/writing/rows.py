@@ -56,8 +56,10 @@ class Rows:
         names = [*shape.resource, *shape.attributes]
         others = [name for name in names if name not in leaves and name not in TOP_LEVEL]
         self._columns = [(name, names.index(name)) for name in others]
-        self._names = [keys.name_key(name) for name in others] if UNINDEXED.issuperset(others) else None
-        """What is findable of each record is the same: that it has these."""
+        own = [keys.name_key(name) for name in others]
+        known = {run: _optional("names", [*run, *own]) for run in (_NO_RUN, _LONG_RUN)}
+        self._names = known if UNINDEXED.issuperset(others) else None
+        """What is findable of each record is the same but for its body: that it has these. By `_long_runs`."""
 
     @classmethod
     def of(cls, shape: Shape, layout: Layout) -> Rows | None:
@@ -101,8 +103,7 @@ class Rows:
         lines.each_of(_observed_us, table.observed_ms)
         of_body = _long_runs(table.bodies)
         if self._names is not None:
-            known = {run: _optional("names", [*run, *self._names]) for run in (_NO_RUN, _LONG_RUN)}
-            lines.each_of(known.__getitem__, of_body)
+            lines.each_of(self._names.__getitem__, of_body)
         else:
             self._find(table, of_body, terms_of, lines)
         lines.all("}}\n")
