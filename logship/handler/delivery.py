@@ -121,6 +121,7 @@ class Delivery:
         self._outbox: Outbox | None = None
         self._recovering = self._files is not None and self._files.has_others()
         """Whether dead processes may have left something that is not sent yet."""
+        self._looks_at_once = False
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._sent = self._rejected = self._retried = self._abandoned = 0
@@ -186,6 +187,15 @@ class Delivery:
         self._closing = True
         self.backlog.wake.set()
 
+    def look_for_left(self) -> None:
+        """Children that were ended lately, as those of a pool are, may have left something: the next flush sends it."""
+        if self._files is not None and self._files.has_others():
+            self._looks_at_once = True
+
+    def outlives(self) -> bool:
+        """Whether what is queued outlives the process, however it ends."""
+        return self._files is not None and not self.backlog.trouble
+
     def abandon(self) -> None:
         """The process ends: say what it could not deliver, and leave to the next what lies in files."""
         stats = self.stats()
@@ -224,7 +234,7 @@ class Delivery:
                 self.put(timestamp_ms, line)
 
     def _is_done(self, target: int) -> bool:
-        if self._recovering:
+        if self._recovering or self._looks_at_once:
             return False
         done = self._sent + self._rejected
         return done >= target or done >= self.backlog.put_count - self.backlog.dropped_oldest
@@ -275,8 +285,9 @@ class Delivery:
                 stats = self.stats()
                 self.backlog.put(int(time.time() * 1000), emf_line(stats, before, self._emf_service))
                 self._emf_due_s, before = time.monotonic() + EVERY_S, stats
-            if time.monotonic() >= next_look_s:
+            if self._looks_at_once or time.monotonic() >= next_look_s:
                 next_look_s = time.monotonic() + _LOOK_EVERY_SECONDS
+                self._recovering, self._looks_at_once = True, False  # in this order: a flush waits for one of them
                 self._recovering = outbox.look_for_left()
             while True:
                 batches, records = outbox.next_round()
@@ -375,6 +386,7 @@ class Delivery:
             f"the queue is kept in memory, since {self._spool} cannot be used: {self.backlog.trouble}; "
             "name another folder as spool, or None"
         )
+        exits.queue_is_in_memory()
 
     def _complain(self, what: str) -> None:
         """One line on stderr, at most one a minute: logging must not be used to say that logging fails."""

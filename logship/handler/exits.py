@@ -36,6 +36,14 @@ class Flushable(Protocol):
         """Wait up to so many seconds; True when everything was delivered."""
         ...
 
+    def look_for_left(self) -> None:
+        """Flush, the next time, what processes that died lately have left, too."""
+        ...
+
+    def outlives(self) -> bool:
+        """Whether what is queued outlives the process, however it ends."""
+        ...
+
     def abandon(self) -> None:
         """Say what was not delivered."""
         ...
@@ -53,7 +61,10 @@ class _State:
     ends_at: float | None = None
     """Monotonic time by which everything is to be flushed, once an end has begun."""
     previous: Any = None
-    installed_sigterm = False
+    installed_sigterm = left_sigterm = False
+    sends = False
+    """A sender's thread has begun."""
+    knows_children = False
     finalizer_pid = 0
     importing = threading.Lock()
     held = False
@@ -73,10 +84,15 @@ def allow(seconds: float) -> None:
 def install_sigterm() -> None:
     """Flush on SIGTERM, then do what would have been done: the application's handler, or the default.
 
-    Does nothing outside the main thread, where the signal is ignored, and where it is handled outside Python.
+    Does nothing outside the main thread, where the signal is ignored, where it is handled outside Python, and in
+    multiprocessing children whose queues outlive them: see `_leave_sigterm`.
     A handler that the application installs later replaces this one; the flush at exit remains.
     """
+    _know_children()
     if _State.installed_sigterm or threading.current_thread() is not threading.main_thread():
+        return
+    if _is_child() and _all_outlive():
+        _State.left_sigterm = True
         return
     current = signal.getsignal(signal.SIGTERM)
     if current is signal.SIG_DFL or callable(current):
@@ -84,16 +100,65 @@ def install_sigterm() -> None:
             signal.signal(signal.SIGTERM, _on_sigterm)
         except ValueError:  # a sub-interpreter
             return
-        _State.previous, _State.installed_sigterm = current, True
+        _State.previous, _State.installed_sigterm, _State.left_sigterm = current, True, False
 
 
 def thread_started() -> None:
     """A multiprocessing child ends with os._exit, but runs its own finalizers before: be one of them."""
-    util = sys.modules.get("multiprocessing.util")
+    _State.sends = True
+    if _is_child():
+        _finalize()
+
+
+def queue_is_in_memory() -> None:
+    """What is queued does not outlive the process any more: SIGTERM that was left to its default flushes again."""
+    if _State.left_sigterm:
+        install_sigterm()
+
+
+def _is_child() -> bool:
+    """Whether this is a process of multiprocessing's, even if it still imports its program."""
     process = sys.modules.get("multiprocessing.process")
-    if util is None or process is None or _State.finalizer_pid == os.getpid():
-        return
-    if process.parent_process() is not None:
+    if process is None:
+        return False
+    return process.parent_process() is not None or hasattr(process.current_process(), "_inheriting")
+
+
+def _know_children() -> None:
+    """Where multiprocessing is in use, it says in a forked child when that begins."""
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None and not _State.knows_children:
+        _State.knows_children = True
+        util.register_after_fork(_State, _begin_child)
+
+
+def _begin_child(_: type[_State]) -> None:
+    _leave_sigterm()
+    if _State.sends:  # since a program that was not forked was imported: finalizers of that time are forgotten
+        _State.finalizer_pid = 0
+        _finalize()
+
+
+def _leave_sigterm() -> None:
+    """SIGTERM ends a multiprocessing child at once, as `Pool.terminate` and `Process.terminate` expect.
+
+    A handler of Python's is not run before a call in C ends that began as the signal came, such as an idle worker's
+    wait for its queue's lock, which ends only when the pool lets go of it: both would wait for ever. What is queued
+    lies in files, and the parent sends it.
+    """
+    if _State.installed_sigterm and _State.previous is signal.SIG_DFL and _all_outlive():
+        if signal.getsignal(signal.SIGTERM) is _on_sigterm:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _State.installed_sigterm, _State.left_sigterm = False, True
+
+
+def _all_outlive() -> bool:
+    return all(delivery.outlives() for delivery in _deliveries())
+
+
+def _finalize() -> None:
+    util = sys.modules["multiprocessing.util"]
+    if _State.finalizer_pid != os.getpid():
         _State.finalizer_pid = os.getpid()
         util.Finalize(None, flush_all, exitpriority=100)
 
@@ -121,6 +186,8 @@ def flush_now(seconds: float) -> bool:
 
 
 def _at_exit() -> None:
+    for delivery in _deliveries():
+        delivery.look_for_left()
     flush_all()
     for delivery in _deliveries():
         delivery.abandon()
@@ -159,6 +226,7 @@ def importing() -> Iterator[None]:
 
 
 def _before_fork() -> None:
+    _know_children()
     _State.held = _State.importing.acquire(timeout=_LONGEST_IMPORT_SECONDS)
 
 
@@ -169,7 +237,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork() -> None:
     _State.importing = threading.Lock()
-    _State.ends_at = None
+    _State.ends_at, _State.sends = None, False
     for delivery in _deliveries():
         delivery.after_fork()
 

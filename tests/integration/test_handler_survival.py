@@ -116,6 +116,46 @@ def test_nothing_is_lost(cloudwatch: LocalCloudWatch, tmp_path: Path, end: str) 
     assert queue_files() == []
 
 
+POOL = """
+def work(part):
+    burst(part * 100, part * 100 + 100)
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+if __name__ == "__main__":
+    with multiprocessing.get_context("METHOD").Pool(3) as pool:
+        ends_at_once = pool.map(work, range(10), 1)
+    sys.exit(ends_at_once != [EXPECTED] * 10)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_a_pool_end_at_once_and_their_parent_delivers(
+    cloudwatch: LocalCloudWatch, tmp_path: Path, method: str
+) -> None:
+    """SIGTERM, by which a pool ends its workers, keeps its default there; the parent sends all of it before it ends."""
+    code = POOL.replace("METHOD", method).replace("EXPECTED", "True")
+
+    assert run(code, cloudwatch.url, tmp_path) == 0
+    assert (bodies(cloudwatch), queue_files()) == (numbered(1_000), [])
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_whose_queue_is_in_memory_flush_on_sigterm(
+    cloudwatch: LocalCloudWatch, tmp_path: Path, method: str
+) -> None:
+    """What would be lost with the process is sent before it ends, also where its files cannot be made."""
+    folder = tmp_path / "a file"
+    folder.touch()
+    for spool in (None, str(folder)):
+        code = POOL.replace("METHOD", method).replace("EXPECTED", "False")
+        code = f"{HEAD}{code}".replace("service=", f"spool={spool!r}, service=")
+        program = tmp_path / "program.py"
+        program.write_text(code)
+        command = [sys.executable, str(program), cloudwatch.url]
+        assert subprocess.run(command, env={**os.environ, **environment()}, check=False, timeout=90).returncode == 0
+
+    assert bodies(cloudwatch) == numbered(1_000) + numbered(1_000)
+
+
 def test_nothing_is_lost_when_the_endpoint_was_never_there(cloudwatch: LocalCloudWatch, tmp_path: Path) -> None:
     """A whole life without CloudWatch, ended in an orderly way within its deadline; the next start delivers."""
     code = "handler.flush_timeout = 0.5; burst(0, 10_000)"

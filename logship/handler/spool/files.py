@@ -62,7 +62,7 @@ class Files:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
-        held = sum(entry.stat().st_size for entry in self._entries() if entry.name.endswith(SUFFIX))
+        held = sum(_size(entry) for entry in self._entries() if entry.name.endswith(SUFFIX))
         if held + SEGMENT_BYTES > self._max_bytes + 2 * SEGMENT_BYTES:
             raise OSError(f"its files hold {held:,} of {self._max_bytes:,} bytes")
         self._made += 1
@@ -111,6 +111,13 @@ class Files:
     def _leave(self, path: Path, why: str) -> None:
         self._left_alone.add(path.name)
         self._say(f"{path} {why}")
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:  # another process has just delivered all of it
+        return 0
 
 
 def _modified(path: Path) -> float:

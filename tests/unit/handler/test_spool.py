@@ -130,6 +130,19 @@ def test_files_are_private_and_bounded(tmp_path: Path) -> None:
     assert [event[0] for event in taken] == [number for number in range(4) for _ in range(11)]
 
 
+def test_a_file_that_another_process_deletes_meanwhile_hinders_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes of a service share the folder, and delete what they have delivered at any moment."""
+    files = Files(tmp_path / "spool", 8 * 2**20, print)
+    Files(tmp_path / "spool", 8 * 2**20, print).make().close(remove=False)
+    entries = files._entries()
+    Path(entries[0].path).unlink()
+    monkeypatch.setattr(files, "_entries", lambda: entries)
+
+    assert files.make().path.exists()
+
+
 def test_files_that_are_done_with_are_deleted(tmp_path: Path) -> None:
     """What is delivered goes; what waits stays; when all is delivered, nothing is left."""
     backlog = Backlog(10**9, "drop_new", 0, Files(tmp_path, 10**9, print))
