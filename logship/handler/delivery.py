@@ -109,8 +109,8 @@ class Delivery:
         self._begin()
         self.backlog.prepare()
         exits.watch(self)
-        if forks.is_uwsgi_master():
-            self._recovering = False  # its workers look for it
+        if forks.is_uwsgi_master() or forks.is_importing_for_parent():
+            self._recovering = False  # its workers look for it, or its parent
         elif self._recovering:
             self._start()
 
@@ -121,7 +121,6 @@ class Delivery:
         self._outbox: Outbox | None = None
         self._recovering = self._files is not None and self._files.has_others()
         """Whether dead processes may have left something that is not sent yet."""
-        self._looks_at_once = False
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
         self._sent = self._rejected = self._retried = self._abandoned = 0
@@ -187,15 +186,6 @@ class Delivery:
         self._closing = True
         self.backlog.wake.set()
 
-    def look_for_left(self) -> None:
-        """Children that were ended lately, as those of a pool are, may have left something: the next flush sends it."""
-        if self._files is not None and self._files.has_others():
-            self._looks_at_once = True
-
-    def outlives(self) -> bool:
-        """Whether what is queued outlives the process, however it ends."""
-        return self._files is not None and not self.backlog.trouble
-
     def abandon(self) -> None:
         """The process ends: say what it could not deliver, and leave to the next what lies in files."""
         stats = self.stats()
@@ -234,7 +224,7 @@ class Delivery:
                 self.put(timestamp_ms, line)
 
     def _is_done(self, target: int) -> bool:
-        if self._recovering or self._looks_at_once:
+        if self._recovering:
             return False
         done = self._sent + self._rejected
         return done >= target or done >= self.backlog.put_count - self.backlog.dropped_oldest
@@ -285,9 +275,8 @@ class Delivery:
                 stats = self.stats()
                 self.backlog.put(int(time.time() * 1000), emf_line(stats, before, self._emf_service))
                 self._emf_due_s, before = time.monotonic() + EVERY_S, stats
-            if self._looks_at_once or time.monotonic() >= next_look_s:
+            if time.monotonic() >= next_look_s:
                 next_look_s = time.monotonic() + _LOOK_EVERY_SECONDS
-                self._recovering, self._looks_at_once = True, False  # in this order: a flush waits for one of them
                 self._recovering = outbox.look_for_left()
             while True:
                 batches, records = outbox.next_round()
@@ -386,7 +375,6 @@ class Delivery:
             f"the queue is kept in memory, since {self._spool} cannot be used: {self.backlog.trouble}; "
             "name another folder as spool, or None"
         )
-        exits.queue_is_in_memory()
 
     def _complain(self, what: str) -> None:
         """One line on stderr, at most one a minute: logging must not be used to say that logging fails."""

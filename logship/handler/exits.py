@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import _imp
 import _thread
 import atexit
 import concurrent.futures.thread  # noqa: F401  # the AWS SDK needs it, and once the interpreter ends it cannot be imported
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logship.handler import forks
+from logship.handler.insist import insist_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,14 +36,6 @@ class Flushable(Protocol):
 
     def flush(self, timeout: float) -> bool:
         """Wait up to so many seconds; True when everything was delivered."""
-        ...
-
-    def look_for_left(self) -> None:
-        """Flush, the next time, what processes that died lately have left, too."""
-        ...
-
-    def outlives(self) -> bool:
-        """Whether what is queued outlives the process, however it ends."""
         ...
 
     def abandon(self) -> None:
@@ -61,9 +55,9 @@ class _State:
     ends_at: float | None = None
     """Monotonic time by which everything is to be flushed, once an end has begun."""
     previous: Any = None
-    installed_sigterm = left_sigterm = False
+    wants_sigterm = installed_sigterm = False
     sends = False
-    """A sender's thread has begun."""
+    """A sender's thread has begun in this process."""
     knows_children = False
     finalizer_pid = 0
     importing = threading.Lock()
@@ -84,15 +78,27 @@ def allow(seconds: float) -> None:
 def install_sigterm() -> None:
     """Flush on SIGTERM, then do what would have been done: the application's handler, or the default.
 
-    Does nothing outside the main thread, where the signal is ignored, where it is handled outside Python, and in
-    multiprocessing children whose queues outlive them: see `_leave_sigterm`.
+    Does nothing outside the main thread, where the signal is ignored, and where it is handled outside Python.
     A handler that the application installs later replaces this one; the flush at exit remains.
+    A child of multiprocessing that has logged nothing is left to the default.
     """
+    _State.wants_sigterm = True
     _know_children()
+    if not forks.is_of_multiprocessing() or _State.sends:
+        _install_sigterm()
+
+
+def thread_started() -> None:
+    """A multiprocessing child ends with os._exit, but runs its own finalizers before: be one of them."""
+    _State.sends = True
+    if forks.is_of_multiprocessing():
+        _finalize()
+        if _State.wants_sigterm:
+            _install_sigterm()
+
+
+def _install_sigterm() -> None:
     if _State.installed_sigterm or threading.current_thread() is not threading.main_thread():
-        return
-    if _is_child() and _all_outlive():
-        _State.left_sigterm = True
         return
     current = signal.getsignal(signal.SIGTERM)
     if current is signal.SIG_DFL or callable(current):
@@ -100,28 +106,13 @@ def install_sigterm() -> None:
             signal.signal(signal.SIGTERM, _on_sigterm)
         except ValueError:  # a sub-interpreter
             return
-        _State.previous, _State.installed_sigterm, _State.left_sigterm = current, True, False
+        _State.previous, _State.installed_sigterm = current, True
+        if forks.is_of_multiprocessing():  # whose parent sends it when it is idle, and waits for its end
+            insist_on(signal.SIGTERM, _is_sigterm_heard)
 
 
-def thread_started() -> None:
-    """A multiprocessing child ends with os._exit, but runs its own finalizers before: be one of them."""
-    _State.sends = True
-    if _is_child():
-        _finalize()
-
-
-def queue_is_in_memory() -> None:
-    """What is queued does not outlive the process any more: SIGTERM that was left to its default flushes again."""
-    if _State.left_sigterm:
-        install_sigterm()
-
-
-def _is_child() -> bool:
-    """Whether this is a process of multiprocessing's, even if it still imports its program."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is None:
-        return False
-    return process.parent_process() is not None or hasattr(process.current_process(), "_inheriting")
+def _is_sigterm_heard() -> bool:
+    return _State.ends_at is not None or signal.getsignal(signal.SIGTERM) is not _on_sigterm
 
 
 def _know_children() -> None:
@@ -133,27 +124,12 @@ def _know_children() -> None:
 
 
 def _begin_child(_: type[_State]) -> None:
-    _leave_sigterm()
-    if _State.sends:  # since a program that was not forked was imported: finalizers of that time are forgotten
+    if _State.sends:  # since the import of a program that was not forked; finalizers of that time are forgotten
         _State.finalizer_pid = 0
         _finalize()
-
-
-def _leave_sigterm() -> None:
-    """SIGTERM ends a multiprocessing child at once, as `Pool.terminate` and `Process.terminate` expect.
-
-    A handler of Python's is not run before a call in C ends that began as the signal came, such as an idle worker's
-    wait for its queue's lock, which ends only when the pool lets go of it: both would wait for ever. What is queued
-    lies in files, and the parent sends it.
-    """
-    if _State.installed_sigterm and _State.previous is signal.SIG_DFL and _all_outlive():
-        if signal.getsignal(signal.SIGTERM) is _on_sigterm:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _State.installed_sigterm, _State.left_sigterm = False, True
-
-
-def _all_outlive() -> bool:
-    return all(delivery.outlives() for delivery in _deliveries())
+    elif _State.previous is signal.SIG_DFL and signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _State.installed_sigterm = False
 
 
 def _finalize() -> None:
@@ -186,8 +162,6 @@ def flush_now(seconds: float) -> bool:
 
 
 def _at_exit() -> None:
-    for delivery in _deliveries():
-        delivery.look_for_left()
     flush_all()
     for delivery in _deliveries():
         delivery.abandon()
@@ -200,7 +174,8 @@ def _deliveries() -> list[Flushable]:
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
     from logship.handler.delivery import holds_logging_lock
 
-    if holds_logging_lock():  # interrupted inside logging, whose lock the sender needs: come back in a moment
+    # Interrupted inside logging, or an import, whose lock the sender needs: come back in a moment.
+    if holds_logging_lock() or _imp.lock_held():
         _thread.start_new_thread(_send_signal_later, (number,))
         return
     if callable(_State.previous):

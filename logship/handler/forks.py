@@ -39,6 +39,18 @@ def is_uwsgi_master() -> bool:
     return uwsgi is not None and not uwsgi.worker_id()
 
 
+def is_importing_for_parent() -> bool:
+    """Whether multiprocessing has begun this process without a fork, and it still imports the parent's program."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and hasattr(process.current_process(), "_inheriting")
+
+
+def is_of_multiprocessing() -> bool:
+    """Whether this is a child of multiprocessing's, which ends it with SIGTERM, or with `os._exit`."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and (process.parent_process() is not None or is_importing_for_parent())
+
+
 def in_child(task: Callable[[], None]) -> None:
     """Have it done in every child, before anything else of the handler is."""
     _TASKS.append(task)
