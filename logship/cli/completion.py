@@ -1,4 +1,7 @@
-"""`logship completion SHELL`, and what a shell is offered behind a command: fields and values of the store, too."""
+"""`logship completion SHELL`, and what a shell is offered behind a command: fields and values of the store, too.
+
+What a shell asks for while somebody types is never answered with an error: it would show it amid the line.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def command(shell: str) -> None:
 
 
 def query_words(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """What may stand at the end of a query. Never an error: a shell would show it amid what is typed."""
+    """What may stand at the end of a query."""
     del parameter
     found: list[str] = []
     with contextlib.suppress(Exception), _soon():

@@ -89,7 +89,7 @@ def install_sigterm() -> None:
 
 
 def thread_started() -> None:
-    """A multiprocessing child ends with os._exit, but runs its own finalizers before: be one of them."""
+    """A multiprocessing child has records to flush from now on: at SIGTERM, and by a finalizer before its os._exit."""
     _State.sends = True
     if forks.is_of_multiprocessing():
         _finalize()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _AGAIN_SECONDS: Final = 0.05
+"""Far longer than a handler takes to begin where nothing keeps it from it."""
 _NONE: Final = -1
 _pipe: list[int] = []
 """Where the system's side of a signal's handling writes its number: the end to read, and the one to write."""

@@ -144,7 +144,7 @@ class DynamoCheckpoints:
         except BaseException as error:  # handed to whoever shares or saves next
             self._failure = error
         finally:
-            with suppress(LogshipError):
+            with suppress(LogshipError):  # the others see our counter stand still, and take over all the same
                 self._worker.leave()
 
     def _pause_s(self) -> float:

@@ -152,7 +152,7 @@ async def _end(session: Session, last: bytes, writer: asyncio.StreamWriter) -> N
     for update, _ in session.updates:
         writer.write(_chunk(update))
     writer.write(_chunk(last) + _chunk(b""))
-    with suppress(ConnectionError):
+    with suppress(ConnectionError):  # whoever listened has gone
         await writer.drain()
 
 
