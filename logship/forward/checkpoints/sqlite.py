@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from logship.errors import DataError, StoreLockedError
+from logship.forward.database import check_database, make_database
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _FILE: Final = "checkpoints.db"
+_APPLICATION_ID: Final = 0x6C6F6701
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS checkpoint (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE checkpoint (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL);
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -42,15 +44,15 @@ class SqliteCheckpoints:
         self._lock = threading.Lock()
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_database(self._folder / _FILE, _APPLICATION_ID, _SCHEMA)
             self._database = sqlite3.connect(self._folder / _FILE, timeout=5, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from None
         try:
-            self._check_pages()
+            check_database(self._database, _APPLICATION_ID)
             # Losing the last commit to a power cut costs reading it again, never a record.
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")
-            self._database.executescript(_SCHEMA)
         except sqlite3.OperationalError as error:
             self._database.close()
             raise self._unusable(error) from None
@@ -99,11 +101,6 @@ class SqliteCheckpoints:
         except sqlite3.Error as error:
             raise self._unusable(error) from error
 
-    def _check_pages(self) -> None:
-        found = self._database.execute("PRAGMA quick_check").fetchone()[0]
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
-
     def _check_store(self, store: str) -> None:
         if not store:
             return
@@ -118,7 +115,10 @@ class SqliteCheckpoints:
             )
 
     def _unusable(self, error: Exception) -> DataError:
-        return DataError(f"the state folder {str(self._folder)!r} cannot be used: {error}; name another with --state")
+        return DataError(
+            f"the state folder {str(self._folder)!r} cannot be used: {error}; make it usable (another forwarder, its "
+            "rights, a full disk), since with another --state reading begins at --start"
+        )
 
     def _set_aside(self, error: Exception) -> DataError:
         """A damaged file is kept under another name; going on without it is the user's decision."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from logship.errors import DataError
+from logship.forward.database import check_database, make_database
 from logship.record import Cloud, LogEvent
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 FILE: Final = "dead-letters.db"
 Kind = Literal["event", "payload"]
+_APPLICATION_ID: Final = 0x6C6F6702
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS letter (
+CREATE TABLE letter (
     id TEXT PRIMARY KEY, kept_ms INTEGER NOT NULL, reason TEXT NOT NULL, kind TEXT NOT NULL, continues TEXT NOT NULL,
     log_group TEXT NOT NULL, stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, message TEXT NOT NULL,
     event_id TEXT NOT NULL, ingestion_ms INTEGER NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL);
@@ -78,15 +80,15 @@ class DeadLetters:
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.path.touch(mode=0o600)
+            make_database(self.path, _APPLICATION_ID, _SCHEMA)
             self._database = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from None
         try:
+            check_database(self._database, _APPLICATION_ID)
             self._database.execute("PRAGMA journal_mode=WAL")
             # A letter may be the last copy of an event: it is on the disk before the event is acknowledged.
             self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(_SCHEMA)
         except sqlite3.Error as error:
             self._database.close()
             raise self._unusable(error) from None

@@ -10,6 +10,7 @@ import pytest
 from logship.errors import BusyError, ConnectError, DataError, DiskFullError
 from logship.forward.between.prepare import Preparer
 from logship.forward.between.rules import Rules
+from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import FILE, Chosen, DeadLetter, DeadLetters, pages
 from logship.forward.letters.replay import Replayed, replay
 from logship.parse import Parser
@@ -95,13 +96,26 @@ def test_several_may_open_and_fill_a_file(tmp_path: Path) -> None:
     assert (new, found) == ([1, 0], [[kept]] * 2)
 
 
-@pytest.mark.parametrize("content", [b"no database at all, but long enough to be one" * 100, b"SQLite format 3\0" * 64])
+@pytest.mark.parametrize(
+    "content", [b"no database at all, but long enough to be one" * 100, b"SQLite format 3\0" * 64, b""]
+)
 def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path, content: bytes) -> None:
     """Whatever may be saved of it is still there."""
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(DataError, match="left as it is"):
         DeadLetters(tmp_path)
 
+    assert (tmp_path / FILE).read_bytes() == content
+
+
+def test_a_database_for_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    """No table of ours comes into a file that was copied to the wrong name."""
+    SqliteCheckpoints(tmp_path).close()
+    (tmp_path / "checkpoints.db").rename(tmp_path / FILE)
+    content = (tmp_path / FILE).read_bytes()
+
+    with pytest.raises(DataError, match="another purpose"):
+        DeadLetters(tmp_path)
     assert (tmp_path / FILE).read_bytes() == content
 
 

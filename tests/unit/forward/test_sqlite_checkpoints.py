@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -42,15 +43,33 @@ def test_two_processes_do_not_both_move_a_key(tmp_path: Path, version: int) -> N
         assert ours.load("a") == ("two", 2)
 
 
-def test_a_damaged_file_is_kept_aside(tmp_path: Path) -> None:
-    """It ends the run and is kept under another name; the next run begins anew."""
-    (tmp_path / "checkpoints.db").write_bytes(b"no database at all" * 1000)
+def foreign() -> bytes:
+    """A good database of another program, which has a table named like ours."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript("CREATE TABLE checkpoint (a, b); CREATE TABLE users (name)")
+        return database.serialize()
+
+
+@pytest.mark.parametrize("content", [b"no database at all" * 1000, b"", foreign()], ids=["garbage", "empty", "foreign"])
+def test_what_is_no_file_of_ours_is_kept_aside(tmp_path: Path, content: bytes) -> None:
+    """It ends the run and is kept under another name as it was; the next run begins anew."""
+    (tmp_path / "checkpoints.db").write_bytes(content)
     with pytest.raises(DataError, match="kept aside"):
         SqliteCheckpoints(tmp_path)
-    kept = [path.read_bytes()[:11] for path in tmp_path.glob("checkpoints.db.damaged-*")]
+    kept = [path.read_bytes() for path in tmp_path.glob("checkpoints.db.damaged-*")]
 
     with closing(SqliteCheckpoints(tmp_path)) as next_run:
-        assert (kept, next_run.load("a")) == ([b"no database"], None)
+        assert (kept, next_run.load("a")) == ([content], None)
+
+
+def test_a_file_that_was_emptied_beside_its_log_is_kept_aside(tmp_path: Path) -> None:
+    """A checkpoint that is there no more is not taken for a new group, whose older events would never be read."""
+    with closing(SqliteCheckpoints(tmp_path)) as checkpoints:
+        checkpoints.save("a", "one", 0)
+    (tmp_path / "checkpoints.db").write_bytes(b"")
+
+    with pytest.raises(DataError, match="the file is empty"):
+        SqliteCheckpoints(tmp_path)
 
 
 def test_another_store_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""SQLite files of the state folder: made whole or not at all, and known again by a number in their header."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def make_database(path: Path, application_id: int, schema: str) -> None:
+    """Makes a database that only its owner may read, unless there is a file of that name, whatever it is.
+
+    It gets its name once it is whole: a file without our number is none of ours, however early a process was killed.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be made.
+    """
+    if path.exists():
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
+        with closing(sqlite3.connect(draft)) as database:
+            database.executescript(f"PRAGMA application_id = {application_id}; {schema}")
+        try:
+            os.link(draft, path)  # unlike a rename it leaves a file alone that another process has made meanwhile
+        except FileExistsError:
+            return
+        except OSError:  # no file system has to know links
+            draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def check_database(database: sqlite3.Connection, application_id: int) -> None:
+    """Complains of a file that is empty, damaged, or another program's.
+
+    Raises:
+        sqlite3.DatabaseError: it is; the message says how.
+    """
+    found = database.execute("PRAGMA quick_check").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+    number = database.execute("PRAGMA application_id").fetchone()[0]
+    if number == application_id:
+        return
+    if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise sqlite3.DatabaseError("the file is empty")
+    raise sqlite3.DatabaseError("the file is of another program, or for another purpose")
