@@ -10,7 +10,7 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_FILE: Final = "logship.toml"
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
+"""Seconds or a rate; neither 0 nor endless, nor what is no number at all."""
 
 
 class Naming(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +54,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """cloudwatch: wake the reader by Live Tail (charged by the minute) instead of waiting out its interval."""
     start: str = "1h"
     """cloudwatch, kinesis: how far back the first run reads: a span or an ISO time."""
-    tps: float | None = None
+    tps: Positive | None = None
     """cloudwatch: calls a second that may be spent; None takes the quota of the region."""
     stream: str = ""
     """kinesis: name or ARN of the data stream that a subscription filter writes to."""
@@ -83,7 +85,7 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of checkpoints and dead letters."""
     checkpoints: str = ""
     """``dynamodb:TABLE`` shares checkpoints among processes; empty keeps them in the state folder."""
-    interval_s: float = 1.0
+    interval_s: Positive = 1.0
     """Pause between two rounds over a group, in seconds."""
     listen: str = "127.0.0.1:9404"
     """Host and port of ``/metrics``, ``/healthz`` and ``/readyz``; empty serves none."""
@@ -135,13 +137,13 @@ class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """File of the authority that signed the server's certificate."""
     client_cert: str = ""
     client_key: str = ""
-    timeout_s: float = 30.0
+    timeout_s: Positive = 30.0
     """How long one request may take."""
     partition: Literal["month", "day"] = "month"
     """One index per month or day; `store setup` fixes it."""
     retention: str = ""
     """Age at which an index is deleted, such as ``30d``; empty keeps everything."""
-    replicas: int = 1
+    replicas: Annotated[int, msgspec.Meta(ge=0, le=100)] = 1
     """Copies of each shard beside the first."""
     output: Literal["otel", "ecs"] = "otel"
     """How the fields of new records are named for other tools that read the index."""

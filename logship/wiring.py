@@ -179,8 +179,6 @@ class _Pollers:
 
         client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
         account, region = account_of(source.role), client.meta.region_name
-        if source.tps is not None and source.tps <= 0:
-            raise SettingsError(f"{place}.tps = {source.tps!r} is no number of calls a second; write 1 or more")
         governor = self._governors.setdefault((account, region), Governor(source.tps or filter_tps(region)))
         polled = Polled(
             groups=tuple(source.groups),

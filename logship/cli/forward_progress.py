@@ -33,11 +33,18 @@ class Telling:
     Args:
         say: writes a line.
         cost: what rates of now cost, in words; "" says nothing.
+        leave: writes the last line of a process that ends without going back where it came from.
     """
 
-    def __init__(self, say: Callable[[str], None], cost: Callable[[ForwardStatus, Rate], str] = lambda *_: "") -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        cost: Callable[[ForwardStatus, Rate], str] = lambda *_: "",
+        leave: Callable[[str], None] | None = None,
+    ) -> None:
         self.say = say
         """Tells people something, in a line."""
+        self.leave = leave or say
         self.began_s = time.monotonic()
         self._cost = cost
         self._followed: tuple[Callable[[], ForwardStatus], Rates] | None = None
@@ -111,17 +118,27 @@ def _on_screen(console: Console | None, cost: Callable[[ForwardStatus, Rate], st
     def say(text: str) -> None:
         notices.append(f"{time.strftime('%H:%M:%S')} {text}")
 
-    found = Telling(say, cost)
-    console = console or Console(stderr=True)
+    screen = console or Console(stderr=True)
+
+    def tell() -> None:
+        for text in notices:
+            screen.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    def leave(text: str) -> None:
+        say(text)
+        screen.set_alt_screen(False)
+        screen.show_cursor()
+        tell()
+
+    found = Telling(say, cost, leave)
     try:
         with (
-            Live(console=console, auto_refresh=False, screen=True, vertical_overflow="crop") as live,
+            Live(console=screen, auto_refresh=False, screen=True, vertical_overflow="crop") as live,
             _beside("logship-screen", _REFRESH_S, lambda: _redraw(found, live, list(notices)), say),
         ):
             yield found
     finally:
-        for text in notices:
-            console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        tell()
 
 
 def _redraw(found: Telling, live: Live, notices: Sequence[str]) -> None:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import tempfile
 import threading
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from logship.cli import diagnostics, options
-from logship.errors import ExitCode, LogshipError
+from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError
 from logship.settings import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Self
 
     from logship.cli.forward_progress import Telling
     from logship.cloudwatch.paging import Retry
     from logship.forward.between.dry_run import GroupSample
     from logship.forward.between.prepare import Preparer
+    from logship.forward.checkpoints.port import Checkpoints
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.outside.rates import Rate
     from logship.forward.outside.status import ForwardStatus
+    from logship.forward.port import Source as ForwardSource
     from logship.forward.run import Forwarder
     from logship.settings import Settings, Store
     from logship.store.port import StoreWriter
+
+_LAST_S: Final = 8.0
+"""So long after it was told to stop, the process ends whatever it waits for: supervisors kill soon after 10 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +77,76 @@ def run(wanted: Wanted, target: Store) -> int:
     from logship.wiring import open_writer
 
     settings = wanted.settings()
-    prepare_of(settings)  # complains before anything is opened
+    _check(wanted, settings)  # complains before anything is opened
     signals = _Signals(wanted)
     writer = open_writer(target, "forward", long_running=True)
 
     def cost(status: ForwardStatus, rate: Rate) -> str:
         return costs.running(settings.forward, status, rate)
 
-    with closing(writer), telling(once=wanted.once, cost=cost) as people:
-        signals.say = people.say
-        if not wanted.once and (said := costs.starting(settings.forward)):
-            people.say(said)
-        while True:
-            prepare = prepare_of(settings)
-            _forward(wanted, settings, target, writer, prepare, signals, people)
-            renewed = signals.renewed()
-            if renewed is None:
-                signals.notifier.stopping()
-                return ExitCode.DONE
-            settings = renewed
-            people.say("the settings were read again; going on where it stood")
+    try:
+        with signals, closing(writer), telling(once=wanted.once, cost=cost) as people:
+            signals.say, signals.leave = people.say, people.leave
+            if not wanted.once and (said := costs.starting(settings.forward)):
+                people.say(said)
+            before: Settings | None = None  # what to go back to, should the settings turn out to be of no use
+            while True:
+                failure = _forward(wanted, settings, target, writer, prepare_of(settings), signals, people)
+                renewed = signals.renewed()
+                if renewed is not None:
+                    settings, before = renewed, settings
+                    people.say("the settings were read again; going on where it stood")
+                elif failure is None or signals.ending.is_set():
+                    signals.notifier.stopping()
+                    return ExitCode.DONE
+                elif before is not None:
+                    people.say(f"{failure}; going on with the settings as they were")
+                    settings, before = before, None
+                else:
+                    raise failure
+    except (ConnectError, DiskFullError):
+        if signals.ending.is_set():  # a store that is away at the end has kept nobody from ending
+            return ExitCode.DONE
+        raise
+
+
+def _check(wanted: Wanted, settings: Settings) -> None:
+    """Complains of settings that no forwarder can run with, as far as that is known without asking anybody.
+
+    Raises:
+        LogshipError: they cannot be used.
+    """
+    from logship.forward.between.prepare import prepare_of
+    from logship.forward.checkpoints.sqlite import SqliteCheckpoints
+    from logship.forward.outside.http import address_of
+
+    prepare_of(settings)
+    if settings.forward.listen and not wanted.once:
+        address_of(settings.forward.listen)
+    with tempfile.TemporaryDirectory(prefix="logship-") as folder, closing(SqliteCheckpoints(folder)) as checkpoints:
+        _sources(wanted, settings, checkpoints, lambda _: None, prepare_of(settings), lambda _: None)
+
+
+def _sources(
+    wanted: Wanted,
+    settings: Settings,
+    checkpoints: Checkpoints,
+    keep: Callable[[Sequence[DeadLetter]], object],
+    prepare: Preparer,
+    say: Callable[[str], None],
+) -> Sequence[ForwardSource]:
+    from logship.wiring import SourceOptions, sources_of
+
+    options_of_all = SourceOptions(
+        checkpoints=checkpoints,
+        keep=keep,
+        redact=prepare.redact,
+        now_us=options.now_us(),
+        interval_s=settings.forward.interval_s,
+        once=wanted.once,
+        say=say,
+    )
+    return sources_of(settings.forward.source, options_of_all)
 
 
 def _forward(
@@ -98,42 +157,43 @@ def _forward(
     prepare: Preparer,
     signals: _Signals,
     people: Telling,
-) -> None:
-    """One forwarder, from its checkpoints to its end."""
+) -> LogshipError | None:
+    """One forwarder, from its checkpoints to its end; the failure of one that could not begin.
+
+    Raises:
+        LogshipError: it had begun, and cannot go on.
+    """
     from logship.forward.letters.dead_letters import DeadLetters
     from logship.forward.outside.http import serving
     from logship.forward.outside.notify import notifying
     from logship.forward.outside.status import status_of
     from logship.forward.run import Forwarder
-    from logship.wiring import SourceOptions, is_remote, open_checkpoints, sources_of
+    from logship.wiring import is_remote, open_checkpoints
 
     place = target.location if is_remote(target) else str(Path(target.location).resolve())
-    with (
-        closing(open_checkpoints(settings.forward, place, say=people.say)) as checkpoints,
-        closing(DeadLetters(settings.forward.state)) as letters,
-    ):
-        sources = sources_of(
-            settings.forward.source,
-            SourceOptions(
-                checkpoints=checkpoints,
-                keep=letters.keep,
-                redact=prepare.redact,
-                now_us=options.now_us(),
-                interval_s=settings.forward.interval_s,
-                once=wanted.once,
-                say=people.say,
-            ),
-        )
-        stop = signals.stop_of_next()
-        forwarder = Forwarder(sources, writer, prepare, letters, stop=stop, say=people.say)
-        status = partial(status_of, forwarder, prepared=prepare.counts)
+    status: Callable[[], ForwardStatus] | None = None
+    try:
         with (
-            serving(status, "" if wanted.once else settings.forward.listen, say=people.say),
-            notifying(signals.notifier, status, signals.ending),
+            closing(open_checkpoints(settings.forward, place, say=people.say)) as checkpoints,
+            closing(DeadLetters(settings.forward.state)) as letters,
         ):
-            people.follow(status)
-            forwarder.run()
+            sources = _sources(wanted, settings, checkpoints, letters.keep, prepare, people.say)
+            forwarder = Forwarder(sources, writer, prepare, letters, stop=signals.stop_of_next(), say=people.say)
+            status = partial(status_of, forwarder, prepared=prepare.counts)
+            with (
+                serving(status, "" if wanted.once else settings.forward.listen, say=people.say),
+                notifying(signals.notifier, status, signals.ending),
+            ):
+                people.follow(status)
+                forwarder.run()
+    except LogshipError as error:
+        if signals.ending.is_set() and isinstance(error, (ConnectError, DiskFullError)):
+            people.say(f"{error}; the next forwarder reads again what is not stored")
+        elif status is not None and all(source.ready is not False for source in status().sources):
+            raise
+        return error
     _report(forwarder, prepare, people)
+    return None
 
 
 def _report(forwarder: Forwarder, prepare: Preparer, people: Telling) -> None:
@@ -151,7 +211,8 @@ def _report(forwarder: Forwarder, prepare: Preparer, people: Telling) -> None:
 class _Signals:
     """SIGTERM and SIGINT end everything; SIGHUP ends the forwarder that runs, if the new settings are good.
 
-    Before the first forwarder nothing has been read: whatever is waited for then is given up at once.
+    Before the first forwarder nothing has been read: whatever is waited for then is given up at once. After it a
+    store may take its time over a request, and the process ends without it: that loses nothing, as `kill -9` does not.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -159,6 +220,8 @@ class _Signals:
 
         self.notifier = Notifier()
         self.say: Callable[[str], None] = diagnostics.say
+        self.leave: Callable[[str], None] = diagnostics.say
+        """Says a last word while everything else may be stuck."""
         self.ending = threading.Event()
         """Set when everything is to end."""
         self._wanted = wanted
@@ -171,7 +234,15 @@ class _Signals:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         signal.signal(signal.SIGHUP, lambda *_: self._hangup.set())
+        self._ended = threading.Event()
+        threading.Thread(target=self._end_at_last, name="logship-end", daemon=True).start()
         threading.Thread(target=self._watch, args=(context,), name="logship-reload", daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
 
     def stop_of_next(self) -> threading.Event:
         """What the next forwarder is stopped by; it is set already if everything is to end."""
@@ -193,16 +264,20 @@ class _Signals:
         if not self._began:
             sys.exit(ExitCode.DONE)
 
-    def _watch(self, context: Any) -> None:
-        from logship.forward.between.prepare import prepare_of
+    def _end_at_last(self) -> None:
+        self.ending.wait()
+        if not self._ended.wait(_LAST_S):
+            self.leave("stopped before all that was read is stored; the next forwarder reads it again")
+            os._exit(ExitCode.DONE)
 
+    def _watch(self, context: Any) -> None:
         while True:
             self._hangup.wait()
             self._hangup.clear()
             try:
                 with context:
                     settings = self._wanted.settings()
-                    prepare_of(settings)
+                    _check(self._wanted, settings)
             except LogshipError as error:
                 self.say(f"{error}; going on with the settings as they were")
                 continue
@@ -220,6 +295,7 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     from logship.wiring import place_of
 
     settings, now_us = wanted.settings(), options.now_us()
+    _check(wanted, settings)
     prepare, place = prepare_of(settings), place_of(target)
     start_ms = parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None
     counts: list[int] = []

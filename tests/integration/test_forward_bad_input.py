@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,8 @@ import pytest
 from logship.query.tree import All
 from logship.store.tantivy.reader import Reader
 from logship.testing import Faults, LocalCloudWatch
+from tests.bulk_server import bulk_server
+from tests.forwarding import wait_for
 from tests.stub_server import Server
 
 if TYPE_CHECKING:
@@ -42,8 +45,9 @@ def run(url: str, folder: Path, *flags: str, settings: str = "") -> tuple[int, s
 
 def fill(cw: LocalCloudWatch, group: str, count: int = 3) -> None:
     client = cw.client()
-    client.create_log_group(logGroupName=group)
-    client.create_log_stream(logGroupName=group, logStreamName="s")
+    with suppress(client.exceptions.ResourceAlreadyExistsException):
+        client.create_log_group(logGroupName=group)
+        client.create_log_stream(logGroupName=group, logStreamName="s")
     events = [{"timestamp": int(time.time() * 1000), "message": f"{group} {number}"} for number in range(count)]
     client.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
 
@@ -118,7 +122,8 @@ def test_an_endpoint_that_is_no_cloudwatch_is_told(tmp_path: Path) -> None:
         ('[forward]\ncheckpoints = "redis:x"\n', 2, "checkpoints = 'redis:x'"),
         ('[[forward.source]]\ntype = "kafka"\n', 2, "forward.source"),
         ('[[forward.source]]\nstart = "soonish"\n', 2, "forward.source[0].start"),
-        ("[[forward.source]]\ntps = 0.0\n", 2, "forward.source[0].tps"),
+        ("[[forward.source]]\ntps = 0.0\n", 2, "logship.toml: key 'forward.source[0].tps': expected `float` > 0"),
+        ("[forward]\ninterval_s = nan\n", 2, "logship.toml: key 'forward.interval_s': expected `float` > 0"),
         ('[[forward.source]]\ntype = "kinesis"\n', 2, "forward.source[0].stream"),
         ('[[forward.rule]]\nquery = "level:"\naction = "drop"\n', 2, "forward.rule[0].query"),
         ('[[redact.rule]]\nname = "x"\npattern = "("\n', 2, "redact.rule[0].pattern"),
@@ -133,6 +138,60 @@ def test_settings_are_named_by_file_and_key(tmp_path: Path, settings: str, statu
 
     assert (ended, said.count("\n"), named in said) == (status, 1, True), said
     assert stored(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ('[[forward.source]]\nregion = "us-east-1"\nstart = "soonish"\n', "forward.source[0].start"),
+        ('[[forward.source]]\nregion = "us-east-1"\ntype = "kinesis"\n', "forward.source[0].stream"),
+        ('[[forward.source]]\nregion = "us-east-1"\ngroups = ["/shop/nope"]\n', "/shop/nope"),
+        ('[forward]\nlisten = "nonsense"\n', "forward.listen"),
+        ("[forward]\ninterval_s = 0\n", "forward.interval_s"),
+    ],
+)
+def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: str, named: str) -> None:
+    """On SIGHUP they are said, whether they are wrong by themselves or of no use to CloudWatch; the old ones stay."""
+    good = '[forward]\nlisten = ""\ninterval_s = 0.2\n'
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        running = start(cw.url, tmp_path, settings=good)
+        wait_for(lambda: len(stored(tmp_path)) == 3)
+        (tmp_path / "logship.toml").write_text(f'store = "./data"\n{change}')
+        running.send_signal(signal.SIGHUP)
+        said = iter(running.stderr or ())
+        refused = next(line for line in said if "as they were" in line)
+        fill(cw, "/shop/a")
+        wait_for(lambda: len(stored(tmp_path)) == 6)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+    assert (named in refused, running.returncode) == (True, 0), refused
+
+
+@pytest.mark.parametrize(
+    "faults", [{"latency_s": 40.0}, {"item_429": 0.9}, {"down": True}], ids=["silent", "crowded", "down"]
+)
+def test_told_to_end_it_ends_within_ten_seconds(tmp_path: Path, faults: dict[str, object]) -> None:
+    """Whatever its store does; the next one stores what was read, each event once."""
+    settings = '[forward]\nlisten = ""\ninterval_s = 0.2\n'
+    with LocalCloudWatch() as cw, bulk_server() as sink:
+        fill(cw, "/shop/a")
+        running = start(cw.url, tmp_path, "--store", sink.url, settings=settings)
+        wait_for(lambda: sink.counts()["created"] == 3)
+        sink.faults(**faults)
+        fill(cw, "/shop/a", 3_000)
+        threading.Event().wait(3.0)
+        running.send_signal(signal.SIGTERM)
+        began_s = time.monotonic()
+        _, said = running.communicate(timeout=60)
+        took_s = time.monotonic() - began_s
+        sink.faults()
+        again, _ = run(cw.url, tmp_path, "--store", sink.url)
+        counts = sink.counts()
+
+    assert (running.returncode, took_s < 10, "next forwarder" in said) == (0, True, True), (took_s, said)
+    assert (again, counts["created"]) == (0, 3_003)
 
 
 def test_a_damaged_checkpoint_file_is_kept_aside(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def serving(
 def _open(status: Callable[[], ForwardStatus], listen: str, say: Callable[[str], None]) -> _Server | None:
     if not listen:
         return None
-    host, port = _address(listen)
+    host, port = address_of(listen)
     try:
         server = _Server(host, port, _Answers(status))
     except OSError as error:
@@ -77,7 +77,12 @@ def _open(status: Callable[[], ForwardStatus], listen: str, say: Callable[[str],
     return server
 
 
-def _address(listen: str) -> tuple[str, int]:
+def address_of(listen: str) -> tuple[str, int]:
+    """Host and port.
+
+    Raises:
+        UsageError: it is no address.
+    """
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or int(port) > _LAST_PORT:
