@@ -11,6 +11,7 @@ import tomllib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_FILE: Final = "logship.toml"
+_SCHEMES: Final = ("http", "https")
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 """Seconds or a rate; neither 0 nor endless, nor what is no number at all."""
 
@@ -240,7 +242,7 @@ def load(path: str | None = None, *, environ: Mapping[str, str] | None = None) -
     env = os.environ if environ is None else environ
     named = path or env.get("LOGSHIP_CONFIG")
     file = Path(named or DEFAULT_FILE)
-    found = _read(file) if named or file.is_file() else {}
+    found = _read(file) if named or file.exists() else {}
     _check_names(found, Settings, str(file), "")
     try:
         settings = msgspec.convert(found, Settings)
@@ -256,7 +258,7 @@ def resolve_store(where: str | None, settings: Settings, *, environ: Mapping[str
     variable, any other word is a ``[stores.NAME]`` profile.
 
     Raises:
-        SettingsError: no such profile or variable.
+        SettingsError: no such profile or variable, a URL of another kind, or one that holds a password.
     """
     env = os.environ if environ is None else environ
     text = where or settings.store
@@ -266,12 +268,35 @@ def resolve_store(where: str | None, settings: Settings, *, environ: Mapping[str
             raise SettingsError(f"--store {text!r}: the variable {name} is not set; export it, or name a folder")
         text = env[name]
     if "/" in text or text.startswith("."):
-        return Store(location=text)
+        return Store(location=_location(text, "--store"))
     if text in settings.stores:
-        return settings.stores[text]
+        found = settings.stores[text]
+        return msgspec.structs.replace(found, location=_location(found.location, f"stores.{text}.location"))
     near = get_close_matches(text, settings.stores, 1)
     hint = f"did you mean {near[0]}?" if near else f"write ./{text} for a folder"
     raise SettingsError(f"--store {text!r} is no folder and there is no [stores.{text}] in {DEFAULT_FILE}; {hint}")
+
+
+def _location(text: str, place: str) -> str:
+    """A folder as it is, or a URL with its scheme in small letters."""
+    scheme, is_url, rest = text.partition("://")
+    if not is_url or not scheme.isalnum():
+        return text
+    if scheme.lower() not in _SCHEMES:
+        raise SettingsError(f"{place} {text!r} is no store: write http:// or https:// for a cluster, ./ for a folder")
+    _, is_named, host = rest.partition("/")[0].rpartition("@")
+    if is_named:  # what stands before it may be a password, which errors and checkpoints would repeat
+        raise SettingsError(
+            f"{place} has a user in its URL ({scheme}://…@{host}); write username, and password as a reference, in "
+            "[stores.NAME]"
+        )
+    try:
+        port = urlsplit(text).port
+    except ValueError as error:
+        raise SettingsError(f"{place} {text!r} is no URL: {error}; write http://host:9200") from None
+    if any(map(str.isspace, text)) or port == 0 or not host:
+        raise SettingsError(f"{place} {text!r} is no URL; write http://host:9200")
+    return f"{scheme.lower()}://{rest}"
 
 
 def secret(reference: str, place: str, *, environ: Mapping[str, str] | None = None) -> str:

@@ -6,6 +6,7 @@ import re
 import time
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from logship import naming
@@ -253,6 +254,11 @@ def _start_ms(source: config.Source, place: str, options: SourceOptions) -> int:
         return parse_time(source.start, now_us=options.now_us) // 1000
     except TimeRangeError as error:
         raise SettingsError(f"{place}.start: {error}") from None
+
+
+def name_of(store: Store) -> str:
+    """Which store it is, in words that mean the same from every folder."""
+    return store.location if is_remote(store) else str(Path(store.location).resolve())
 
 
 def is_remote(store: Store) -> bool:

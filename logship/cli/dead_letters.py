@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from logship.cli import diagnostics, options
-from logship.errors import ExitCode, UsageError
+from logship.errors import DataError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,16 +109,21 @@ def replay(ids: tuple[str, ...], group: str | None, state: str | None, store: st
     from logship.forward.between.prepare import prepare_of
     from logship.forward.letters.replay import replay as replayed
     from logship.forward.sources.subscription import read
-    from logship.wiring import open_writer
+    from logship.wiring import name_of, open_writer
 
     diagnostics.expect_many_objects()
-    letters = _open(state)
+    letters, target = _open(state), options.chosen_store(store)
+    if not store and letters.store and letters.store != name_of(target):
+        raise DataError(
+            f"the dead letters in {str(letters.path.parent)!r} are of the store {letters.store!r}, not "
+            f"{name_of(target)!r}: add --store {letters.store}, or name the other one if you mean it"
+        )
     chosen = _wanted(letters, ids, group, everything=everything)
     total = sum(letters.count(one) for one in chosen)
     if not total:
         return _none(letters, group)
     prepare = prepare_of(options.settings())
-    target, progress = options.chosen_store(store), diagnostics.Progress()
+    progress = diagnostics.Progress()
     writer = open_writer(target, "replay")
     try:
         done = replayed(

@@ -10,7 +10,6 @@ import threading
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -168,14 +167,14 @@ def _forward(
     from logship.forward.outside.notify import notifying
     from logship.forward.outside.status import status_of
     from logship.forward.run import Forwarder
-    from logship.wiring import is_remote, open_checkpoints
+    from logship.wiring import name_of, open_checkpoints
 
-    place = target.location if is_remote(target) else str(Path(target.location).resolve())
+    store = name_of(target)
     status: Callable[[], ForwardStatus] | None = None
     try:
         with (
-            closing(open_checkpoints(settings.forward, place, say=people.say)) as checkpoints,
-            closing(DeadLetters(settings.forward.state)) as letters,
+            closing(open_checkpoints(settings.forward, store, say=people.say)) as checkpoints,
+            closing(DeadLetters(settings.forward.state, store=store)) as letters,
         ):
             sources = _sources(wanted, settings, checkpoints, letters.keep, prepare, people.say)
             forwarder = Forwarder(sources, writer, prepare, letters, stop=signals.stop_of_next(), say=people.say)

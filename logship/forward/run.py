@@ -152,7 +152,7 @@ def forward_groups(
     """
     prepare = Preparer(prepare) if isinstance(prepare, Parser) else prepare
     checkpoints = SqliteCheckpoints(options.state, store=options.store)
-    dead_letters = DeadLetters(options.state)
+    dead_letters = DeadLetters(options.state, store=options.store)
     wanted = Polled(
         groups=options.groups,
         start_ms=options.start_ms,

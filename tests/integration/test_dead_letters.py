@@ -251,6 +251,17 @@ def test_payloads_are_read_again(tmp_path: Path) -> None:
     assert (record.body, record.id) == ("INFO from a payload", record_id(START_MS, "/shop/a", "x", "7"))
 
 
+def test_letters_go_to_the_store_that_refused_them(place: Path) -> None:
+    """Another one of the settings would get the only copy; whoever means it names it."""
+    DeadLetters(place / "state", store=str((place / "theirs").resolve())).close()
+    refused = logship("replay", "--all", cwd=place, code=5)
+    kept, made = left(place), (place / "data").exists()
+    logship("replay", "--all", "--store", "./theirs", cwd=place, code=0)
+
+    assert (f"add --store {place / 'theirs'}" in refused.stderr, kept, made) == (True, 3, False)
+    assert (left(place), sum(1 for _ in Reader(place / "theirs").scan(All()))) == (0, 3)
+
+
 WRONG: list[tuple[list[str], int, str]] = [
     (["list", "--state", "./absent"], 5, "'./absent' holds no dead-letters.db"),
     (["list", "--state", "./damaged"], 5, "left as it is"),

@@ -25,6 +25,7 @@ CREATE TABLE letter (
     id TEXT PRIMARY KEY, kept_ms INTEGER NOT NULL, reason TEXT NOT NULL, kind TEXT NOT NULL, continues TEXT NOT NULL,
     log_group TEXT NOT NULL, stream TEXT NOT NULL, timestamp_ms INTEGER NOT NULL, message TEXT NOT NULL,
     event_id TEXT NOT NULL, ingestion_ms INTEGER NOT NULL, account TEXT NOT NULL, region TEXT NOT NULL);
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -66,12 +67,13 @@ class DeadLetters:
     Args:
         folder: the state folder.
         create: whether folder and file are made if they are not there.
+        store: which store refused what is kept from now on, in words; "" leaves that as it is.
 
     Raises:
         DataError: the file cannot be used, or is not there. It is left as it is.
     """
 
-    def __init__(self, folder: str | Path, *, create: bool = True) -> None:
+    def __init__(self, folder: str | Path, *, create: bool = True, store: str = "") -> None:
         self.path = Path(folder) / FILE
         self._lock = threading.Lock()
         if not create and not self.path.is_file():
@@ -92,6 +94,16 @@ class DeadLetters:
         except sqlite3.Error as error:
             self._database.close()
             raise self._unusable(error) from None
+        if store:
+            with self._transaction() as database:
+                database.execute("INSERT OR REPLACE INTO fact VALUES ('store', ?)", (store,))
+
+    @property
+    def store(self) -> str:
+        """The store of the forwarder that kept them, in words; "" where none has said it."""
+        with self._transaction() as database:
+            found = database.execute("SELECT value FROM fact WHERE name = 'store'").fetchone()
+        return str(found[0]) if found else ""
 
     def keep(self, letters: Iterable[DeadLetter]) -> int:
         """Keeps letters for good; one that is there already is left as it is. How many were new."""
