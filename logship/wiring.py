@@ -164,13 +164,16 @@ def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[
 
 
 class _Pollers:
-    """Makes pollers; those of one account and region share its quota, and all share the memory of known ids."""
+    """Makes pollers; those of one account and region share its quota and no group, and all the memory of known ids."""
 
     def __init__(self) -> None:
         from logship.forward.sources.poll.known import Memory
 
         self._memory = Memory()
+        self._readers: dict[str, object] = {}
         self._governors: dict[tuple[str, str], Governor] = {}
+        self._given: dict[tuple[str, str], float] = {}
+        """What sources may spend at most, by their own words: the least of them holds."""
 
     def __call__(self, source: config.Source, place: str, options: SourceOptions) -> Source:
         from logship.cloudwatch.client import logs_client
@@ -180,7 +183,10 @@ class _Pollers:
 
         client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
         account, region = account_of(source.role), client.meta.region_name
-        governor = self._governors.setdefault((account, region), Governor(source.tps or filter_tps(region)))
+        governor = self._governors.setdefault((account, region), Governor(filter_tps(region)))
+        if source.tps is not None:
+            given = self._given[account, region] = min(source.tps, self._given.get((account, region), source.tps))
+            governor.allow(given)
         polled = Polled(
             groups=tuple(source.groups),
             exclude=tuple(source.exclude_groups),
@@ -191,6 +197,7 @@ class _Pollers:
             once=options.once,
             account=account,
             memory=self._memory,
+            readers=self._readers,
             governor=governor,
             live_tail=source.live_tail,
         )

@@ -56,6 +56,11 @@ class Governor:
         self._accepted: deque[float] = deque()
         self._lowered_s = float("-inf")
 
+    def allow(self, tps: float) -> None:
+        """Goes by another quota from now on."""
+        with self._lock:
+            self.quota, self.rate = tps, tps * _USED
+
     def reserve(self) -> float:
         """When the next call may begin, in seconds of the clock: now, or later. The slot is the caller's."""
         with self._lock:

@@ -7,6 +7,7 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from contextlib import closing, suppress
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from logship.errors import NewerFormatError, StoreError, StoreLockedError
+from logship.errors import DiskFullError, NewerFormatError, StoreError, StoreLockedError
 from logship.query import matches, parse
 from logship.query.text import compile_re2
 from logship.query.tree import All, Regex
@@ -23,6 +24,7 @@ from logship.store.tantivy.writer import open_writer
 from tests.contract.store_cases import record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from logship.record import Record
@@ -37,6 +39,44 @@ def fill(store: str, made: list[Record]) -> None:
     writer = open_writer(store, "test", long_running=False)
     writer.add(made)
     writer.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "logship-test", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounts no file system of its own, as root may: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_told_and_loses_nothing(small_disk: Path) -> None:
+    """The error names the folder and what makes room; once there is some, the same records can be added again."""
+    store, filler = small_disk / "store", small_disk / "filler"
+    made = [record(number, body=f"{number} {'x' * 500}") for number in range(3_000)]
+    with closing(open_writer(store, "test", long_running=True)) as writer:
+
+        def write() -> None:
+            writer.add(made)
+            writer.commit()
+
+        with suppress(OSError):
+            filler.write_bytes(bytes(16 * 2**20))
+        for _ in range(2):
+            with pytest.raises(DiskFullError, match=f"no space left for the store '{store}'; free some"):
+                write()
+        filler.unlink()
+        write()
+
+    assert Reader(str(store)).count(All()) == 3_000
 
 
 def test_another_process_sees_records_while_they_are_written(store: str) -> None:

@@ -11,8 +11,9 @@ from logship.cloudwatch.session import open_client, open_session
 from logship.errors import SettingsError, UsageError
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
+from logship.forward.sources.poll.poller import CloudWatchPoller
 from logship.settings import load
-from logship.testing import MemoryStore
+from logship.testing import LocalCloudWatch, MemoryStore
 from logship.wiring import SourceOptions, sources_of
 from tests import fake_aws
 from tests.forwarding import forward, messages
@@ -57,6 +58,40 @@ def test_two_accounts_and_two_regions_are_read_in_one_process(tmp_path: Path, mo
 
     assert [source.name for source in made] == ["cloudwatch eu-west-1", "cloudwatch 210987654321 us-east-2"]
     assert messages(store) == ["from eu-west-1", "from us-east-2"]
+
+
+def test_a_group_that_two_sources_name_is_read_by_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that moved one checkpoint on would take each other for another forwarder."""
+    with LocalCloudWatch() as cw:
+        fake_aws.use_credentials(monkeypatch)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", cw.url)
+        client = cw.client()
+        for group in ("/shop/a", "/shop/b"):
+            client.create_log_group(logGroupName=group)
+            client.create_log_stream(logGroupName=group, logStreamName="x")
+            for number in range(20):
+                now_ms = int(time.time() * 1000)
+                events = [{"timestamp": now_ms, "message": f"{number} {line}"} for line in range(500)]
+                client.put_log_events(logGroupName=group, logStreamName="x", logEvents=events)
+        store = MemoryStore()
+        toml = "".join(
+            f'[[forward.source]]\nregion = "us-east-1"\ngroups = ["{groups}"]\n' for groups in ("/shop/*", "/shop/a")
+        )
+        stored, letters = forward(sources(tmp_path, toml, once=True), tmp_path, store)
+
+    assert (stored, letters) == (20_000, [])
+
+
+@pytest.mark.parametrize("given", [(3, None), (None, 3), (7, 3), (3, 7)])
+def test_sources_of_an_account_and_region_spend_what_the_least_of_them_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[int | None, int | None]
+) -> None:
+    """In whatever order they stand; one that says nothing goes by the others."""
+    fake_aws.use_credentials(monkeypatch)
+    keys = [f"[[forward.source]]\n{f'tps = {tps}' if tps else ''}\n" for tps in given]
+    made = sources(tmp_path, "".join(keys))
+
+    assert [source.governor.quota for source in made if isinstance(source, CloudWatchPoller)] == [3.0, 3.0]
 
 
 @pytest.mark.parametrize(

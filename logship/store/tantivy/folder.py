@@ -15,6 +15,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 ENGINE: Final = "tantivy"
 _MADE: Final = frozenset({"index", "inbox", "writer.lock"})
 """What a store that is being made consists of."""
+_FULL: Final = ("No space left", "StorageFull")
+_KILLED: Final = "index writer was killed"
+_ROOM_BYTES: Final = 64 * 2**20
+"""What the engine's buffer becomes on disk takes less; where that failed, less than this was free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ def explained(folder: Path) -> Iterator[None]:
             f"the store {str(folder)!r} cannot be used: {error.strerror or error}; check its rights"
         ) from None
     except ValueError as error:
-        if "No space left" in str(error) or "StorageFull" in str(error):
+        if any(sign in str(error) for sign in _FULL) or (_KILLED in str(error) and _has_no_room(folder)):
             raise _full(folder) from None
         raise StoreError(f"the index in {str(folder)!r} cannot be used: {error}") from None
     except BaseException as error:
@@ -128,6 +133,11 @@ def explained(folder: Path) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise StoreError(f"the index in {str(folder)!r} failed: {error}") from None
+
+
+def _has_no_room(folder: Path) -> bool:
+    """The engine's thread that could not write tells nobody why."""
+    return shutil.disk_usage(folder).free < _ROOM_BYTES
 
 
 def _full(folder: Path) -> DiskFullError:

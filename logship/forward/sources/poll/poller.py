@@ -75,6 +75,8 @@ class Polled:
     """Calls a second; None takes the documented quota of the region."""
     governor: Governor | None = None
     """Of all sources of the account and region; None makes one."""
+    readers: dict[str, object] = field(default_factory=dict)
+    """Which source reads a group, by its checkpoint's key: the first that finds it. Shared by all of a forwarder."""
     live_tail: bool = False
     """Whether Live Tail tells when to read a group; charged by the minute. Not with `once`."""
 
@@ -195,7 +197,8 @@ class CloudWatchPoller:
     def _list(self, retry: Retry) -> list[str]:
         listed = self._discovery.list(retry)
         self._found |= listed
-        return list(listed)
+        readers = self._wanted.readers
+        return [name for name in listed if readers.setdefault(self._key(name), self) is self]
 
     def _reader(self, name: str, found: tuple[str, int] | None) -> GroupReader:
         now_ms = self._clock.now_ms()
