@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
 import tempfile
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -16,6 +18,7 @@ from logship.errors import ExitCode, LogshipError, QuerySyntaxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TextIO
 
 
 _UNKNOWN_WIDTH: Final = 80
@@ -23,9 +26,25 @@ _UNKNOWN_WIDTH: Final = 80
 
 
 def say(message: str) -> None:
-    """One line for people."""
-    sys.stderr.write(message + "\n")
-    sys.stderr.flush()
+    """One line for people, as long as somebody listens."""
+    try:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """What is written to the stream, and what Python would still flush, goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _open_closed() -> None:
+    """A stream that was closed before we began is none at all to Python, and a file of ours could get its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            mode = "w" if number else "r"
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for as long as we run
 
 
 def counted(number: int, noun: str) -> str:
@@ -93,6 +112,7 @@ class Progress:
 
 def guarded(main: Callable[[], int | None]) -> int:
     """Runs a program and turns every way it can end into a line on stderr and an exit status."""
+    _open_closed()
     try:
         return int(main() or 0)
     except click.exceptions.Exit as stop:
@@ -110,10 +130,13 @@ def guarded(main: Callable[[], int | None]) -> int:
         say(f"logship: {error}")
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output has enough; what Python would still flush goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)  # its reader has enough
         return ExitCode.DONE
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            _discard(sys.stdout)
+            say(f"logship: the output cannot be written: {error.strerror}; free some space, or write it elsewhere")
+            return ExitCode.DATA
         say(f"logship: internal error: {type(error).__name__}: {error}; the report lies in {_report()}")
         return ExitCode.INTERNAL
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logship.store.tantivy.writer import open_writer
+from tests.stub_server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +124,34 @@ def test_strange_lines_are_stored_and_change_no_status(place: Path) -> None:
     assert sorted(raw.stdout.split(b"\n")[:-1]) == sorted([b"2026-11-23T14:00:00Z first", *strange])
     assert base64.b64decode(record["attributes"]["log.record.original_base64"]) == strange[0]
     assert (record["body"], b"\x1b" in shown.stdout, b"\x00" in shown.stdout) == ("�� bytes", False, False)
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "said"),
+    [
+        (">/dev/full", 5, b"logship: the output cannot be written: No space left on device"),
+        (">&-", 0, b"time: the whole store"),
+        ("2>&-", 0, b""),
+        ("2>/dev/full", 0, b""),
+        (">/dev/null 0<&-", 0, b"time: the whole store"),
+    ],
+)
+def test_streams_that_are_full_or_closed_are_no_fault_of_ours(
+    place: Path, redirection: str, status: int, said: bytes
+) -> None:
+    """What cannot be written is told where that is possible; nobody's listening is no failure."""
+    command = f"{sys.executable} -m logship search '*' --store ./data {redirection}"
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=place, capture_output=True, check=False)
+
+    assert (done.returncode, said in done.stderr, b"internal error" in done.stderr) == (status, True, False), (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize("command", [["search", "x"], ["import", "good.log"], ["fields"]])
+def test_a_server_that_answers_anything_is_no_store(place: Path, command: list[str]) -> None:
+    """Whatever is asked of it."""
+    with Server((200, {"hello": "world"})) as server:
+        done = logship(*command, "--store", server.url.rstrip("/"), cwd=place)
+
+    assert (done.returncode, b"does not answer as OpenSearch does" in done.stderr) == (5, True), done.stderr

@@ -54,6 +54,7 @@ class Meta:
 
         Raises:
             NewerFormatError: it was set up by a newer logship.
+        StoreError: what answers is no OpenSearch.
         """
         try:
             self._seen = self._cluster.request("GET", self._path)
@@ -61,7 +62,10 @@ class Meta:
             if error.status != _NOT_FOUND:
                 raise
             return False
-        self._take(self._seen["_source"])
+        try:
+            self._take(self._seen["_source"])
+        except (AttributeError, KeyError, TypeError):
+            raise self._cluster.strange() from None
         return True
 
     def create(self) -> None:

@@ -137,7 +137,7 @@ class Cluster:
                     method, path, params=dict(params or {}), body=body, headers=dict(headers or {})
                 )
             except (AttributeError, ValueError, SerializationError):  # the SDK reads any answer as an object
-                raise self._strange() from None
+                raise self.strange() from None
             except TransportError as error:
                 _let_go(error)
                 if not waits or not _may_pass(error, waits[0]):
@@ -146,13 +146,14 @@ class Cluster:
             else:
                 if isinstance(answer, dict):
                     return answer
-                raise self._strange()
+                raise self.strange()
 
     def close(self) -> None:
         """Lets go of the connections."""
         self._client.close()
 
-    def _strange(self) -> StoreError:
+    def strange(self) -> StoreError:
+        """The complaint about an answer that is none of OpenSearch's."""
         return StoreError(f"{self.url} does not answer as OpenSearch does; is the URL right?")
 
     def _explained(self, error: TransportError, asked: str) -> LogshipError:
