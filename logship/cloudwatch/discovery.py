@@ -60,6 +60,7 @@ class Discovery:
         tags: tags that a group must have; values may be patterns.
         linked: whether groups of accounts linked to this monitoring account are listed, too.
         observe: sees each answer.
+        say: told of patterns that match nothing, a line each.
         clock: monotonic seconds.
     """
 
@@ -72,31 +73,42 @@ class Discovery:
         tags: Mapping[str, str] | None = None,
         linked: bool = False,
         observe: Callable[[dict[str, Any]], None] = lambda _: None,
+        say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._patterns, self._exclude = client, patterns or ["*"], exclude
         self._wanted_tags, self._linked, self._observe, self._clock = dict(tags or {}), linked, observe, clock
+        self._say, self._is_first = say, True
         self._tags: dict[str, tuple[float, dict[str, str]]] = {}
         self._governor = Governor(TAGS_TPS, clock)
 
     def list(self, retry: Retry) -> dict[str, FoundGroup]:
         """The groups by key, in order.
 
+        Only the first listing tells of what is not there: groups that go later are told of by whoever reads them, and
+        those that come are found.
+
         Raises:
-            UnknownGroupError: a pattern without wildcards names a group that does not exist.
+            UnknownGroupError: in the first listing a pattern without wildcards names a group that does not exist.
             LogshipError: as `Retry.call`.
         """
         found: dict[str, FoundGroup] = {}
         for pattern in self._patterns:
             prefix = pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
             groups = [group for group in self._described(prefix, retry) if fnmatchcase(group.name, pattern)]
-            if not groups and prefix == pattern:
-                raise UnknownGroupError(
-                    f"there is no log group {pattern!r} in this account and region; "
-                    "list them with: aws logs describe-log-groups"
-                )
+            if not groups and self._is_first:
+                self._miss(pattern, named=prefix == pattern)
             found |= {group.key: group for group in groups}
-        return {key: found[key] for key in sorted(found) if self._is_wanted(found[key], retry)}
+        listed = {key: found[key] for key in sorted(found) if self._is_wanted(found[key], retry)}
+        self._is_first = False
+        return listed
+
+    def _miss(self, pattern: str, *, named: bool) -> None:
+        region = self._client.meta.region_name
+        remedy = f"list them with: aws logs describe-log-groups --region {region}"
+        if named:
+            raise UnknownGroupError(f"there is no log group {pattern!r} in {region}; {remedy}")
+        self._say(f"no log group matches {pattern!r} in {region}; {remedy}")
 
     def _described(self, prefix: str, retry: Retry) -> Iterator[FoundGroup]:
         request: dict[str, Any] = {"logGroupNamePrefix": prefix} if prefix else {}

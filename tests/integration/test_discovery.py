@@ -81,13 +81,33 @@ def test_tags_are_asked_for_once() -> None:
 
 
 def test_a_name_that_is_not_there_is_an_error() -> None:
-    """A pattern may match nothing, a name may not."""
+    """A pattern may match nothing, which is said once, with the region; a name may not."""
+    said: list[str] = []
     with LocalCloudWatch() as cw:
-        nothing = Discovery(client_of(cw), ["/nope/*"]).list(Retry())
-        with pytest.raises(UnknownGroupError, match="'/nope'"):
+        discovery = Discovery(client_of(cw), ["/nope/*"], say=said.append)
+        nothing = [discovery.list(Retry()) for _ in range(2)]
+        with pytest.raises(UnknownGroupError, match="no log group '/nope' in us-east-1"):
             Discovery(client_of(cw), ["/nope"]).list(Retry())
 
-    assert nothing == {}
+    assert nothing == [{}, {}]
+    assert said == [
+        "no log group matches '/nope/*' in us-east-1; list them with: aws logs describe-log-groups --region us-east-1"
+    ]
+
+
+def test_a_named_group_that_goes_keeps_no_new_one_out() -> None:
+    """Once it was there, listings go on without it, and with it when it comes back."""
+    said: list[str] = []
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a")
+        discovery, listed = Discovery(client_of(cw), ["/shop/a", "/new/*"], say=said.append), []
+        for change in (lambda: None, lambda: cw.client().delete_log_group(logGroupName="/shop/a"),
+                       lambda: make(cw, "/new/b"), lambda: make(cw, "/shop/a")):  # fmt: skip
+            change()
+            listed.append(list(discovery.list(Retry())))
+
+    assert listed == [["/shop/a"], [], ["/new/b"], ["/new/b", "/shop/a"]]
+    assert [text.partition(";")[0] for text in said] == ["no log group matches '/new/*' in us-east-1"]
 
 
 def test_linked_accounts_are_read(tmp_path: Path) -> None:

@@ -214,6 +214,33 @@ def test_a_group_that_goes_and_comes_back(tmp_path: Path) -> None:
     assert (reached, len(said), all("is gone" in text for text in said)) == (True, 2, True)
 
 
+def test_a_named_group_that_goes_keeps_no_new_one_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside a name whose group was deleted, new groups are read; all that is said is that it is gone."""
+    monkeypatch.setattr("logship.forward.sources.poll.poller._RELIST_S", 0.2)
+    said: list[str] = []
+    with LocalCloudWatch() as cw:
+        client, store, stop = set_up(cw), MemoryStore(), threading.Event()
+        options = ForwardOptions(groups=["/shop/a", "/shop/b*"], start_ms=0, state=str(tmp_path), interval_s=0.05)
+        arguments = {"stop": stop, "say": said.append}
+        running = threading.Thread(
+            target=forward_groups, args=(client_of(cw), store, Parser(), options), kwargs=arguments
+        )
+        event = {"timestamp": int(time.time() * 1000), "message": line(1)}
+        client.put_log_events(logGroupName="/shop/a", logStreamName="x", logEvents=[event])
+        running.start()
+        assert wait_for(lambda: holds(store, 1), 20)
+        client.delete_log_group(logGroupName="/shop/a")
+        assert wait_for(lambda: len(said) == 1, 20)
+        client.create_log_group(logGroupName="/shop/b2")
+        client.create_log_stream(logGroupName="/shop/b2", logStreamName="x")
+        client.put_log_events(logGroupName="/shop/b2", logStreamName="x", logEvents=[event | {"message": line(2)}])
+        reached = wait_for(lambda: holds(store, 2), 20)
+        stop.set()
+        running.join()
+
+    assert (reached, said) == (True, ["log group '/shop/a' is gone; what was read of it is stored"])
+
+
 class FullDisk(MemoryStore):
     """A store whose disk is full now and then: what was not committed is lost with it."""
 

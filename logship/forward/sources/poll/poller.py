@@ -114,6 +114,7 @@ class CloudWatchPoller:
             tags=wanted.tags,
             linked=wanted.linked,
             observe=self._clock.observe,
+            say=say,
         )
         self._found: dict[str, FoundGroup] = {}
         self._prefix = f"{wanted.account}/{region}"
