@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import AccessError, ConnectError, LogshipError, UnknownGroupError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _ACCESS_CODES: Final = frozenset(
     {
@@ -24,6 +25,10 @@ _ACCESS_CODES: Final = frozenset(
         "IncompleteSignature",
     }
 )
+_DENIED_CODES: Final = frozenset({"AccessDeniedException", "AccessDenied"})
+_EXPIRED_CODES: Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
+_OF_CLOCKS: Final = ("Signature expired", "not yet current", "earlier than")
+"""What AWS says of a request that was signed too long ago, or ahead of its time, by its own clock."""
 _THROTTLING_CODES: Final = frozenset(
     {
         "ThrottlingException",
@@ -72,24 +77,37 @@ def explained(what: str = "CloudWatch Logs") -> Iterator[None]:
         raise translate(error, what) from error
 
 
-def translate(error: Exception, what: str) -> LogshipError:
-    """The error of logship that an exception of the SDK means."""
+def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = None) -> LogshipError:
+    """The error of logship that an exception of the SDK means.
+
+    Args:
+        error: what the SDK raised.
+        what: was asked for, or whose it is, for the message.
+        needs: the statement of a policy that permits the call.
+    """
     from botocore import exceptions as sdk
 
     if isinstance(error, sdk.ClientError):
         facts = error.response.get("Error", {})
         code, message = facts.get("Code", ""), facts.get("Message", str(error))
         if code in _ACCESS_CODES:
-            return AccessError(f"{what}: {code}: {message}; check the role's policy and the region")
+            return AccessError(f"{what}: {code}: {message}; {_access_remedy(code, message, needs)}")
         if code == "ResourceNotFoundException":
             return UnknownGroupError(
                 f"{what}: {message.rstrip('.')}; list the groups with: aws logs describe-log-groups"
             )
         if code in _THROTTLING_CODES or is_retriable(error):
             return ConnectError(f"{what}: {code}: {message}; try again later")
+        if code.isdecimal():  # the SDK takes the HTTP status where an answer is none of AWS
+            return ConnectError(f"{what}: what answers is no service of AWS (HTTP {code}); check AWS_ENDPOINT_URL")
         return UsageError(f"{what}: {code}: {message}")
     if isinstance(error, sdk.NoRegionError):
         return UsageError("no AWS region is known; set AWS_REGION, or region under [[forward.source]]")
+    if isinstance(error, sdk.InvalidRegionError):
+        return UsageError(
+            f"no AWS region is called {error.kwargs['region_name']!r}; "
+            "set AWS_REGION, or region under [[forward.source]], to one such as eu-central-1"
+        )
     if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
         return AccessError(f"{what}: {error}; attach a role to the machine, or run: aws configure sso")
     if isinstance(
@@ -97,6 +115,16 @@ def translate(error: Exception, what: str) -> LogshipError:
     ):
         return UsageError(f"{what}: {' '.join(str(error).split())}")
     return ConnectError(f"{what}: {error}; check AWS_ENDPOINT_URL, the region and the network")
+
+
+def _access_remedy(code: str, message: str, needs: Mapping[str, Any] | None) -> str:
+    if needs and code in _DENIED_CODES:
+        return f"its policy lacks {json.dumps(needs)}"
+    if code in _EXPIRED_CODES:
+        return "log in again or renew the credentials"
+    if any(words in message for words in _OF_CLOCKS):
+        return "set this machine's clock (NTP)"
+    return "check the role's policy and the region"
 
 
 def no_cloudwatch(what: str) -> ConnectError:

@@ -13,7 +13,7 @@ from logship.events import Columns, Events
 from logship.record import NO_CLOUD, Cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 20.0
@@ -33,8 +33,16 @@ class Retry:
     retried: int = 0
     """Requests that had to be tried again, so far."""
 
-    def call(self, what: str, request: Callable[..., Any], **arguments: Any) -> Any:
+    def call(
+        self, what: str, request: Callable[..., Any], *, needs: Mapping[str, Any] | None = None, **arguments: Any
+    ) -> Any:
         """Calls an API, with full jitter between tries.
+
+        Args:
+            what: is asked for, for messages.
+            request: the API.
+            needs: the statement of a policy that permits it, for the message of a role that may not.
+            arguments: of the API.
 
         Raises:
             Stopped: the event was set meanwhile.
@@ -51,7 +59,7 @@ class Retry:
             except (BotoCoreError, ClientError) as error:
                 attempt += 1
                 if not is_retriable(error) or attempt == self.tries:
-                    raise translate(error, what) from error
+                    raise translate(error, what, needs=needs) from error
                 if attempt in _SAID_AT or attempt % _SAID_EVERY == 0:
                     self.say(f"{translate(error, what)}; trying again")
             self.retried += 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import partial
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from logship.cloudwatch.client import explained
 from logship.errors import AccessError, UsageError
@@ -54,15 +56,22 @@ def open_client(service: str, session: Any, *, read_timeout_s: float = 30, endpo
     """A client that tries each request once; whoever calls it decides about trying again.
 
     Raises:
-        UsageError: no region is known.
+        UsageError: no region is known, or the region or the endpoint cannot be one.
     """
     from botocore.config import Config
 
     config = Config(
         retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=_TIMEOUT_S, read_timeout=read_timeout_s
     )
-    with explained(service):
-        return session.client(service, endpoint_url=endpoint_url, config=config)
+    try:
+        with explained(service):
+            client = session.client(service, endpoint_url=endpoint_url, config=config)
+        _ = urlsplit(client.meta.endpoint_url).port  # which the SDK looks at when it sends
+    except ValueError as error:
+        url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+        place = f"AWS_ENDPOINT_URL = {url!r}: " if url else ""
+        raise UsageError(f"{place}{error}; write a whole URL, such as http://localhost:4566") from None
+    return client
 
 
 def _assume(session: Any, role: str, external_id: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 
 from logship.cloudwatch.client import explained, logs_client
 from logship.cloudwatch.session import account_of, open_client, open_session
-from logship.errors import AccessError, UsageError
+from logship.errors import AccessError, ConnectError, UsageError
 from tests import fake_aws
 
 if TYPE_CHECKING:
@@ -96,3 +97,57 @@ def test_no_credentials_are_said() -> None:
     """Without any credentials the remedy is named before the first call."""
     with pytest.raises(AccessError, match="attach a role"):
         open_session(region="eu-west-1")
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize("url", ["localhost:4566", "http://", "http://127.0.0.1:x", "http://127.0.0.1:99999"])
+def test_an_endpoint_that_is_no_url_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a usage error with the value, its variable and a right one."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(UsageError, match=r"http://localhost:4566") as told:
+        logs_client()
+
+    assert str(told.value).startswith(f"AWS_ENDPOINT_URL = {url!r}: ")
+
+
+@pytest.mark.usefixtures("_credentials")
+def test_a_region_that_cannot_be_one_is_said() -> None:
+    """It is a usage error with the value and where a region is set."""
+    with pytest.raises(UsageError, match=r"'not a region!'; set AWS_REGION, or region under"):
+        logs_client(region="not a region!")
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize("status", [302, 403, 404])
+def test_a_web_server_is_no_service_of_aws(status: int) -> None:
+    """What answers a page of HTML is told of as such, and where the endpoint is set."""
+    with fake_aws.endpoint(lambda _: (status, b"<html><body>nginx</body></html>")) as url:
+        client = logs_client(endpoint_url=url)
+        with pytest.raises(ConnectError, match=rf"HTTP {status}\); check AWS_ENDPOINT_URL"), explained():
+            client.describe_log_groups()
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize(
+    ("code", "message", "remedy"),
+    [
+        (
+            "InvalidSignatureException",
+            "Signature expired: 20261130T07Z is now earlier than 20261130T8Z",
+            "clock (NTP)",
+        ),
+        ("InvalidSignatureException", "Signature not yet current: 20261130T09Z is still later than", "clock (NTP)"),
+        ("InvalidSignatureException", "The request signature we calculated does not match", "policy and the region"),
+        ("ExpiredTokenException", "The security token included in the request is expired", "renew the credentials"),
+        ("AccessDeniedException", "User is not authorized", "policy and the region"),
+    ],
+)
+def test_what_mends_a_refusal_is_said(code: str, message: str, remedy: str) -> None:
+    """A clock that is wrong, credentials that have expired and a policy have a remedy of their own."""
+    body = json.dumps({"__type": code, "message": message}).encode()
+    with fake_aws.endpoint(lambda _: (400, body)) as url:
+        client = logs_client(endpoint_url=url)
+        with pytest.raises(AccessError) as told, explained():
+            client.describe_log_groups()
+
+    assert str(told.value).endswith(remedy)
