@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from logship.errors import DataError
 from logship.forward.sources.poll.group import LIVE_PAGES, GroupReader
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import DEEP, GAP_MS, NEAR, SWEEPS, Marks, loads
@@ -349,3 +350,13 @@ def test_a_rest_is_split_once_it_is_saved() -> None:
         counts.append(len(reader.ranges))
 
     assert counts == [1, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["garbage", "{}", '{"first_ms":1,"position_ms":1,"swept_ms":[]}'])
+def test_marks_that_cannot_be_read_are_refused(text: str) -> None:
+    """The error names the key, where it lies, and what deletes it."""
+    with pytest.raises(DataError) as told:
+        loads(text, "/us-east-1:/g", "the state folder '/s'")
+
+    assert "the checkpoint '/us-east-1:/g' in the state folder '/s' cannot be read" in str(told.value)
+    assert """sqlite3 checkpoints.db "DELETE FROM checkpoint WHERE key = '/us-east-1:/g'\"""" in str(told.value)

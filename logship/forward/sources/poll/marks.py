@@ -137,12 +137,12 @@ def settle_range(marks: Marks, *, number: int, start_ms: int | None) -> None:
         marks.ranges[number] = (max(start_ms, marks.ranges[number][0]), marks.ranges[number][1])
 
 
-def loads(text: str, group: str, place: str = "the state folder") -> Marks:
+def loads(text: str, key: str, place: str = "the state folder") -> Marks:
     """The marks in a checkpoint's text.
 
     Args:
         text: what was kept.
-        group: whose they are, for the message.
+        key: the checkpoint's, for the message.
         place: where they were kept.
 
     Raises:
@@ -153,8 +153,10 @@ def loads(text: str, group: str, place: str = "the state folder") -> Marks:
         if len(marks.swept_ms) != len(SWEEPS):
             raise msgspec.ValidationError("swept_ms has another length")
     except msgspec.DecodeError as error:
+        statement = f"DELETE FROM checkpoint WHERE key = '{key}'"  # noqa: S608 - for a person to type
         raise DataError(
-            f"the checkpoint of {group!r} in {place} cannot be read: {error}; run the logship that wrote it, or delete "
-            "it to begin at start: what the store has is not stored twice"
+            f"the checkpoint {key!r} in {place} cannot be read: {error}; run the logship that wrote it, or delete that "
+            f'key to begin at start (in a state folder with: sqlite3 checkpoints.db "{statement}"): what the store has '
+            "is not stored twice"
         ) from None
     return marks
