@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import no_cloudwatch
+from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import TAGS_TPS, Governor
-from logship.errors import UnknownGroupError
+from logship.errors import Stopped, UnknownGroupError
 from logship.record import Cloud
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Discovery:
         self._client, self._patterns, self._exclude = client, patterns or ["*"], exclude
         self._wanted_tags, self._linked, self._observe, self._clock = dict(tags or {}), linked, observe, clock
         self._say, self._is_first = say, True
+        self._own = ""
         self._tags: dict[str, tuple[float, dict[str, str]]] = {}
         self._governor = Governor(TAGS_TPS, clock)
 
@@ -90,12 +91,13 @@ class Discovery:
 
         Raises:
             UnknownGroupError: in the first listing a pattern without wildcards names a group that does not exist.
-            LogshipError: as `Retry.call`.
+            Stopped, LogshipError: as `Retry.call`.
         """
         found: dict[str, FoundGroup] = {}
+        own = self._own_account(retry) if self._linked else None
         for pattern in self._patterns:
             prefix = pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
-            groups = [group for group in self._described(prefix, retry) if fnmatchcase(group.name, pattern)]
+            groups = [group for group in self._described(prefix, own, retry) if fnmatchcase(group.name, pattern)]
             if not groups and self._is_first:
                 self._miss(pattern, named=prefix == pattern)
             found |= {group.key: group for group in groups}
@@ -110,45 +112,65 @@ class Discovery:
             raise UnknownGroupError(f"there is no log group {pattern!r} in {region}; {remedy}")
         self._say(f"no log group matches {pattern!r} in {region}; {remedy}")
 
-    def _described(self, prefix: str, retry: Retry) -> Iterator[FoundGroup]:
+    def _described(self, prefix: str, own: str | None, retry: Retry) -> Iterator[FoundGroup]:
+        """The groups whose names begin so; `own` is this account, None where groups of no other are listed."""
         request: dict[str, Any] = {"logGroupNamePrefix": prefix} if prefix else {}
         if self._linked:
             request["includeLinkedAccounts"] = True
-        own = ""
         while True:
-            page = retry.call("listing log groups", self._client.describe_log_groups, **request)
-            self._observe(page)
-            if "logGroups" not in page:
-                raise no_cloudwatch("listing log groups")
-            for group in page["logGroups"]:
-                arn = str(group.get("arn", "")).removesuffix(":*")
-                account = arn.split(":")[4] if arn.count(":") > 4 else ""  # noqa: PLR2004 - arn:aws:logs:REGION:ACCOUNT:
-                own = own or (self._account(retry) if self._linked else account)
-                name = group["logGroupName"]
-                yield FoundGroup(name if account == own else f"{account}:{name}", name, arn, account)
+            page = self._page(retry, **request)
+            for name, arn in _named(page):
+                account = arn.split(":")[4] if arn else ""
+                yield FoundGroup(name if own in {None, account} else f"{account}:{name}", name, arn, account)
             if "nextToken" not in page:
                 return
             request["nextToken"] = page["nextToken"]
 
-    def _account(self, retry: Retry) -> str:
+    def _page(self, retry: Retry, **request: Any) -> dict[str, Any]:
+        region = self._client.meta.region_name
+        needs = allow("logs:DescribeLogGroups", f"arn:{partition(region)}:logs:{region}:*:log-group:*")
+        page = retry.call("listing log groups", self._client.describe_log_groups, needs=needs, **request)
+        self._observe(page)
+        return dict(page)
+
+    def _own_account(self, retry: Retry) -> str:
         """This account's number: the account of the groups that are listed without linked ones, "" if it has none."""
-        page = retry.call("listing log groups", self._client.describe_log_groups, limit=1)
-        return next((str(group["arn"]).split(":")[4] for group in page["logGroups"]), "")
+        if not self._own:
+            self._own = next((arn.split(":")[4] for _, arn in _named(self._page(retry, limit=1)) if arn), "")
+        return self._own
 
     def _is_wanted(self, group: FoundGroup, retry: Retry) -> bool:
         if any(fnmatchcase(group.name, pattern) for pattern in self._exclude):
             return False
         if not self._wanted_tags:
             return True
-        tags = self._tags_of(group, retry)
+        try:
+            tags = self._tags_of(group, retry)
+        except UnknownGroupError:  # deleted since it was listed
+            return False
         return all(key in tags and fnmatchcase(tags[key], value) for key, value in self._wanted_tags.items())
 
     def _tags_of(self, group: FoundGroup, retry: Retry) -> dict[str, str]:
         at_s, tags = self._tags.get(group.arn, (float("-inf"), {}))
         if self._clock() - at_s > _TAGS_KEPT_S:
-            threading.Event().wait(max(0.0, self._governor.reserve() - self._clock()))
-            request = self._client.list_tags_for_resource
-            page = retry.call(f"the tags of log group {group.name!r}", request, resourceArn=group.arn)
+            if retry.stop.wait(max(0.0, self._governor.reserve() - self._clock())):
+                raise Stopped
+            what, request = f"the tags of log group {group.name!r}", self._client.list_tags_for_resource
+            needs = allow("logs:ListTagsForResource", group.arn)
+            page = retry.call(what, request, needs=needs, resourceArn=group.arn)
             tags = dict(page.get("tags", {}))
             self._tags[group.arn] = (self._clock(), tags)
         return tags
+
+
+def _named(page: dict[str, Any]) -> list[tuple[str, str]]:
+    """Name and ARN of each group of a page, the ARN without the ``:*`` at its end, "" where it is none.
+
+    Raises:
+        ConnectError: they are no log groups.
+    """
+    try:
+        groups = [(str(group["logGroupName"]), str(group.get("arn", ""))) for group in page["logGroups"]]
+    except (AttributeError, KeyError, TypeError):
+        raise no_cloudwatch("listing log groups") from None
+    return [(name, arn.removesuffix(":*") if arn.startswith("arn:") else "") for name, arn in groups]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -11,21 +13,24 @@ from botocore.config import Config
 
 from logship.cloudwatch.discovery import Discovery
 from logship.cloudwatch.paging import Retry
-from logship.errors import UnknownGroupError
+from logship.errors import AccessError, ConnectError, Stopped, UnknownGroupError
 from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.run import Forwarder
+from logship.forward.sources.poll.holdings import DRAIN_S
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.parse import Parser
 from logship.query.tree import All
-from logship.testing import LocalCloudWatch, MemoryStore
+from logship.testing import Faults, LocalCloudWatch, MemoryStore
+from tests.forwarding import forwarding, wait_for
+from tests.stub_server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def client_of(cw: LocalCloudWatch) -> Any:
+def client_of(cw: LocalCloudWatch | Server) -> Any:
     return boto3.client(
         "logs", endpoint_url=cw.url, region_name="us-east-1", aws_access_key_id="t", aws_secret_access_key="t",
         config=Config(retries={"total_max_attempts": 1}),
@@ -78,6 +83,124 @@ def test_tags_are_asked_for_once() -> None:
             asked.append(cw.requests["ListTagsForResource"])
 
     assert asked == [1, 1, 2]
+
+
+def test_asking_for_tags_ends_when_told_to() -> None:
+    """Whoever is told to stop waits for the tags of no further group."""
+    told = threading.Event()
+    told.set()
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", team="blue")
+        with pytest.raises(Stopped):
+            Discovery(client_of(cw), tags={"team": "blue"}).list(Retry(told))
+
+    assert "ListTagsForResource" not in cw.requests
+
+
+def test_a_group_that_goes_before_its_tags_are_asked_for_is_left_out() -> None:
+    """The others are found."""
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", team="blue")
+        make(cw, "/shop/b", team="blue")
+        client = client_of(cw)
+
+        def delete(**_: Any) -> None:
+            if "/shop/a" in cw.groups():
+                cw.client().delete_log_group(logGroupName="/shop/a")
+
+        client.meta.events.register("before-call.cloudwatch-logs.ListTagsForResource", delete)
+        listed = Discovery(client, tags={"team": "blue"}).list(Retry())
+
+    assert list(listed) == ["/shop/b"]
+
+
+@pytest.mark.parametrize(
+    ("call", "resource"), [("DescribeLogGroups", "*:log-group:*"), ("ListTagsForResource", "123456789012:log-group:/a")]
+)
+def test_a_role_that_may_not_look_is_told_what_is_missing(call: str, resource: str) -> None:
+    """The error carries the statement that the role's policy lacks."""
+    with LocalCloudWatch(faults=Faults(denied=frozenset({call}))) as cw:
+        make(cw, "/a")
+        with pytest.raises(AccessError) as told:
+            Discovery(client_of(cw), tags={"team": "blue"}).list(Retry())
+    statement = json.loads(str(told.value).partition("its policy lacks ")[2])
+
+    assert statement == {"Effect": "Allow", "Action": f"logs:{call}", "Resource": f"arn:aws:logs:us-east-1:{resource}"}
+
+
+@pytest.mark.parametrize("groups", [[{"x": 1}], [None], [1], "x", None])
+def test_groups_that_are_none_are_not_cloudwatch(groups: Any) -> None:
+    """An endpoint that answers something else is told of as such."""
+    with Server((200, {"logGroups": groups})) as server, pytest.raises(ConnectError, match="is not CloudWatch Logs"):
+        Discovery(client_of(server), linked=True).list(Retry(tries=1))
+
+
+@pytest.mark.parametrize("answer", [[], 1, None, {}, {"events": [1]}, {"events": {"a": 1}}])
+def test_events_that_are_none_are_not_cloudwatch(tmp_path: Path, answer: Any) -> None:
+    """So is an endpoint that has log groups, and no events."""
+    groups = {"logGroups": [{"logGroupName": "/a", "arn": "arn:aws:logs:us-east-1:123456789012:log-group:/a:*"}]}
+    with Server((200, groups), (200, answer)) as server:
+        poller = CloudWatchPoller(client_of(server), SqliteCheckpoints(tmp_path), Polled(start_ms=0, once=True))
+        with pytest.raises(ConnectError, match="'/a': what answers is not CloudWatch Logs"):
+            poller.run(lambda _: None, threading.Event())
+
+
+def test_a_monitoring_account_without_groups_is_asked_for_once() -> None:
+    """A listing asks once which account is its own, however many groups are linked."""
+    with LocalCloudWatch() as cw, LocalCloudWatch() as other:
+        cw.link(other, "210987654321")
+        for name in "abc":
+            make(other, f"/shop/{name}")
+        listed = Discovery(client_of(cw), ["/shop/*"], linked=True).list(Retry())
+
+    assert (list(listed), cw.requests["DescribeLogGroups"]) == ([f"210987654321:/shop/{name}" for name in "abc"], 2)
+
+
+def test_losing_the_right_to_list_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said with the missing statement, and again only after it was there; what is read goes on."""
+    monkeypatch.setattr("logship.forward.sources.poll.poller._RELIST_S", 0.05)
+    denied, said = Faults(denied=frozenset({"DescribeLogGroups"})), list[str]()
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one")
+        poller = CloudWatchPoller(client_of(cw), SqliteCheckpoints(tmp_path), Polled(start_ms=0), say=said.append)
+
+        def listed(times: int) -> None:
+            before = cw.requests["DescribeLogGroups"]
+            wait_for(lambda: cw.requests["DescribeLogGroups"] >= before + times)
+
+        with forwarding([poller], tmp_path, MemoryStore()):
+            wait_for(lambda: poller.groups)
+            for faults in (denied, Faults(), denied):
+                cw.faults = faults
+                listed(3)
+
+    assert len(said) == 2
+    assert all('"Action": "logs:DescribeLogGroups"' in text for text in said)
+
+
+def test_a_group_that_is_made_anew_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the deleted one is on its way any more, so its drain is not waited for."""
+    monkeypatch.setattr("logship.forward.sources.poll.poller._RELIST_S", 0.2)
+    said, store = list[str](), MemoryStore()
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one")
+        wanted = Polled(start_ms=0, interval_s=0.05)
+        poller = CloudWatchPoller(client_of(cw), SqliteCheckpoints(tmp_path), wanted, say=said.append)
+        with forwarding([poller], tmp_path, store):
+            wait_for(lambda: holds(store, 1))
+            cw.client().delete_log_group(logGroupName="/shop/a")
+            wait_for(lambda: said)
+            make(cw, "/shop/a")
+            event = {"timestamp": int(time.time() * 1000), "message": "two"}
+            cw.client().put_log_events(logGroupName="/shop/a", logStreamName="s", logEvents=[event])
+            wait_for(lambda: holds(store, 2), DRAIN_S / 2)
+
+    assert [text.partition(";")[0] for text in said] == ["log group '/shop/a' is gone"]
+
+
+def holds(store: MemoryStore, records: int) -> bool:
+    store.refresh()
+    return store.count(All()) == records
 
 
 def test_a_name_that_is_not_there_is_an_error() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.discovery import Discovery, FoundGroup
 from logship.cloudwatch.paging import Retry, events_of
+from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import Governor, filter_tps
 from logship.cloudwatch.service_clock import ServiceClock
 from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
@@ -119,6 +120,8 @@ class CloudWatchPoller:
         self._found: dict[str, FoundGroup] = {}
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
+        self._unlisted = ""
+        """Why the last listing failed."""
         self._failure: BaseException | None = None
         self._scheduler: Scheduler | None = None
         self._holdings: Holdings | None = None
@@ -162,11 +165,12 @@ class CloudWatchPoller:
                 self._waker.close()
             for thread in threads:
                 thread.join()
-        if self._failure:
-            raise self._failure
-        refused = [group.refused for group in scheduler.groups.values() if group.refused]
-        if self._wanted.once and refused:
-            raise AccessError(refused[0])
+        refused = [group.refused for group in scheduler.groups.values() if group.refused and self._wanted.once]
+        failure = self._failure or (AccessError(refused.pop()) if refused else None)
+        for text in refused:
+            self._say(text)
+        if failure:
+            raise failure
 
     def save(self, *, now: bool = False) -> None:
         """Keeps the marks of the groups that have moved. Called by the thread that stores."""
@@ -203,7 +207,11 @@ class CloudWatchPoller:
 
     def _reader(self, name: str, found: tuple[str, int] | None) -> GroupReader:
         now_ms = self._clock.now_ms()
-        marks = loads(found[0], name, self._checkpoints.place) if found else Marks.begin(self._wanted.start_ms, now_ms)
+        marks = (
+            loads(found[0], self._key(name), self._checkpoints.place)
+            if found
+            else Marks.begin(self._wanted.start_ms, now_ms)
+        )
         return GroupReader(
             name,
             marks,
@@ -229,8 +237,11 @@ class CloudWatchPoller:
                 except Stopped:
                     return
                 except LogshipError as error:
-                    self._say(str(error))
+                    if self._unlisted != str(error):
+                        self._unlisted = str(error)
+                        self._say(f"{error}; new log groups are not found meanwhile")
                 else:
+                    self._unlisted = ""
                     self._gone.clear()
             if now_s >= next_share_s:
                 next_share_s = now_s + share_s
@@ -282,6 +293,8 @@ class CloudWatchPoller:
         except (BotoCoreError, ClientError) as error:
             self._failed(reading, error)
             return
+        except (AttributeError, KeyError, TypeError):  # the SDK reads any answer as an object
+            raise no_cloudwatch(f"log group {group.name!r}") from None
         if "events" not in page:
             raise no_cloudwatch(f"log group {group.name!r}")
         self.governor.accepted()
@@ -334,17 +347,22 @@ class CloudWatchPoller:
             if self._holdings.let_go(group):  # else another of its readings has said so
                 self._gone.add(group.name)
                 self._say(f"log group {group.name!r} is gone; what was read of it is stored")
+            self._scheduler.give_back(reading)  # nothing of it is on its way any more
 
     def _refuse(self, reading: Reading, error: Exception) -> None:
-        """A group that the role may not read is said once, and tried again now and then; the others go on."""
+        """A group that the role may not read is said once, and tried again now and then; the others go on.
+
+        With `once` it is said at the end.
+        """
         assert self._scheduler is not None
         group = reading.group
         if not group.refused:
-            found = self._found[group.name]
-            arn = found.arn or f"arn:aws:logs:{self._client.meta.region_name}:*:log-group:{found.name}"
-            statement = f'{{"Effect": "Allow", "Action": "logs:FilterLogEvents", "Resource": "{arn}:*"}}'
-            group.refused = f"log group {group.name!r}: {translate(error, 'not allowed')}; its policy lacks {statement}"
-            self._say(group.refused)
+            found, region = self._found[group.name], self._client.meta.region_name
+            arn = found.arn or f"arn:{partition(region)}:logs:{region}:*:log-group:{found.name}"
+            needs = allow("logs:FilterLogEvents", f"{arn}:*")
+            group.refused = str(translate(error, f"log group {group.name!r}", needs=needs))
+            if not self._wanted.once:
+                self._say(group.refused)
         self._scheduler.give_back(reading, wait_s=_REFUSED_S)
 
 
