@@ -93,24 +93,29 @@ class Discovery:
             UnknownGroupError: in the first listing a pattern without wildcards names a group that does not exist.
             Stopped, LogshipError: as `Retry.call`.
         """
-        found: dict[str, FoundGroup] = {}
+        found, missed = dict[str, FoundGroup](), list[str]()
         own = self._own_account(retry) if self._linked else None
         for pattern in self._patterns:
-            prefix = pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
-            groups = [group for group in self._described(prefix, own, retry) if fnmatchcase(group.name, pattern)]
-            if not groups and self._is_first:
-                self._miss(pattern, named=prefix == pattern)
+            groups = [
+                group for group in self._described(_prefix(pattern), own, retry) if fnmatchcase(group.name, pattern)
+            ]
             found |= {group.key: group for group in groups}
-        listed = {key: found[key] for key in sorted(found) if self._is_wanted(found[key], retry)}
-        self._is_first = False
-        return listed
+            if not groups:
+                missed.append(pattern)
+        if self._is_first:
+            self._tell(missed)
+            self._is_first = False
+        return {key: found[key] for key in sorted(found) if self._is_wanted(found[key], retry)}
 
-    def _miss(self, pattern: str, *, named: bool) -> None:
+    def _tell(self, missed: Sequence[str]) -> None:
+        """Names come first: their error ends the start, and stands alone."""
         region = self._client.meta.region_name
         remedy = f"list them with: aws logs describe-log-groups --region {region}"
-        if named:
-            raise UnknownGroupError(f"there is no log group {pattern!r} in {region}; {remedy}")
-        self._say(f"no log group matches {pattern!r} in {region}; {remedy}")
+        for pattern in missed:
+            if _prefix(pattern) == pattern:
+                raise UnknownGroupError(f"there is no log group {pattern!r} in {region}; {remedy}")
+        for pattern in missed:
+            self._say(f"no log group matches {pattern!r} in {region}; {remedy}")
 
     def _described(self, prefix: str, own: str | None, retry: Retry) -> Iterator[FoundGroup]:
         """The groups whose names begin so; `own` is this account, None where groups of no other are listed."""
@@ -161,6 +166,11 @@ class Discovery:
             tags = dict(page.get("tags", {}))
             self._tags[group.arn] = (self._clock(), tags)
         return tags
+
+
+def _prefix(pattern: str) -> str:
+    """What stands before its first wildcard: all of a name."""
+    return pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
 
 
 def _named(page: dict[str, Any]) -> list[tuple[str, str]]:
