@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from logship.cli.forward_progress import Telling
+    from logship.cloudwatch.discovery import FoundGroup
     from logship.cloudwatch.paging import Retry
     from logship.forward.between.dry_run import GroupSample
     from logship.forward.between.prepare import Preparer
@@ -317,7 +318,7 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     return ExitCode.DONE
 
 
-def _groups_of(source: Source, retry: Retry) -> tuple[Any, list[str]]:
+def _groups_of(source: Source, retry: Retry) -> tuple[Any, list[FoundGroup]]:
     """A client, and the log groups that a source reads; none of one that is sent what it reads."""
     from logship.cloudwatch.client import logs_client
     from logship.cloudwatch.discovery import Discovery
@@ -328,6 +329,11 @@ def _groups_of(source: Source, retry: Retry) -> tuple[Any, list[str]]:
         return None, []
     client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
     discovery = Discovery(
-        client, source.groups, exclude=source.exclude_groups, tags=source.tags, linked=source.linked_accounts
+        client,
+        source.groups,
+        exclude=source.exclude_groups,
+        tags=source.tags,
+        linked=source.linked_accounts,
+        say=diagnostics.say,
     )
-    return client, [group.name for group in discovery.list(retry).values()]
+    return client, [*discovery.list(retry).values()]

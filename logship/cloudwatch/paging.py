@@ -15,6 +15,8 @@ from logship.record import NO_CLOUD, Cloud
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from logship.cloudwatch.discovery import FoundGroup
+
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 20.0
 _SAID_AT: Final = frozenset({3, 8, 16})
@@ -68,18 +70,19 @@ class Retry:
                 raise Stopped
 
 
-def filter_pages(client: Any, group: str, start_ms: int, end_ms: int | None, retry: Retry) -> Iterator[Events]:
+def filter_pages(client: Any, group: FoundGroup, start_ms: int, end_ms: int | None, retry: Retry) -> Iterator[Events]:
     """The events of [start_ms, end_ms], both included, in order of time; pages may be empty.
 
     Only a page without a token is the last one.
     """
-    request: dict[str, Any] = {"logGroupName": group, "startTime": max(start_ms, 0)}
+    what = f"log group {group.key!r}"
+    request: dict[str, Any] = {**group.address, "startTime": max(start_ms, 0)}
     if end_ms is not None:
         request["endTime"] = end_ms
     while True:
-        with explained(f"log group {group!r}"):
-            page = retry.call(f"log group {group!r}", client.filter_log_events, **request)
-        yield events_of(group, page)
+        with explained(what):
+            page = retry.call(what, client.filter_log_events, **request)
+        yield events_of(group.name, page, group.cloud)
         if "nextToken" not in page:
             return
         request["nextToken"] = page["nextToken"]

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from logship.cli import dry_run as shown
 from logship.cli.main import logship
+from logship.cloudwatch.discovery import FoundGroup
 from logship.cloudwatch.paging import Retry
 from logship.forward.between.dry_run import foresee, newest
 from logship.forward.between.prepare import Preparer
@@ -57,6 +58,10 @@ def set_up(cw: LocalCloudWatch, *groups: str) -> Any:
     return client
 
 
+def named(*groups: str) -> list[FoundGroup]:
+    return [FoundGroup(name, name, f"arn:aws:logs:us-east-1:123456789012:log-group:{name}", "") for name in groups]
+
+
 def prepared() -> Preparer:
     return Preparer(Parser(), rules=Rules(RULES), redact_many=redact_many)
 
@@ -73,7 +78,7 @@ def test_what_is_foreseen_is_what_is_done(tmp_path: Path) -> None:
         client.put_log_events(logGroupName="/shop/a", logStreamName="x", logEvents=events)
         before = sorted(tmp_path.rglob("*"))
         [sample] = foresee(
-            client, ["/shop/a"], prepared(), place_of(Store(location="./data")),
+            client, named("/shop/a"), prepared(), place_of(Store(location="./data")),
             first=40, start_ms=0, now_ms=now_ms(), retry=Retry(tries=4),
         )  # fmt: skip
         assert sorted(tmp_path.rglob("*")) == before
@@ -100,8 +105,8 @@ def test_the_newest_events_are_found_wherever_they_lie(faults: Faults) -> None:
         put(client, "/busy", [at_ms - 60_000 + number // 3 for number in range(120_000)])
         put(client, "/busy", [at_ms - 2_000, at_ms - 1_500, at_ms - 1_400])
         found = {
-            group: [event.timestamp_ms - at_ms for event in newest(client, group, 5, now_ms=at_ms, retry=Retry())]
-            for group in ("/quiet", "/few", "/none", "/busy")
+            group.name: [event.timestamp_ms - at_ms for event in newest(client, group, 5, now_ms=at_ms, retry=Retry())]
+            for group in named("/quiet", "/few", "/none", "/busy")
         }
 
     assert found["/quiet"] == [-9 * 86_400_000 + number for number in range(45, 50)]
@@ -117,7 +122,7 @@ def test_a_group_that_is_gone_keeps_nobody_out(capsysbinary: pytest.CaptureFixtu
 
         def samples() -> Any:
             return foresee(
-                client, ["/shop/gone", "/shop/a", "/shop/empty"], prepared(), place_of(Store(location="./data")),
+                client, named("/shop/gone", "/shop/a", "/shop/empty"), prepared(), place_of(Store(location="./data")),
                 first=5, start_ms=None, now_ms=now_ms(), retry=Retry(tries=4),
             )  # fmt: skip
 
@@ -155,6 +160,30 @@ def test_the_place_is_the_one_that_the_store_takes() -> None:
         "logship-logs-2026.11",
         "mine-2026.11.23",
     ]
+
+
+def test_groups_of_linked_accounts_are_looked_at_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of another account is shown as ``ACCOUNT:NAME``, with its own events, also where names are equal."""
+    (tmp_path / "logship.toml").write_text("[[forward.source]]\nlinked_accounts = true\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with LocalCloudWatch() as cw, LocalCloudWatch() as other:
+        cw.link(other, "210987654321")
+        put(set_up(cw, "/shop/a"), "/shop/a", [now_ms()], "of ours")
+        theirs = set_up(other, "/shop/a", "/shop/z")
+        put(theirs, "/shop/a", [now_ms()], "of theirs")
+        put(theirs, "/shop/z", [now_ms()], "of theirs alone")
+        given = {"AWS_ENDPOINT_URL": cw.url, "AWS_REGION": "us-east-1"}
+        keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "none"}
+        done = CliRunner().invoke(logship, ["forward", "--dry-run", "--format", "json"], env=given | keys)
+    found = {
+        group["group"]: [event["message"] for event in group["events"]] for group in json.loads(done.stdout)["groups"]
+    }
+
+    assert found == {
+        "/shop/a": ["of ours"],
+        "210987654321:/shop/a": ["of theirs"],
+        "210987654321:/shop/z": ["of theirs alone"],
+    }
 
 
 def test_all_sources_stand_in_one_answer_with_their_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from logship.cloudwatch.answers import PageEvents
 from logship.cloudwatch.client import is_retriable, logs_client
+from logship.cloudwatch.discovery import FoundGroup
 from logship.cloudwatch.paging import Retry, filter_pages
 from logship.cloudwatch.session import open_client, open_session
 from logship.errors import ConnectError
@@ -95,12 +96,12 @@ def test_events_of_a_page_are_a_list_as_the_sdk_has_it() -> None:
 @pytest.mark.parametrize("event", [b"{}", b'{"logStreamName":"s","timestamp":"1","message":"m","eventId":"1"}', b"1"])
 def test_a_page_of_something_else_is_no_page_of_cloudwatch(event: bytes) -> None:
     """Such as that of a stand-in whose events have no ids: it is said, with what to look at."""
-    page = b'{"events":[%b]}' % event
+    page, group = b'{"events":[%b]}' % event, FoundGroup("/g", "/g", "", "")
     with (
         answering(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(page), page)) as url,
         pytest.raises(ConnectError) as wrong,
     ):
-        next(filter_pages(logs_client(region="eu-west-1", endpoint_url=url), "/g", 0, None, Retry()))
+        next(filter_pages(logs_client(region="eu-west-1", endpoint_url=url), group, 0, None, Retry()))
 
     assert str(wrong.value) == "log group '/g': what answers is not CloudWatch Logs; check AWS_ENDPOINT_URL"
 

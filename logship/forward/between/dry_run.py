@@ -13,6 +13,7 @@ from logship.parse.formats import format_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from logship.cloudwatch.discovery import FoundGroup
     from logship.cloudwatch.paging import Retry
     from logship.forward.between.prepare import Explained, Preparer
     from logship.record import LogEvent, Record
@@ -41,6 +42,7 @@ class GroupSample:
     """Some events of a log group, oldest first."""
 
     group: str
+    """Its key: of a linked account ``ACCOUNT:NAME``."""
     events: list[Foreseen] = field(default_factory=list)
     problem: str = ""
     """Why there are none, where that is a problem."""
@@ -48,7 +50,7 @@ class GroupSample:
 
 def foresee(
     client: Any,
-    groups: Sequence[str],
+    groups: Sequence[FoundGroup],
     prepare: Preparer,
     place_of: Callable[[Record], str],
     *,
@@ -61,7 +63,7 @@ def foresee(
 
     Args:
         client: of CloudWatch Logs.
-        groups: the groups' names.
+        groups: the groups.
         prepare: as the forwarder prepares events.
         place_of: where a record would be stored.
         first: how many events of each group.
@@ -80,12 +82,12 @@ def foresee(
                 else _oldest(client, group, first, start_ms, retry)
             )
         except (AccessError, UnknownGroupError) as error:
-            yield GroupSample(group, problem=str(error))
+            yield GroupSample(group.key, problem=str(error))
             continue
-        yield GroupSample(group, [_foreseen(event, prepare, place_of) for event in events])
+        yield GroupSample(group.key, [_foreseen(event, prepare, place_of) for event in events])
 
 
-def newest(client: Any, group: str, first: int, *, now_ms: int, retry: Retry) -> list[LogEvent]:
+def newest(client: Any, group: FoundGroup, first: int, *, now_ms: int, retry: Retry) -> list[LogEvent]:
     """The newest visible events of a group, at most so many, oldest first.
 
     FilterLogEvents gives the oldest first and cannot turn round. So looks go ever further back until there is enough,
@@ -109,7 +111,7 @@ def newest(client: Any, group: str, first: int, *, now_ms: int, retry: Retry) ->
             return events  # that many in one millisecond: any of them are the newest
 
 
-def _look(client: Any, group: str, first: int, start_ms: int, retry: Retry) -> tuple[list[LogEvent], bool]:
+def _look(client: Any, group: FoundGroup, first: int, start_ms: int, retry: Retry) -> tuple[list[LogEvent], bool]:
     """The last events from a time on, and whether these are all pages of it."""
     last: deque[LogEvent] = deque(maxlen=first)
     for number, page in enumerate(filter_pages(client, group, start_ms, None, retry), 1):
@@ -119,7 +121,7 @@ def _look(client: Any, group: str, first: int, start_ms: int, retry: Retry) -> t
     return list(last), True
 
 
-def _oldest(client: Any, group: str, first: int, start_ms: int, retry: Retry) -> list[LogEvent]:
+def _oldest(client: Any, group: FoundGroup, first: int, start_ms: int, retry: Retry) -> list[LogEvent]:
     found: list[LogEvent] = []
     for page in filter_pages(client, group, start_ms, None, retry):
         found += page
