@@ -96,10 +96,13 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
             return UnknownGroupError(
                 f"{what}: {message.rstrip('.')}; list the groups with: aws logs describe-log-groups"
             )
+        if code.isdecimal():  # the SDK takes the HTTP status where an answer is none of AWS
+            later = " or try again later" if is_retriable(error) else ""
+            return ConnectError(
+                f"{what}: what answers is no service of AWS (HTTP {code}); check AWS_ENDPOINT_URL{later}"
+            )
         if code in _THROTTLING_CODES or is_retriable(error):
             return ConnectError(f"{what}: {code}: {message}; try again later")
-        if code.isdecimal():  # the SDK takes the HTTP status where an answer is none of AWS
-            return ConnectError(f"{what}: what answers is no service of AWS (HTTP {code}); check AWS_ENDPOINT_URL")
         return UsageError(f"{what}: {code}: {message}")
     if isinstance(error, sdk.NoRegionError):
         return UsageError("no AWS region is known; set AWS_REGION, or region under [[forward.source]]")

@@ -118,10 +118,10 @@ def test_a_region_that_cannot_be_one_is_said() -> None:
 
 
 @pytest.mark.usefixtures("_credentials")
-@pytest.mark.parametrize("status", [302, 403, 404])
+@pytest.mark.parametrize("status", [302, 403, 404, 501])
 def test_a_web_server_is_no_service_of_aws(status: int) -> None:
-    """What answers a page of HTML is told of as such, and where the endpoint is set."""
-    with fake_aws.endpoint(lambda _: (status, b"<html><body>nginx</body></html>")) as url:
+    """What answers a page of HTML is told of as such, in one line, and where the endpoint is set."""
+    with fake_aws.endpoint(lambda _: (status, b"<html>\n<body>nginx</body>\n</html>\n")) as url:
         client = logs_client(endpoint_url=url)
         with pytest.raises(ConnectError, match=rf"HTTP {status}\); check AWS_ENDPOINT_URL"), explained():
             client.describe_log_groups()
