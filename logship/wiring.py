@@ -141,6 +141,8 @@ class SourceOptions:
     """Pause between two rounds of a source that asks."""
     once: bool = False
     """End when everything that is there now has been read."""
+    waits: bool = False
+    """Whether log groups that are named and not there are waited for: they were there when these settings began."""
     say: Callable[[str], None] = lambda _: None
     """Told what people should know, a line each."""
     clock: Callable[[], float] = time.time
@@ -195,6 +197,7 @@ class _Pollers:
             start_ms=_start_ms(source, place, options),
             interval_s=options.interval_s,
             once=options.once,
+            waits=options.waits,
             account=account,
             memory=self._memory,
             readers=self._readers,

@@ -90,18 +90,20 @@ def run(wanted: Wanted, target: Store) -> int:
             if not wanted.once and (said := costs.starting(settings.forward)):
                 people.say(said)
             before: Settings | None = None  # what to go back to, should the settings turn out to be of no use
+            waits = False
             while True:
-                failure = _forward(wanted, settings, target, writer, prepare_of(settings), signals, people)
+                prepare = prepare_of(settings)
+                failure = _forward(wanted, settings, target, writer, prepare, signals, people, waits=waits)
                 renewed = signals.renewed()
                 if renewed is not None:
-                    settings, before = renewed, settings
+                    settings, before, waits = renewed, settings, False
                     people.say("the settings were read again; going on where it stood")
                 elif failure is None or signals.ending.is_set():
                     signals.notifier.stopping()
                     return ExitCode.DONE
                 elif before is not None:
                     people.say(f"{failure}; going on with the settings as they were")
-                    settings, before = before, None
+                    settings, before, waits = before, None, True
                 else:
                     raise failure
     except (ConnectError, DiskFullError):
@@ -134,6 +136,8 @@ def _sources(
     keep: Callable[[Sequence[DeadLetter]], object],
     prepare: Preparer,
     say: Callable[[str], None],
+    *,
+    waits: bool = False,
 ) -> Sequence[ForwardSource]:
     from logship.wiring import SourceOptions, sources_of
 
@@ -144,6 +148,7 @@ def _sources(
         now_us=options.now_us(),
         interval_s=settings.forward.interval_s,
         once=wanted.once,
+        waits=waits,
         say=say,
     )
     return sources_of(settings.forward.source, options_of_all)
@@ -157,8 +162,12 @@ def _forward(
     prepare: Preparer,
     signals: _Signals,
     people: Telling,
+    *,
+    waits: bool,
 ) -> LogshipError | None:
     """One forwarder, from its checkpoints to its end; the failure of one that could not begin.
+
+    It `waits` for named groups that are gone, where it has read them before.
 
     Raises:
         LogshipError: it had begun, and cannot go on.
@@ -177,7 +186,7 @@ def _forward(
             closing(open_checkpoints(settings.forward, store, say=people.say)) as checkpoints,
             closing(DeadLetters(settings.forward.state, store=store)) as letters,
         ):
-            sources = _sources(wanted, settings, checkpoints, letters.keep, prepare, people.say)
+            sources = _sources(wanted, settings, checkpoints, letters.keep, prepare, people.say, waits=waits)
             forwarder = Forwarder(sources, writer, prepare, letters, stop=signals.stop_of_next(), say=people.say)
             status = partial(status_of, forwarder, prepared=prepare.counts)
             with (

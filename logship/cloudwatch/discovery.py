@@ -61,6 +61,7 @@ class Discovery:
         linked: whether groups of accounts linked to this monitoring account are listed, too.
         observe: sees each answer.
         say: told of patterns that match nothing, a line each.
+        waits: whether groups that are named and not there are waited for from the first listing on.
         clock: monotonic seconds.
     """
 
@@ -74,11 +75,12 @@ class Discovery:
         linked: bool = False,
         observe: Callable[[dict[str, Any]], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
+        waits: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._patterns, self._exclude = client, patterns or ["*"], exclude
         self._wanted_tags, self._linked, self._observe, self._clock = dict(tags or {}), linked, observe, clock
-        self._say, self._is_first = say, True
+        self._say, self._is_first, self._waits = say, True, waits
         self._own = ""
         self._tags: dict[str, tuple[float, dict[str, str]]] = {}
         self._governor = Governor(TAGS_TPS, clock)
@@ -112,7 +114,7 @@ class Discovery:
         region = self._client.meta.region_name
         remedy = f"list them with: aws logs describe-log-groups --region {region}"
         for pattern in missed:
-            if _prefix(pattern) == pattern:
+            if _prefix(pattern) == pattern and not self._waits:
                 raise UnknownGroupError(f"there is no log group {pattern!r} in {region}; {remedy}")
         for pattern in missed:
             self._say(f"no log group matches {pattern!r} in {region}; {remedy}")

@@ -169,6 +169,30 @@ def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: s
     assert (named in refused, running.returncode) == (True, 0), refused
 
 
+def test_settings_that_name_a_group_deleted_since_are_good_enough(tmp_path: Path) -> None:
+    """A forwarder that is asked to read them again goes on, with the groups that are there."""
+    settings = (
+        '[forward]\nlisten = ""\ninterval_s = 0.2\n'
+        '[[forward.source]]\nregion = "us-east-1"\ngroups = ["/shop/a", "/shop/b"]\n'
+    )
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        fill(cw, "/shop/b")
+        running = start(cw.url, tmp_path, settings=settings)
+        wait_for(lambda: len(stored(tmp_path)) == 6)
+        cw.client().delete_log_group(logGroupName="/shop/b")
+        said = iter(running.stderr or ())
+        gone = next(line for line in said if "is gone" in line)
+        running.send_signal(signal.SIGHUP)
+        kept = next(line for line in said if "as they were" in line)
+        fill(cw, "/shop/a")
+        wait_for(lambda: len(stored(tmp_path)) == 9)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+    assert ("/shop/b" in gone, "/shop/b" in kept, running.returncode) == (True, True, 0)
+
+
 @pytest.mark.parametrize(
     "faults", [{"latency_s": 40.0}, {"item_429": 0.9}, {"down": True}], ids=["silent", "crowded", "down"]
 )

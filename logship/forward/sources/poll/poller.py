@@ -69,6 +69,8 @@ class Polled:
     """Pause between two readings of a group's newest events."""
     once: bool = False
     """End when everything that is visible now has been read."""
+    waits: bool = False
+    """Whether a group that is named and not there is waited for, instead of being an error."""
     account: str = ""
     """Sets the checkpoints of an account apart, where one process reads several."""
     memory: Memory = field(default_factory=Memory)
@@ -116,6 +118,7 @@ class CloudWatchPoller:
             linked=wanted.linked,
             observe=self._clock.observe,
             say=say,
+            waits=wanted.waits,
         )
         self._found: dict[str, FoundGroup] = {}
         self._prefix = f"{wanted.account}/{region}"
