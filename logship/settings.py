@@ -49,7 +49,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     exclude_groups: list[str] = []
     """cloudwatch: names or patterns of groups that are not read."""
     tags: dict[str, str] = {}
-    """cloudwatch: only groups that have all these tags; values may be patterns."""
+    """cloudwatch: only groups that have all these tags; values may be patterns. Tags are asked for every 10 minutes."""
     linked_accounts: bool = False
     """cloudwatch: also the groups of source accounts linked to this monitoring account."""
     live_tail: bool = False
@@ -229,6 +229,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     service: list[Service] = []
 
 
+def file_of(path: str | None = None, *, environ: Mapping[str, str] | None = None) -> Path:
+    """The file that `load` reads, if it is there."""
+    env = os.environ if environ is None else environ
+    return Path(path or env.get("LOGSHIP_CONFIG") or DEFAULT_FILE)
+
+
 def load(path: str | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of a run.
 
@@ -241,7 +247,7 @@ def load(path: str | None = None, *, environ: Mapping[str, str] | None = None) -
     """
     env = os.environ if environ is None else environ
     named = path or env.get("LOGSHIP_CONFIG")
-    file = Path(named or DEFAULT_FILE)
+    file = file_of(path, environ=env)
     found = _read(file) if named or file.exists() else {}
     _check_names(found, Settings, str(file), "")
     try:
@@ -249,6 +255,14 @@ def load(path: str | None = None, *, environ: Mapping[str, str] | None = None) -
     except msgspec.ValidationError as error:
         raise SettingsError(f"{file}: {_in_words(str(error))}") from None
     return _with_environment(settings, env)
+
+
+def in_file(error: SettingsError, path: str | None = None) -> SettingsError:
+    """The same complaint with the name of the file, where one is about a key that somebody found of no use."""
+    file = file_of(path)
+    if str(error).startswith(("--", f"{file}:", "cannot read")) or not file.is_file():
+        return error
+    return SettingsError(f"{file}: {error}")
 
 
 def resolve_store(where: str | None, settings: Settings, *, environ: Mapping[str, str] | None = None) -> Store:

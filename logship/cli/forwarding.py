@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from logship.cli import diagnostics, options
-from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError
-from logship.settings import Source
+from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError, SettingsError
+from logship.settings import Source, in_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -287,7 +287,8 @@ class _Signals:
                 with context:
                     settings = self._wanted.settings()
                     _check(self._wanted, settings)
-            except LogshipError as error:
+            except LogshipError as found:
+                error = in_file(found, context.find_root().obj) if isinstance(found, SettingsError) else found
                 self.say(f"{error}; going on with the settings as they were")
                 continue
             self.notifier.reloading()

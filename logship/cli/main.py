@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from logship import __version__
 from logship.cli import diagnostics
+from logship.errors import SettingsError
 
 _COMMANDS: Final = {
     "demo": ("logship.cli.demo", "The whole pipeline on this machine, with a slow incident in it."),
@@ -30,6 +31,14 @@ _COMMANDS: Final = {
 
 class _Lazy(click.Group):
     """Lists commands by the table above, so that `--help` imports none of them."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            from logship.settings import in_file
+
+            raise in_file(error, ctx.obj) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx

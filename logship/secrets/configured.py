@@ -48,7 +48,7 @@ def from_settings(settings: Redact) -> Redactor | None:
         if name not in known:
             near = get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"the rules are {', '.join(known)}"
-            raise SettingsError(f"logship.toml: key 'redact.off[{index}]': no rule is named {name!r}; {hint}")
+            raise SettingsError(f"key 'redact.off[{index}]': no rule is named {name!r}; {hint}")
     own = [_own(rule, index, settings, known) for index, rule in enumerate(settings.rule)]
     return Redactor([*(rule for rule in BUILT_IN if rule.name not in settings.off), *own])
 
@@ -56,7 +56,7 @@ def from_settings(settings: Redact) -> Redactor | None:
 def _own(rule: RedactRule, index: int, settings: Redact, known: list[str]) -> _Own:
     import re2
 
-    place = f"logship.toml: key 'redact.rule[{index}]"
+    place = f"key 'redact.rule[{index}]"
     if not _NAME.match(rule.name):
         raise SettingsError(
             f"{place}.name': {rule.name!r} is no name; write letters, digits, '-', '_' and '.', 40 at most"

@@ -122,8 +122,8 @@ def test_an_endpoint_that_is_no_cloudwatch_is_told(tmp_path: Path) -> None:
         ('[forward]\ncheckpoints = "redis:x"\n', 2, "checkpoints = 'redis:x'"),
         ('[[forward.source]]\ntype = "kafka"\n', 2, "forward.source"),
         ('[[forward.source]]\nstart = "soonish"\n', 2, "forward.source[0].start"),
-        ("[[forward.source]]\ntps = 0.0\n", 2, "logship.toml: key 'forward.source[0].tps': expected `float` > 0"),
-        ("[forward]\ninterval_s = nan\n", 2, "logship.toml: key 'forward.interval_s': expected `float` > 0"),
+        ("[[forward.source]]\ntps = 0.0\n", 2, "key 'forward.source[0].tps': expected `float` > 0"),
+        ("[forward]\ninterval_s = nan\n", 2, "key 'forward.interval_s': expected `float` > 0"),
         ('[[forward.source]]\ntype = "kinesis"\n', 2, "forward.source[0].stream"),
         ('[[forward.rule]]\nquery = "level:"\naction = "drop"\n', 2, "forward.rule[0].query"),
         ('[[redact.rule]]\nname = "x"\npattern = "("\n', 2, "redact.rule[0].pattern"),
@@ -137,6 +137,7 @@ def test_settings_are_named_by_file_and_key(tmp_path: Path, settings: str, statu
         ended, said = run(cw.url, tmp_path, settings=settings)
 
     assert (ended, said.count("\n"), named in said) == (status, 1, True), said
+    assert said.startswith("logship: logship.toml: ")
     assert stored(tmp_path) == []
 
 

@@ -13,7 +13,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from logship.errors import MissingExtraError, UsageError
+from logship.errors import MissingExtraError, SettingsError, UsageError
 from logship.forward.outside.metrics import Collector
 from logship.settings import Forward
 
@@ -81,12 +81,12 @@ def address_of(listen: str) -> tuple[str, int]:
     """Host and port.
 
     Raises:
-        UsageError: it is no address.
+        SettingsError: it is no address.
     """
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or int(port) > _LAST_PORT:
-        raise UsageError(f"forward.listen = {listen!r} is no host and port; write {DEFAULT_LISTEN}")
+        raise SettingsError(f"forward.listen = {listen!r} is no host and port; write {DEFAULT_LISTEN}")
     return host, int(port)
 
 
