@@ -126,8 +126,7 @@ def _on_screen(console: Console | None, cost: Callable[[ForwardStatus, Rate], st
 
     def leave(text: str) -> None:
         say(text)
-        screen.set_alt_screen(False)
-        screen.show_cursor()
+        live.stop()
         tell()
 
     found = Telling(say, cost, leave)

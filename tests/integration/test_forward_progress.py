@@ -162,3 +162,20 @@ def test_a_screen_that_fails_does_not_end_what_it_shows(capsys: pytest.CaptureFi
     assert capsys.readouterr().err == ""
     assert said.count("progress is no longer shown: ValueError: no figures; forwarding goes on") == 1
     assert "all is stored" in said
+
+
+def test_the_last_word_of_a_process_that_ends_at_once_stands_in_the_usual_screen() -> None:
+    """The terminal is left as it was found, though nothing is gone back from; the other screen is not drawn again."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80, height=24)
+    with telling(once=False, console=console) as people:
+        people.follow(lambda: STATUS)
+        wait_for(lambda: "/shop/" in file.getvalue())
+        people.say("it was stuck")
+        people.leave("it ends")
+        said = file.getvalue()
+    other, _, usual = said.partition("\x1b[?1049l")
+
+    assert ("\x1b[?1049h" in other, "\x1b[?1049" in usual) == (True, False)
+    assert [line[9:] for line in usual.splitlines() if line[2:3] == ":"] == ["it was stuck", "it ends"]
+    assert "\x1b[?25h" in said
