@@ -12,7 +12,7 @@ from logship.secrets.patterns import Span, compiled, in_mark
 _CLOSE: Final = r"(?:\\*[\"']|%22|\]|%5[Dd])?"
 _SIGN: Final = r"(?::=|=>|==?|:|%3[AaDd])"
 _OPEN: Final = r"b?(?:\\*[\"']|%22)"
-_SUFFIX: Final = r"(?:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
+_SUFFIX: Final = r"(?i:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
 _LONGEST_PREFIX: Final = 24
 _LONGEST_NAME: Final = 40
 _COUNT_DIGITS: Final = 9

@@ -95,6 +95,11 @@ SECRETS = [
     ("user%5Bpassword%5D=hunter2&n=1", "user%5Bpassword%5D=[redacted:password]&n=1"),
     ("q=password%3Dhunter2%26user%3Dbob", "q=password%3D[redacted:password]%26user%3Dbob"),
     ("%22password%22%3A%22hunter2%22%2C", "%22password%22%3A%22[redacted:password]%22%2C"),
+    ('{"passwordConfirmation":"hunter2","n":1}', '{"passwordConfirmation":"[redacted:password]","n":1}'),
+    ('{"passwordConfirm":"hunter2"}', '{"passwordConfirm":"[redacted:password]"}'),
+    ("newPasswordRepeat=hunter2&passwordAgain=hunter2", "newPasswordRepeat=[redacted:password]&passwordAgain=[redacted:password]"),
+    ("PASSWORD_CONFIRMATION=hunter2 PASSWORD_HASH=$2b$12$abc", "PASSWORD_CONFIRMATION=[redacted:password] PASSWORD_HASH=[redacted:password]"),
+    ('{"passwordHash":"$2b$12$abc"}', '{"passwordHash":"[redacted:password]"}'),
     ("client_secret=s3cr3tvalue", "client_secret=[redacted:secret]"),
     ('{"clientSecret":"abcdefgh"}', '{"clientSecret":"[redacted:secret]"}'),
     ("x-api-key: 12ab34cd", "x-api-key: [redacted:api-key]"),
@@ -117,6 +122,7 @@ SECRETS = [
 
 FALSE_ALARMS = [
     '{"password_reset": true, "passwordChanged":"yes","has_password":false}',
+    '{"passwordConfirmed":"yesterday","passwordConfirmation":false,"passwordHash":null}', "passwordHashing=argon2id",
     "token_count=12 tokens=512 max_tokens=4096 tokenizer=bpe",
     '{"token_type":"bearer","token":12,"expires_in":3600}',
     "Basic usage of the command", "basic auth is off", "Bearer token is missing", "Bearer authentication-required-here",
