@@ -51,6 +51,9 @@ class Named:
     prose: bool = True
     """Whether the key is a word that is also used in sentences, `unexpected token: end`: then `key:value` without a
     space, and a word of letters alone behind `key: `, are none."""
+    quoted: bool = False
+    """Whether the key is a word that counts and verdicts have too, `pass: 3`: then a value without quotes is one
+    behind a flag alone."""
 
     @property
     def anchor(self) -> str:
@@ -83,6 +86,8 @@ class Named:
 
     def _is_something_else(self, data: bytes, lead: _Lead) -> bool:
         before = data[max(0, lead.start - _LONGEST_PREFIX) : lead.start]
+        if self.quoted and not data.startswith(b"--", lead.start) and (lead.sign == " " or not lead.open):
+            return True
         if self.prose and not lead.spaced and (lead.sign, lead.open, lead.close) == (":", b"", b""):
             return True
         return bool(self.not_after) and bool(compiled(self._other_names).search(before))
@@ -119,7 +124,7 @@ def _taken_apart(data: bytes, start: int, end: int) -> _Lead:
     text = data[start:end]
     head = text.removesuffix(b"%22") if text.endswith(b"%22") else _without_quote(text)
     sign = "%" if b"%3" in head else "=" if b"=" in head else ":" if b":" in head else " "
-    double, single = head.find(b'"'), head.find(b"'")
+    double, single = head.rfind(b'"'), head.rfind(b"'")
     name = head[: max(double, single) + 1]
     close = name[len(_without_quote(name)) :]
     return _Lead(start, end, sign, close, text[len(head) :], text[-1:].isspace())
@@ -148,6 +153,11 @@ _PAGING: Final = (
     "bos", "pad", "stop", "mask", "sep", "cls", "unk", "special", "request", "idempotency",
 )  # fmt: skip
 """What says where a list goes on, which word a parser met, or that a request is the same as before."""
+_PASSES: Final = (
+    "first", "second", "third", "last", "final", "one", "two", "single", "multi", "all", "low", "high", "band", "render",
+    "shadow", "depth", "boarding",
+)  # fmt: skip
+"""What a pass is that is no password: of a filter, of a renderer, of something that reads its input more than once."""
 
 RULES: Final = (
     Named(name="aws-secret-key", keys="secret[_-]?access[_-]?key", prose=False),
@@ -160,7 +170,9 @@ RULES: Final = (
         prose=False,
     ),
     Named(name="password", keys="pwd", not_value=r"[/~.].*|[A-Za-z]:[\\/].*", shortest=1, numbers=True, prose=False),
-    Named(name="password", keys="[_-]pass", shortest=4, prose=False),
+    # Of a longer name, `SMTP_PASS`, `db.pass`, `userPass`, or a parameter of a URL; alone it needs quotes.
+    Named(name="password", keys=r"[_.?&-]pass|(?-i:\BPass)", not_after=_PASSES, shortest=4, prose=False),
+    Named(name="password", keys=r"\bpass", not_after=_PASSES, shortest=4, prose=False, quoted=True),
     Named(
         name="api-key",
         keys="api[_ -]?key|(?:access|account|auth|subscription)[_-]?key",
