@@ -16,6 +16,7 @@ _SUFFIX: Final = r"(?i:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2
 _LONGEST_PREFIX: Final = 24
 _LONGEST_NAME: Final = 40
 _COUNT_DIGITS: Final = 9
+_BRACKETS: Final = (b"{", b"<", b"(", b"[", b"`")
 _PLAIN: Final = b" \t\r\n\"'([{,;=:"
 
 
@@ -101,7 +102,12 @@ class Named:
         """`value` is all of it, or so much that it is longer than anything that is refused."""
         if len(value) > values.LONGEST_JUDGED:
             return True
-        if len(value) < self.shortest or values.is_mask(value) or values.is_word(value):
+        if len(value) < self.shortest or values.is_mask(value):
+            return False
+        is_field = not self.prose and lead.open and lead.close
+        if values.is_answer(value) if is_field else values.is_word(value):
+            return False
+        if self.prose and not lead.open and value.startswith(_BRACKETS):
             return False
         if lead.sign == "=" and not lead.open and self._is_expression(data, lead, value):
             return False
@@ -112,7 +118,7 @@ class Named:
         return not self.not_value or not compiled(self.not_value).fullmatch(value)
 
     def _is_expression(self, data: bytes, lead: _Lead, value: bytes) -> bool:
-        if lead.spaced and values.is_pair(value):
+        if lead.spaced and (values.is_pair(value) or value.startswith((b"(", b"["))):
             return True
         before = data[max(0, lead.start - _LONGEST_NAME) : lead.end].rstrip(b" \t=:")
         name = compiled(r"[\w.-]*\z").search(before)
@@ -143,6 +149,8 @@ def _value_end(data: bytes, lead: _Lead, known: int) -> tuple[int, int]:
         return values.percent_end(data, start), known
     if lead.close and (end := values.literal_end(data, start)) > start:
         return end, known
+    if not lead.close and (end := values.bracketed_end(data, start)) > start:
+        return end, known
     end = values.bare_end(data, start, known)
     return values.pair_within(data, start, end, ":" if lead.sign == ":" else "="), max(known, end)
 
@@ -154,8 +162,8 @@ _PAGING: Final = (
 )  # fmt: skip
 """What says where a list goes on, which word a parser met, or that a request is the same as before."""
 _PASSES: Final = (
-    "first", "second", "third", "last", "final", "one", "two", "single", "multi", "all", "low", "high", "band", "render",
-    "shadow", "depth", "boarding",
+    "first", "second", "third", "last", "final", "one", "two", "single", "multi", "all", "low", "high", "band",
+    "render", "shadow", "depth", "boarding",
 )  # fmt: skip
 """What a pass is that is no password: of a filter, of a renderer, of something that reads its input more than once."""
 

@@ -25,8 +25,25 @@ _DEEPEST: Final = 3
 """JSON within JSON within JSON within JSON: seven backslashes before each quote."""
 _BETWEEN: Final = r"\s*(?:[,:}\]][\s,:{}\[\]0-9eE+.\-truefalsnTFNo\\]*)?"
 """What stands between two strings of JSON or of a Python value: the quote before it ended a string, and began none."""
+_NAME: Final = r"[A-Za-z]*(?i:passw(?:or)?d|pass|pwd|pw|secret|token|key|hash)"
+"""How a name ends that a placeholder has: `<your-api-key>`, `{db_password}`."""
+_WORD: Final = (
+    rf"(?i:redacted|filtered|masked|hidden|removed|omitted|sensitive|protected|private|sanitized|scrubbed|encrypted|"
+    rf"null|none|nil|undefined|empty|missing|unset|set|unchanged|unknown|default|required|optional|"
+    rf"string|str|text|bytes|object|value|your|env|apply|br)|{_NAME}"
+)
+"""One of these makes a mask of what stands in brackets: `<not set>`, `(known after apply)`, `[32 bytes]`."""
+_SEP: Final = "[ .:_-]"
+_IN_BRACKETS: Final = (
+    rf"(?:[*.xX ]*|[0-9]|{_SEP}*(?:(?:[A-Za-z]+|[0-9]{{1,4}}){_SEP}+)*(?:{_WORD})(?:{_SEP}+(?:[A-Za-z]+|[0-9]{{1,4}}))*|"
+    rf"{_SEP}*(?i:redacted|filtered|masked|hidden|removed)(?:{_SEP}[\w .:-]*)?)"
+)
+_BRACKETED: Final = r"(?:\{[^\s\"'{}]{1,128}\}|<[^\s\"'<>/][^\s\"'<>]{0,127}>|\([^\s\"'()]{1,128}\)|\[[^\s\"'\[\]]{1,128}\]|`[^\s\"'`]{1,128}`)"
+"""A bare value in brackets, as in ODBC's `Pwd={hunter2};`; none in quotes, which an expression or JSON has."""
 _MASK: Final = (
-    r"[*.#\x{2022}\x{25cf}-]+|[xX]{3,}|<[\w .:-]*>|\[[\w .:-]*\]|\([\w .:-]*\)|\{\{? ?[\w.]* ?\}?\}|"
+    r"[*.#\x{2022}\x{25cf}-]+|[xX]{3,}|\{\{[^{}]*\}\}|"
+    rf"<{_IN_BRACKETS}>|\[{_IN_BRACKETS}\]|\({_IN_BRACKETS}\)|\{{{_IN_BRACKETS}\}}|`{_IN_BRACKETS}`|"
+    rf"\?|[$:][0-9]{{1,2}}|[:@]_?(?:[A-Za-z]+_)*{_NAME}|"
     r"\$[({][\w.:/-]*[)}]?|\$[A-Z][A-Z0-9_]*|%s|%\(\w+\)s|%[A-Z_]+%|\\*[\"']{0,2}|"
     r"(?i:null|none|nil|undefined|nan|true|false|yes|n/a|redacted|filtered|masked|hidden|removed)|"
     r"(?:Optional|Union|Literal|[Ll]ist|[Dd]ict)\[.*|arn:.*|(?:env|file|ssm|secretsmanager|keyring|vault):.*"
@@ -42,6 +59,11 @@ _WORDS: Final = frozenset(
     b"updated used user valid value was weak will with without wrong you your".split()
 )
 """Words that follow `password:` in prose, or are types of it."""
+_ANSWERS: Final = frozenset(
+    b"blank bool bytes changed empty expired incorrect int invalid mismatch missing object optional rejected "
+    b"required reset reused str string text unexpected unknown unset updated valid".split()
+)
+"""Those of them that an answer, a schema or a list of changes has as `"password":"required"`."""
 
 
 @cache
@@ -81,6 +103,11 @@ def bare_end(data: bytes, start: int, known: int) -> int:
     if known <= start:
         return _end(_BARE, data, start)
     return known if _end(_FIRST, data, start) > start else start
+
+
+def bracketed_end(data: bytes, start: int) -> int:
+    """The end of a bare value in brackets or backticks; `start` if none stands there."""
+    return _end(rf"{_BRACKETED}{_HARD}*", data, start)
 
 
 def percent_end(data: bytes, start: int) -> int:
@@ -128,6 +155,11 @@ def is_pair(value: bytes) -> bool:
 def is_word(value: bytes) -> bool:
     """Whether a value is a word of prose: `password: must …`."""
     return value.strip(b" .!?:").lower() in _WORDS
+
+
+def is_answer(value: bytes) -> bool:
+    """Whether a value of JSON is a verdict or a type: `"password":"required"`. Other words are values there."""
+    return value.strip(b" .!?:").lower() in _ANSWERS
 
 
 def _end(pattern: str, data: bytes, start: int) -> int:
