@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from logship.secrets import values
 from logship.secrets.patterns import Span, compiled, in_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CLOSE: Final = r"(?:\\*[\"']|%22|\]|%5[Dd])?"
 _SIGN: Final = r"(?::=|=>|==?|:|%3[AaDd])"
 _OPEN: Final = r"b?(?:\\*[\"']|%22)"
 _SUFFIX: Final = r"(?i:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
+_NEXT_ITEM: Final = r"\\*[\"'](?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*b?(\\*[\"'])"
 _LONGEST_PREFIX: Final = 24
 _LONGEST_NAME: Final = 40
 _COUNT_DIGITS: Final = 9
@@ -32,6 +36,8 @@ class _Lead(NamedTuple):
     open: bytes
     """The quote that begins the value, likewise."""
     spaced: bool
+    listed: bool
+    """Whether the value is the first of a list."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +64,22 @@ class Named:
 
     @property
     def anchor(self) -> str:
-        """Name and sign, a name and a quoted value as in SQL's `PASSWORD 'x'`, or a flag and a word."""
+        """Name and sign, a name and a quoted value as in SQL's `PASSWORD 'x'`, or a flag and a word or list item."""
         key = f"(?i:{self.keys}){_SUFFIX}"
-        return rf"{key}(?:{_CLOSE}[ \t]*(?:[:=]|%3[AaDd])|[ \t]+\\*')|--(?:[a-z0-9]+-)*(?i:{self.keys})[ \t]"
+        flag = rf"--(?:[a-z0-9]+-)*(?i:{self.keys})(?:[ \t]|\\*[\"'],)"
+        return rf"{key}(?:{_CLOSE}[ \t]*(?:[:=]|%3[AaDd])|[ \t]+\\*')|{flag}"
 
     @cached_property
     def _lead(self) -> str:
         key = f"(?i:{self.keys}){_SUFFIX}"
         pair = rf"{key}{_CLOSE}[ \t]*{_SIGN}(?:\s*\[?\s*{_OPEN}|[ \t]*(?:%20)*)"
-        return rf"{pair}|{key}[ \t]+\\*'|--(?:[a-z0-9]+-)*(?i:{self.keys})[ \t]+(?:{_OPEN})?"
+        flag = rf"--(?:[a-z0-9]+-)*(?i:{self.keys})(?:[ \t]+(?:{_OPEN})?|\\*[\"'],\s*{_OPEN})"
+        return rf"{pair}|{key}[ \t]+\\*'|{flag}"
 
     def find(self, data: bytes) -> list[Span]:
         """Where such secrets stand."""
         found: list[Span] = []
-        at = known = 0
+        at = known = listed = 0
         pattern = compiled(self._lead)
         while match := pattern.search(data, at):
             lead = _taken_apart(data, *match.span())
@@ -79,11 +87,24 @@ class Named:
             if in_mark(data, lead.start) or self._is_something_else(data, lead):
                 continue
             end, known = _value_end(data, lead, known)
-            if end > at and self._accepted(data, lead, data[at : min(end, at + values.LONGEST_JUDGED + 1)]):
-                is_number = lead.close.endswith(b'"') and not lead.open and values.literal_end(data, at) == end
-                found.append(Span(at, end, lead.close if is_number else b""))
+            if (span := self._judged(data, lead, end)) is not None:
+                found.append(span)
                 at = end
+            if lead.listed and lead.start >= listed:  # A list within one that was read is not read again.
+                for item, item_end in _further_items(data, lead, end):
+                    listed = item_end
+                    if (span := self._judged(data, item, item_end)) is not None:
+                        found.append(span)
+                        at = item_end
         return found
+
+    def _judged(self, data: bytes, lead: _Lead, end: int) -> Span | None:
+        """The value up to `end`; None where it is empty or no secret."""
+        start = lead.end
+        if end <= start or not self._accepted(data, lead, data[start : min(end, start + values.LONGEST_JUDGED + 1)]):
+            return None
+        is_number = lead.close.endswith(b'"') and not lead.open and values.literal_end(data, start) == end
+        return Span(start, end, lead.close if is_number else b"")
 
     def _is_something_else(self, data: bytes, lead: _Lead) -> bool:
         before = data[max(0, lead.start - _LONGEST_PREFIX) : lead.start]
@@ -104,7 +125,9 @@ class Named:
             return True
         if len(value) < self.shortest or values.is_mask(value):
             return False
-        is_field = not self.prose and lead.open and lead.close
+        if lead.listed and len(value.split()) > 1:  # `"errors":{"password":["is too short"]}`
+            return False
+        is_field = not self.prose and lead.open and lead.close and not lead.listed
         if values.is_answer(value) if is_field else values.is_word(value):
             return False
         if self.prose and not lead.open and value.startswith(_BRACKETS):
@@ -133,7 +156,16 @@ def _taken_apart(data: bytes, start: int, end: int) -> _Lead:
     double, single = head.rfind(b'"'), head.rfind(b"'")
     name = head[: max(double, single) + 1]
     close = name[len(_without_quote(name)) :]
-    return _Lead(start, end, sign, close, text[len(head) :], text[-1:].isspace())
+    listed = head[len(name) :].removesuffix(b"b").rstrip().endswith(b"[")
+    return _Lead(start, end, sign, close, text[len(head) :], text[-1:].isspace(), listed)
+
+
+def _further_items(data: bytes, lead: _Lead, end: int) -> Iterator[tuple[_Lead, int]]:
+    """The other items of the list that a value begins, and where each ends."""
+    while (gap := compiled(_NEXT_ITEM).match(data, end)) and gap.group(1) == lead.open:
+        lead = lead._replace(end=gap.end())
+        end = values.quoted_end(data, lead.end, lead.open) or lead.end
+        yield lead, end
 
 
 def _without_quote(text: bytes) -> bytes:
@@ -168,7 +200,7 @@ _PASSES: Final = (
 """What a pass is that is no password: of a filter, of a renderer, of something that reads its input more than once."""
 
 RULES: Final = (
-    Named(name="aws-secret-key", keys="secret[_-]?access[_-]?key", prose=False),
+    Named(name="aws-secret-key", keys=r"secret[_ -]?access[_ -]?key(?: \[[\w*]{1,40}\])?", prose=False),
     Named(name="aws-session-token", keys="(?:session|security)[_-]?token", prose=False),
     Named(
         name="password",

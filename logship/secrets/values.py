@@ -34,11 +34,16 @@ _WORD: Final = (
 )
 """One of these makes a mask of what stands in brackets: `<not set>`, `(known after apply)`, `[32 bytes]`."""
 _SEP: Final = "[ .:_-]"
+_BESIDE: Final = "(?:[A-Za-z]+|[0-9]{1,4})"
+"""A word or a small number that may stand beside it."""
 _IN_BRACKETS: Final = (
-    rf"(?:[*.xX ]*|[0-9]|{_SEP}*(?:(?:[A-Za-z]+|[0-9]{{1,4}}){_SEP}+)*(?:{_WORD})(?:{_SEP}+(?:[A-Za-z]+|[0-9]{{1,4}}))*|"
+    rf"(?:[*.xX ]*|[0-9]|{_SEP}*(?:{_BESIDE}{_SEP}+)*(?:{_WORD})(?:{_SEP}+{_BESIDE})*|"
     rf"{_SEP}*(?i:redacted|filtered|masked|hidden|removed)(?:{_SEP}[\w .:-]*)?)"
 )
-_BRACKETED: Final = r"(?:\{[^\s\"'{}]{1,128}\}|<[^\s\"'<>/][^\s\"'<>]{0,127}>|\([^\s\"'()]{1,128}\)|\[[^\s\"'\[\]]{1,128}\]|`[^\s\"'`]{1,128}`)"
+_BRACKETED: Final = (
+    r"(?:\{[^\s\"'{}]{1,128}\}|<[^\s\"'<>/][^\s\"'<>]{0,127}>|\([^\s\"'()]{1,128}\)|"
+    r"\[[^\s\"'\[\]]{1,128}\]|`[^\s\"'`]{1,128}`)"
+)
 """A bare value in brackets, as in ODBC's `Pwd={hunter2};`; none in quotes, which an expression or JSON has."""
 _MASK: Final = (
     r"[*.#\x{2022}\x{25cf}-]+|[xX]{3,}|\{\{[^{}]*\}\}|"

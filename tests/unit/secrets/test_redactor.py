@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 REDACTOR = Redactor()
 PIECES = st.sampled_from([
-    "password", "token", "secret", "api_key", "Authorization", "Bearer ", "Basic ", "next_", "pwd", "--", "curl -u ",
+    "password", "token", "secret", "api_key", "Authorization", "Bearer ", "Basic ", "next_", "pwd", "pass", "--", "curl -u ",
     "=", ":", ": ", " = ", "=>", '"', '\\"', '\\\\\\"', "'", "\\", ",", ";", "&", "{", "}", "[", "]", "(", ")", " ", "\n", "\\n",
-    "hunter2", "x", "12", "null", "****", "%22", "%3D", "%26", "://", "@", "/", "é", "日", "\ud800", "\udfff", "\x00", "K", "ſ",
+    "hunter2", "<hunter2>", '["', '", "', "x", "12", "null", "****", "%22", "%3D", "%26", "://", "@", "/", "é", "日", "\ud800", "\udfff", "\x00", "K", "ſ",
     "AKIAIOSFODNN7EXAMPLE", "eyJhbGciOiJI.eyJzdWIi.abc", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----",
     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "[redacted:", "[redacted:jwt]", "[redacted:password]", "-", "\\u0026", "\\u00e9",
 ])  # fmt: skip
@@ -150,7 +150,13 @@ def test_long_texts_are_redacted_whole() -> None:
     assert REDACTOR.redact(f"{filler}password=hunter2") == f"{filler}password=[redacted:password]"
 
 
-@pytest.mark.parametrize("piece", HOSTILE)
+LISTS = (
+    '"password":["a b", ', '"password":["a', "password=(", "password={a}", "pwd:`<", "--password', '", '"pass":"', "&pass=", "userPass:",
+)  # fmt: skip
+"""Values in brackets and in lists that begin and do not end."""
+
+
+@pytest.mark.parametrize("piece", [*HOSTILE, *LISTS])
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     """Eight times the text takes about eight times the time; a quadratic rule would take sixty-four times."""
     small, large = (best_seconds(piece * (size // len(piece))) for size in (2**13, 2**16))
