@@ -67,20 +67,51 @@ def _token(name: str, prefix: str, rest: str) -> Shown:
     return Shown(name=name, anchor=prefix + rest, secret=prefix + rest)
 
 
-_PEM_TEXT: Final = r"(?:[A-Za-z0-9+/=:,.()@_\s]|-[A-Za-z0-9]|\\+[nrt/])"
+@dataclass(frozen=True, kw_only=True)
+class _KeyLines:
+    """The lines of a private key that are strings of a list: each is cut by itself, so that the list stays one."""
+
+    name: str = "private-key"
+    anchor: str
+
+    def find(self, data: bytes) -> list[Span]:
+        """Where such lines stand."""
+        found: list[Span] = []
+        at = 0
+        line = compiled(_PEM_ITEM)
+        while begin := compiled(_PEM).search(data, at):
+            at = begin.end()
+            while item := line.match(data, at):
+                at = item.end(1)
+                if at > item.start(1):
+                    found.append(Span(item.start(1), at))
+        return found
+
+
+_PEM_TEXT: Final = r"(?:[^-\"']|-{1,4}[^-\"'])"
+"""Whatever joins the lines: breaks and their escapes, `%0A`, `<br>`, colours, `> `; a quote would end their string."""
+_PEM_BREAK: Final = r"(?:[\s,+]|\\+[nr])*"
+_PEM_CLOSE: Final = r"(?:\\+[nr])*\\*[\"']"
+_PEM_ITEM: Final = (
+    rf"{_PEM_CLOSE}{_PEM_BREAK}[bu]?\\*[\"']([A-Za-z0-9+/=][A-Za-z0-9+/=:, -]*|){_PEM_CLOSE}{_PEM_BREAK}(?:[^\s:]|\z)"
+)
+"""The end of one string, and the line that is the next one, if that is no key of an object."""
 _PEM_LONG: Final = r"(?:(?:\s|\\+[nrt])*[A-Za-z0-9+/=]{16,})"
 _PEM_SHORT: Final = r"(?:(?:[ \t]*[\r\n]+|\\+[nr])+[A-Za-z0-9+/]{1,15}={0,2})"
-_PEM: Final = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+_BLANK: Final = r"(?: |%20|\+)"
+_PEM_BEGIN: Final = rf"-----BEGIN{_BLANK}(?:[A-Z0-9]|{_BLANK}){{0,40}}PRIVATE{_BLANK}KEY"
+_PEM: Final = rf"{_PEM_BEGIN}(?:{_BLANK}BLOCK)?-----"
 
-RULES: Final = (
+RULES: Final[tuple[Shown | _KeyLines, ...]] = (
     Shown(
         name="private-key",
-        anchor="-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
+        anchor=_PEM_BEGIN,
         lead=_PEM,
         # Up to the END line; where that is missing, as many long runs of base64 as follow, and a last short one.
         secret=rf"{_PEM_TEXT}+-----END|{_PEM_LONG}+{_PEM_SHORT}?",
         stays=b"-----END",
     ),
+    _KeyLines(anchor=rf"{_PEM}{_PEM_CLOSE}"),
     Shown(
         name="aws-access-key-id",
         anchor="A[KS]IA[A-Z0-9]{16}",
@@ -94,7 +125,11 @@ RULES: Final = (
         accepts=_key_id_and_secret,
     ),
     _token("aws-session-token", "(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz)", r"(?:[A-Za-z0-9/+=_-]|%2[BbFf]|%3[Dd]){32,}"),
-    _token("jwt", r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}\.", r"[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"),
+    _token(
+        "jwt",
+        r"eyJ[A-Za-z0-9_-]{6,}\.(?:[A-Za-z0-9_-]{6,}|\.[A-Za-z0-9_-]{6,})\.",
+        r"[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*",
+    ),
     _token("github-token", "(?:gh[pousr]_|github_pat_)", "[A-Za-z0-9_]{30,}"),
     _token("gitlab-token", "gl(?:pat|rt|dt|ptt|cbt|soat)-", "[A-Za-z0-9_.-]{20,}"),
     _token("slack-token", r"(?:xox[abcdeoprs]-|xapp-|hooks\.slack\.com\\*/services\\*/)", r"[A-Za-z0-9/\-]{10,}"),

@@ -152,8 +152,9 @@ def test_long_texts_are_redacted_whole() -> None:
 
 LISTS = (
     '"password":["a b", ', '"password":["a', "password=(", "password={a}", "pwd:`<", "--password', '", '"pass":"', "&pass=", "userPass:",
+    '-----BEGIN PRIVATE KEY-----","', '-----BEGIN PRIVATE KEY-----"', '"MIIE",', "-----BEGIN PRIVATE KEY-----#",
 )  # fmt: skip
-"""Values in brackets and in lists that begin and do not end."""
+"""Values in brackets, in lists and in key blocks that begin and do not end."""
 
 
 @pytest.mark.parametrize("piece", [*HOSTILE, *LISTS])

@@ -13,6 +13,13 @@ KEY_ID = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc_DEF-123"
 PEM_TEXT = "MIIEpAIBAAKCAQEA7bq8MIIEpAIBAAKCAQEA7bq8\nqS1vpTVs5ZkLu3x4Gg==\n"
+PEM_LINES = ["-----BEGIN PRIVATE KEY-----", *PEM_TEXT.split(), "-----END PRIVATE KEY-----"]
+PEM_CUT = [
+    "-----BEGIN PRIVATE KEY-----",
+    "[redacted:private-key]",
+    "[redacted:private-key]",
+    "-----END PRIVATE KEY-----",
+]
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCD"
 
 SECRETS = [
@@ -41,8 +48,14 @@ SECRETS = [
     (f"key:\n-----BEGIN OPENSSH PRIVATE KEY-----\n{PEM_TEXT}", "key:\n-----BEGIN OPENSSH PRIVATE KEY-----[redacted:private-key]\n"),
     ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F\n\nMIIEpAIBAAKC\n-----END RSA PRIVATE KEY-----",
      "-----BEGIN RSA PRIVATE KEY-----[redacted:private-key]-----END RSA PRIVATE KEY-----"),
+    *((break_.join(PEM_LINES), "-----BEGIN PRIVATE KEY-----[redacted:private-key]-----END PRIVATE KEY-----")
+      for break_ in (r"\u000a", r"\012", "#012", "%0A", "<br>", "\n> ", "\n# ", "\x1b[0m\n\x1b[32m", "\n2026-11-23 app-1: ")),
+    ("-----BEGIN+PRIVATE+KEY-----%0AMIIEpAIBAAKC%2B%0A-----END+PRIVATE+KEY-----", "-----BEGIN+PRIVATE+KEY-----[redacted:private-key]-----END+PRIVATE+KEY-----"),
+    (json.dumps({"k": PEM_LINES, "x": ["a"]}), json.dumps({"k": PEM_CUT, "x": ["a"]})),
+    (str([f"{line}\n" for line in PEM_LINES]), str([f"{line}\n" if "-----" in line else rf"{line}" for line in PEM_CUT]).replace("key]'", "key]\\n'")),
     # Headers.
     (f"cookie {JWT}; path=/", "cookie [redacted:jwt]; path=/"),
+    ("sent eyJhbGciOiJkaXIifQ..QmFzZTY0aXY.Y2lwaGVy.dGFn", "sent [redacted:jwt]"),
     (f'{{"id":"{JWT}"}}', '{"id":"[redacted:jwt]"}'),
     ("Authorization: Bearer mF_9.B5f-4.1JqM", "Authorization: Bearer [redacted:bearer]"),
     ("authorization=bearer abcdef", "authorization=bearer [redacted:bearer]"),
@@ -175,7 +188,8 @@ FALSE_ALARMS = [
     "PWD=/home/app OLDPWD=/", '{"pwd":"/srv/app"}',
     "http://localhost:8080/users/@me", "https://example.com/a:b@c", "mailto:a@b.c", "https://***:***@proxy", "postgres://bob:${PW}@db", "git@github.com:a/b.git",
     "-----BEGIN CERTIFICATE-----\nMIIEpAIBAAKCAQEA7bq8\n-----END CERTIFICATE-----", "-----BEGIN PUBLIC KEY-----",
-    "eyJhbGciOiJIUzI1NiJ9", "a.b.c", "passed=3 first_pass=12 pass: 3, fail: 0",
+    json.dumps(["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"]), json.dumps({"k": "-----BEGIN PRIVATE KEY-----", "id": 1}),
+    "eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiJ9...", "a.b.c", "passed=3 first_pass=12 pass: 3, fail: 0",
     "two_pass=enabled render-pass=shadow lowPass=filter", "low_pass: filter", '{"pass":3,"fail":0}', '{"pass":true,"first-pass":"complete"}',
     "pass: checked, fail: none", "bypass: 'cache'", "did not pass 'check 1'", "keyboard: qwerty key=value",
     "    token = tokenizer.read()", "    access_token = self._credentials.get_access_token(", "and other.token == self.token",
