@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import Final
 
+from logship.secrets.patterns import compiled
 from logship.secrets.shown import Shown
 from logship.secrets.values import is_mask
 
@@ -44,9 +45,10 @@ def _opaque(lead: bytes, secret: bytes) -> bool:
     return _has_digit(secret) and bool(secret.translate(None, _NUMBER))
 
 
-def _no_mask(lead: bytes, secret: bytes) -> bool:
+def _is_password(lead: bytes, secret: bytes) -> bool:
+    """Neither a mask nor the port of an address and what follows it, as in `kafka://b1:9092,b2:9092/x@y`."""
     del lead
-    return not is_mask(secret)
+    return not is_mask(secret) and not compiled(_PORTS).fullmatch(secret)
 
 
 def _in_header(lead: bytes) -> bool:
@@ -58,12 +60,20 @@ def _has_digit(text: bytes) -> bool:
 
 
 _USER: Final = r"[^\s/?#@:\"'\\<>]*"
+_URL_USER: Final = rf"(?:[^\[\s/?#@:\"'\\<>]{_USER})?"
+"""What begins with a bracket is an address of IPv6."""
+_PORTS: Final = r"(?:https?|[0-9]{1,5}(?:,[\w.-]+(?::[0-9]{1,5})?)+)[/?#].*"
+_SWITCHES: Final = "[#0-46afgGiIjJkLlnNOpqRsSvZ]*"
+"""Options of curl without a value, which may stand before another behind one dash: `-su`."""
+_CURL: Final = tuple(
+    rf"\bcurl\b[^\n]*?[\s\"'](?:-{_SWITCHES}{short}|--{long}\b)" for short, long in (("u", "user"), ("U", "proxy-user"))
+)
 
 RULES: Final = (
     Shown(
         name="bearer",
-        anchor=rf"(?i:bearer){_SPACE}[A-Za-z0-9._~+/=%-]",
-        lead=rf"(?:{_AUTHORIZATION})?\b(?i:bearer){_SPACE}",
+        anchor=rf"(?i:bearer){_SPACE}{_QUOTE}[A-Za-z0-9._~+/=%-]",
+        lead=rf"(?:{_AUTHORIZATION})?\b(?i:bearer){_SPACE}{_QUOTE}",
         secret="(?:[A-Za-z0-9._~+/=-]|%2[BbFf]|%3[Dd])+",
         accepts=_bearer,
     ),
@@ -74,11 +84,14 @@ RULES: Final = (
         secret="(?:[A-Za-z0-9+/_-])+(?:=|%3[Dd])*",
         accepts=_basic,
     ),
-    Shown(
-        name="basic-auth",
-        anchor=r"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)\b",
-        lead=rf"\bcurl\b[^\n]*?[\s\"'](?:-u|--user)\b(?:[ =\"',]|\\+[\"'])*{_USER}:",
-        secret=r"[^\s\"'\\]+",
+    *(
+        Shown(
+            name="basic-auth",
+            anchor=curl,
+            lead=rf"{curl}(?:[ =\"',]|\\+[\"'])*{_USER}:",
+            secret=r"[^\s\"'\\]+",
+        )
+        for curl in _CURL
     ),
     Shown(
         name="authorization",
@@ -89,11 +102,12 @@ RULES: Final = (
     ),
     Shown(
         name="url-password",
-        anchor=rf":(?:\\*/){{2}}{_USER}:[^\s\"'<>@]*@",
-        lead=rf":(?:\\*/){{2}}{_USER}:",
+        anchor=rf":(?:\\*/){{2}}{_URL_USER}:[^\s\"'<>@]*@",
+        lead=rf":(?:\\*/){{2}}{_URL_USER}:",
         # Up to the last @ of the authority; one with a slash in it is a password where it cannot be a port.
         secret=r"(?:[^\s\"'<>\\/?#]|\\+u[0-9a-fA-F]{4})*@|[0-9]*[^0-9\s\"'<>\\@/?#][^\s\"'<>\\@]{0,127}@",
         stays=b"@",
-        accepts=_no_mask,
+        not_before=(b"@sha256:", b"@sha512:"),  # the digest of an image
+        accepts=_is_password,
     ),
 )

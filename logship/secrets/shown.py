@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _JUDGED: Final = 256
-"""Longer secrets are never refused."""
+"""Longer secrets are never refused for what they are."""
+_LONGEST_AFTER: Final = 6
 
 
 def _any_secret(lead: bytes, secret: bytes) -> bool:
@@ -32,6 +33,10 @@ class Shown:
     """RE2 of the secret. It takes the longest run, so that none of it is left behind."""
     stays: bytes = b""
     """What the secret's pattern may end with that is no part of it."""
+    after: str = ""
+    """RE2 of the end of what must stand before a secret that shows itself; empty where that may be anything."""
+    not_before: tuple[bytes, ...] = ()
+    """What makes something else of the text that it follows."""
     accepts: Callable[[bytes, bytes], bool] = field(default=_any_secret)
     """Whether lead and secret are meant so. It is asked about short ones alone, since what is refused is read again."""
 
@@ -54,6 +59,10 @@ class Shown:
         return found
 
     def _accepted(self, lead: bytes, data: bytes, start: int, end: int) -> bool:
+        if self.after and not compiled(self.after).search(data[max(0, start - _LONGEST_AFTER) : start]):
+            return False
+        if data.startswith(self.not_before, end):
+            return False
         return end - start > _JUDGED or self.accepts(lead, data[start:end])
 
 
@@ -116,6 +125,7 @@ RULES: Final[tuple[Shown | _KeyLines, ...]] = (
         name="aws-access-key-id",
         anchor="A[KS]IA[A-Z0-9]{16}",
         secret="A[KS]IA[A-Z0-9]{16,}",
+        after=r"(?:\A|[^A-Z0-9]|%[0-9A-Fa-f]{2}|u[0-9a-fA-F]{4})\z",  # no part of a word, but behind `%2F` or `\u0026`
     ),
     Shown(
         name="aws-secret-key",
@@ -125,11 +135,8 @@ RULES: Final[tuple[Shown | _KeyLines, ...]] = (
         accepts=_key_id_and_secret,
     ),
     _token("aws-session-token", "(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz)", r"(?:[A-Za-z0-9/+=_-]|%2[BbFf]|%3[Dd]){32,}"),
-    _token(
-        "jwt",
-        r"eyJ[A-Za-z0-9_-]{6,}\.(?:[A-Za-z0-9_-]{6,}|\.[A-Za-z0-9_-]{6,})\.",
-        r"[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*",
-    ),
+    # With two dots behind its header it is encrypted with a key that both sides have.
+    _token("jwt", r"eyJ[A-Za-z0-9_-]{6,}\.\.?[A-Za-z0-9_-]{6,}\.", r"[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"),
     _token("github-token", "(?:gh[pousr]_|github_pat_)", "[A-Za-z0-9_]{30,}"),
     _token("gitlab-token", "gl(?:pat|rt|dt|ptt|cbt|soat)-", "[A-Za-z0-9_.-]{20,}"),
     _token("slack-token", r"(?:xox[abcdeoprs]-|xapp-|hooks\.slack\.com\\*/services\\*/)", r"[A-Za-z0-9/\-]{10,}"),
