@@ -136,7 +136,7 @@ class Named:
             return False
         if not self.numbers and value.isdigit() and len(value) <= _COUNT_DIGITS:
             return False
-        if self.prose and lead.sign == ":" and not lead.open and value.isalpha():
+        if self.prose and lead.sign == ":" and not lead.open and values.is_message(value):
             return data[lead.start - 1 : lead.start] not in _PLAIN
         return not self.not_value or not compiled(self.not_value).fullmatch(value)
 
@@ -145,8 +145,10 @@ class Named:
             return True
         before = data[max(0, lead.start - _LONGEST_NAME) : lead.end].rstrip(b" \t=:")
         name = compiled(r"[\w.-]*\z").search(before)
-        after = data[lead.end + len(value) : lead.end + len(value) + 1]
-        return (lead.spaced or self.prose) and values.is_code(value, after, name.group() if name else b"")
+        written = name.group() if name else b""
+        if not lead.spaced and not self.prose:
+            return values.is_handed_on(value, written)
+        return values.is_code(value, data[lead.end + len(value) : lead.end + len(value) + 1], written)
 
 
 def _taken_apart(data: bytes, start: int, end: int) -> _Lead:
@@ -198,6 +200,11 @@ _PASSES: Final = (
     "render", "shadow", "depth", "boarding",
 )  # fmt: skip
 """What a pass is that is no password: of a filter, of a renderer, of something that reads its input more than once."""
+_FILE: Final = (
+    r"(?:~|\.{1,2}|/(?:app|certs?|config|data|etc|home|mnt|opt|private|root|run|secrets?|srv|tmp|usr|Users|var|vault))"
+    r"(?:/[\w.@-]+)+"
+)
+"""The file that a secret stands in. Its root is known, since base64 has slashes too."""
 
 RULES: Final = (
     Named(name="aws-secret-key", keys=r"secret[_ -]?access[_ -]?key(?: \[[\w*]{1,40}\])?", prose=False),
@@ -216,11 +223,13 @@ RULES: Final = (
     Named(
         name="api-key",
         keys="api[_ -]?key|(?:access|account|auth|subscription)[_-]?key",
+        not_value=_FILE,
         prose=False,
     ),
     Named(
         name="secret",
         keys="secret|secret[_-]?key(?:[_-]?base)?|(?:private|signing|encryption|master|shared)[_-]?key|sharedaccesssignature",
+        not_value=_FILE,
     ),
-    Named(name="token", keys="token", not_after=_PAGING),
+    Named(name="token", keys="token", not_after=_PAGING, not_value=_FILE),
 )

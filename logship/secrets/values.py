@@ -143,13 +143,19 @@ def is_code(value: bytes, after: bytes, name: bytes) -> bool:
     Args:
         value: `self._read`, `token_of(x`, `other.token`.
         after: the byte behind it.
-        name: the whole name before the sign: a variable that is handed on under its own name is no secret either.
+        name: the whole name before the sign.
     """
     if compiled(r"[A-Za-z_][\w.]*").fullmatch(value):
-        last = name[name.rfind(b".") + 1 :]
-        same = b"_" in last and value == last
-        return same or after in (b"(", b"[") or (b"." in value and value.lower().endswith(last[-6:].lower()))
+        return after in (b"(", b"[") or is_handed_on(value, name)
     return bool(compiled(r"[A-Za-z_][A-Za-z_.]*[(\[].*|[A-Za-z_.]+\([\w.]+").fullmatch(value))
+
+
+def is_handed_on(value: bytes, name: bytes) -> bool:
+    """Whether a value is a variable that is handed on under its own name: `password=self._password`."""
+    last = name[name.rfind(b".") + 1 :]
+    if not compiled(r"[A-Za-z_][\w.]*").fullmatch(value):
+        return False
+    return (b"_" in last and value == last) or (b"." in value and value.lower().endswith(last[-6:].lower()))
 
 
 def is_pair(value: bytes) -> bool:
@@ -160,6 +166,11 @@ def is_pair(value: bytes) -> bool:
 def is_word(value: bytes) -> bool:
     """Whether a value is a word of prose: `password: must …`."""
     return value.strip(b" .!?:").lower() in _WORDS
+
+
+def is_message(value: bytes) -> bool:
+    """Whether a value is letters alone, or the name of an error: `token: invalid_grant`."""
+    return bool(compiled("[A-Za-z]+|[a-z]+(?:_[a-z]+)+").fullmatch(value))
 
 
 def is_answer(value: bytes) -> bool:
