@@ -218,7 +218,7 @@ RULES: Final = (
     ),
     Named(name="password", keys="pwd", not_value=r"[/~.].*|[A-Za-z]:[\\/].*", shortest=1, numbers=True, prose=False),
     # Of a longer name, `SMTP_PASS`, `db.pass`, `userPass`, or a parameter of a URL; alone it needs quotes.
-    Named(name="password", keys=r"[_.?&-]pass|(?-i:\BPass)", not_after=_PASSES, shortest=4, prose=False),
+    Named(name="password", keys=r"(?:[_.?&-]|%26|u0026)pass|(?-i:\BPass)", not_after=_PASSES, shortest=4, prose=False),
     Named(name="password", keys=r"\bpass", not_after=_PASSES, shortest=4, prose=False, quoted=True),
     Named(
         name="api-key",

@@ -153,7 +153,7 @@ def is_code(value: bytes, after: bytes, name: bytes) -> bool:
 def is_handed_on(value: bytes, name: bytes) -> bool:
     """Whether a value is a variable that is handed on under its own name: `password=self._password`."""
     last = name[name.rfind(b".") + 1 :]
-    if not compiled(r"[A-Za-z_][\w.]*").fullmatch(value):
+    if not last or not compiled(r"[A-Za-z_][\w.]*").fullmatch(value):
         return False
     return (b"_" in last and value == last) or (b"." in value and value.lower().endswith(last[-6:].lower()))
 

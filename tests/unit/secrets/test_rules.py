@@ -128,6 +128,8 @@ SECRETS = [
     (""":password=>"hunter2", :n=>1""", """:password=>"[redacted:password]", :n=>1"""),
     ("GET /login?user=a&password=hun%20ter2&x=1", "GET /login?user=a&password=[redacted:password]&x=1"),
     ("user[password]=hunter2&n=1", "user[password]=[redacted:password]&n=1"),
+    ("user[password]=john.doe&n=1", "user[password]=[redacted:password]&n=1"),
+    (r'{"m":"?user=a\u0026pass=hunter2","n":1}', r'{"m":"?user=a\u0026pass=[redacted:password]","n":1}'),
     ("user%5Bpassword%5D=hunter2&n=1", "user%5Bpassword%5D=[redacted:password]&n=1"),
     ("q=password%3Dhunter2%26user%3Dbob", "q=password%3D[redacted:password]%26user%3Dbob"),
     ("%22password%22%3A%22hunter2%22%2C", "%22password%22%3A%22[redacted:password]%22%2C"),
