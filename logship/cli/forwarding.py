@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import threading
 from contextlib import closing
 from dataclasses import dataclass
@@ -77,8 +76,8 @@ def run(wanted: Wanted, target: Store) -> int:
     from logship.wiring import open_writer
 
     settings = wanted.settings()
-    _check(wanted, settings)  # complains before anything is opened
     signals = _Signals(wanted)
+    _check(wanted, settings)  # complains before anything is opened
     writer = open_writer(target, "forward", long_running=True)
 
     def cost(status: ForwardStatus, rate: Rate) -> str:
@@ -119,14 +118,13 @@ def _check(wanted: Wanted, settings: Settings) -> None:
         LogshipError: they cannot be used.
     """
     from logship.forward.between.prepare import prepare_of
-    from logship.forward.checkpoints.sqlite import SqliteCheckpoints
+    from logship.forward.checkpoints.nowhere import Nowhere
     from logship.forward.outside.http import address_of
 
-    prepare_of(settings)
+    prepare = prepare_of(settings)
     if settings.forward.listen and not wanted.once:
         address_of(settings.forward.listen)
-    with tempfile.TemporaryDirectory(prefix="logship-") as folder, closing(SqliteCheckpoints(folder)) as checkpoints:
-        _sources(wanted, settings, checkpoints, lambda _: None, prepare_of(settings), lambda _: None)
+    _sources(wanted, settings, Nowhere(), lambda _: None, prepare, lambda _: None)
 
 
 def _sources(
