@@ -142,7 +142,8 @@ class SourceOptions:
     once: bool = False
     """End when everything that is there now has been read."""
     waits: bool = False
-    """Whether log groups that are named and not there are waited for: they were there when these settings began."""
+    """Whether log groups that are named and not there, and an endpoint that does not answer, are waited for: they were
+    there when these settings began."""
     say: Callable[[str], None] = lambda _: None
     """Told what people should know, a line each."""
     clock: Callable[[], float] = time.time

@@ -95,7 +95,8 @@ def run(wanted: Wanted, target: Store) -> int:
                 failure = _forward(wanted, settings, target, writer, prepare, signals, people, waits=waits)
                 renewed = signals.renewed()
                 if renewed is not None:
-                    settings, before, waits = renewed, settings, False
+                    before = settings if failure is None else before
+                    settings, waits = renewed, False
                     people.say("the settings were read again; going on where it stood")
                 elif failure is None or signals.ending.is_set():
                     signals.notifier.stopping()

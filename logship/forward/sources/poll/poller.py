@@ -70,7 +70,8 @@ class Polled:
     once: bool = False
     """End when everything that is visible now has been read."""
     waits: bool = False
-    """Whether a group that is named and not there is waited for, instead of being an error."""
+    """Whether a group that is named and not there, or an endpoint that does not answer, is waited for from the start
+    on, instead of being an error: reading has begun before."""
     account: str = ""
     """Sets the checkpoints of an account apart, where one process reads several."""
     memory: Memory = field(default_factory=Memory)
@@ -151,7 +152,7 @@ class CloudWatchPoller:
         scheduler = self._scheduler = Scheduler(self.governor, self._clock.now_ms, ended)
         if self._wanted.live_tail and not self._wanted.once:
             self._waker = Waker(self._client, scheduler, self._clock.now_ms, say=self._say)
-        listed = self._list(Retry(stop, tries=_FIRST_TRIES))
+        listed = self._list(Retry(stop, say=self._say) if self._wanted.waits else Retry(stop, tries=_FIRST_TRIES))
         holdings = self._holdings = Holdings(self._checkpoints, scheduler, self._key, self._reader, say=self._say)
         holdings.open(listed)
         threads = [
