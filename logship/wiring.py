@@ -128,13 +128,8 @@ def cluster_setup(store: Store) -> Setup:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """What all sources of a forwarder share."""
+    """How all sources of a forwarder read."""
 
-    checkpoints: Checkpoints
-    keep: Callable[[Sequence[DeadLetter]], object]
-    """Takes what cannot be read; returns when it is safe."""
-    redact: Callable[[str], str] | None = None
-    """Takes secrets out of what cannot be read; None leaves it as it is."""
     now_us: int
     """What spans such as ``1h`` count back from, microseconds since 1970."""
     interval_s: float = 1.0
@@ -144,26 +139,42 @@ class SourceOptions:
     waits: bool = False
     """Whether log groups that are named and not there, and an endpoint that does not answer, are waited for: they were
     there when these settings began."""
-    say: Callable[[str], None] = lambda _: None
-    """Told what people should know, a line each."""
     clock: Callable[[], float] = time.time
     """Seconds since 1970."""
 
 
-def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> list[Source]:
-    """The sources that ``[[forward.source]]`` describes, in its order.
+@dataclass(frozen=True, kw_only=True)
+class SourcePorts:
+    """What a forwarder that runs gives to its sources."""
+
+    checkpoints: Checkpoints
+    keep: Callable[[Sequence[DeadLetter]], object]
+    """Takes what cannot be read; returns when it is safe."""
+    redact: Callable[[str], str] | None = None
+    """Takes secrets out of what cannot be read; None leaves it as it is."""
+    say: Callable[[str], None] = lambda _: None
+    """Told what people should know, a line each."""
+
+
+def sources_of(wanted: Sequence[config.Source], options: SourceOptions) -> Callable[[SourcePorts], list[Source]]:
+    """Makes, once, the sources that ``[[forward.source]]`` describes, in its order; what can be wrong is known before.
 
     Raises:
         SettingsError: a key is missing or cannot be used; the message names it.
         UsageError, AccessError: no region, credentials or such role are known.
         MissingExtraError: what a source needs is not installed.
     """
-    from logship.forward.letters.payload_letters import redacting
-
-    makers: dict[str, Callable[[config.Source, str, SourceOptions], Source]]
+    makers: dict[str, Callable[[config.Source, str, SourceOptions], Callable[[SourcePorts], Source]]]
     makers = {"cloudwatch": _Pollers(), "kinesis": _kinesis, "firehose": _firehose, "s3": _s3}
-    options = replace(options, keep=redacting(options.keep, options.redact), redact=None)
-    return [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
+    checked = [makers[source.type](source, f"forward.source[{at}]", options) for at, source in enumerate(wanted)]
+
+    def make(ports: SourcePorts) -> list[Source]:
+        from logship.forward.letters.payload_letters import redacting
+
+        ports = replace(ports, keep=redacting(ports.keep, ports.redact), redact=None)
+        return [source(ports) for source in checked]
+
+    return make
 
 
 class _Pollers:
@@ -178,7 +189,7 @@ class _Pollers:
         self._given: dict[tuple[str, str], float] = {}
         """What sources may spend at most, by their own words: the least of them holds."""
 
-    def __call__(self, source: config.Source, place: str, options: SourceOptions) -> Source:
+    def __call__(self, source: config.Source, place: str, options: SourceOptions) -> Callable[[SourcePorts], Source]:
         from logship.cloudwatch.client import logs_client
         from logship.cloudwatch.quotas import Governor, filter_tps
         from logship.cloudwatch.session import account_of
@@ -205,10 +216,10 @@ class _Pollers:
             governor=governor,
             live_tail=source.live_tail,
         )
-        return CloudWatchPoller(client, options.checkpoints, polled, say=options.say, clock=options.clock)
+        return lambda ports: CloudWatchPoller(client, ports.checkpoints, polled, say=ports.say, clock=options.clock)
 
 
-def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Source:
+def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Callable[[SourcePorts], Source]:
     from logship.cloudwatch.session import account_of, open_client, open_session
     from logship.forward.sources.kinesis.source import Consumed, KinesisSource
 
@@ -223,10 +234,10 @@ def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Sourc
     )
     session = open_session(region=source.region, role=source.role, external_id=source.external_id)
     client = open_client("kinesis", session)
-    return KinesisSource(client, options.checkpoints, consumed, keep=options.keep, say=options.say)
+    return lambda ports: KinesisSource(client, ports.checkpoints, consumed, keep=ports.keep, say=ports.say)
 
 
-def _firehose(source: config.Source, place: str, options: SourceOptions) -> Source:
+def _firehose(source: config.Source, place: str, options: SourceOptions) -> Callable[[SourcePorts], Source]:
     from logship.forward.sources.firehose.source import FirehoseSource, is_loopback
     from logship.settings import secret
 
@@ -243,10 +254,10 @@ def _firehose(source: config.Source, place: str, options: SourceOptions) -> Sour
             "and the same key in the delivery stream"
         )
     _check_package("uvicorn", "firehose")
-    return FirehoseSource(host, int(port), keep=options.keep, access_key=access_key, say=options.say)
+    return lambda ports: FirehoseSource(host, int(port), keep=ports.keep, access_key=access_key, say=ports.say)
 
 
-def _s3(source: config.Source, place: str, options: SourceOptions) -> Source:
+def _s3(source: config.Source, place: str, options: SourceOptions) -> Callable[[SourcePorts], Source]:
     from logship.cloudwatch.session import open_client, open_session
     from logship.forward.sources.s3.source import S3Source
 
@@ -254,7 +265,7 @@ def _s3(source: config.Source, place: str, options: SourceOptions) -> Source:
         raise SettingsError(f"{place}.queue = {source.queue!r} is no URL of an SQS queue; write https://sqs.…/QUEUE")
     session = open_session(region=source.region, role=source.role, external_id=source.external_id)
     s3, sqs = open_client("s3", session), open_client("sqs", session)
-    return S3Source(s3, sqs, source.queue, once=options.once, say=options.say)
+    return lambda ports: S3Source(s3, sqs, source.queue, once=options.once, say=ports.say)
 
 
 def _start_ms(source: config.Source, place: str, options: SourceOptions) -> int:

@@ -26,14 +26,13 @@ if TYPE_CHECKING:
     from logship.cloudwatch.paging import Retry
     from logship.forward.between.dry_run import GroupSample
     from logship.forward.between.prepare import Preparer
-    from logship.forward.checkpoints.port import Checkpoints
-    from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.outside.rates import Rate
     from logship.forward.outside.status import ForwardStatus
     from logship.forward.port import Source as ForwardSource
     from logship.forward.run import Forwarder
     from logship.settings import Settings, Store
     from logship.store.port import StoreWriter
+    from logship.wiring import SourcePorts
 
 _LAST_S: Final = 8.0
 """So long after it was told to stop, the process ends whatever it waits for: supervisors kill soon after 10 s."""
@@ -68,42 +67,70 @@ class Wanted:
         return msgspec.structs.replace(source, start=start, region=region)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """Settings that a forwarder can run with, and what it will run with: one forwarder, once."""
+
+    settings: Settings
+    prepare: Preparer
+    sources: Callable[[SourcePorts], Sequence[ForwardSource]]
+
+
+def _plan(wanted: Wanted, settings: Settings, *, waits: bool = False) -> _Plan:
+    """Looks whether settings can be used, as far as that is known without asking anybody.
+
+    Args:
+        wanted: the flags.
+        settings: with the flags over them.
+        waits: whether named groups that are gone are waited for, since they have been read before.
+
+    Raises:
+        LogshipError: they cannot be used.
+    """
+    from logship.forward.between.prepare import prepare_of
+    from logship.forward.outside.http import address_of
+    from logship.wiring import SourceOptions, sources_of
+
+    if settings.forward.listen and not wanted.once:
+        address_of(settings.forward.listen)
+    reading = SourceOptions(
+        now_us=options.now_us(), interval_s=settings.forward.interval_s, once=wanted.once, waits=waits
+    )
+    return _Plan(settings=settings, prepare=prepare_of(settings), sources=sources_of(settings.forward.source, reading))
+
+
 def run(wanted: Wanted, target: Store) -> int:
     """Forwards until told to stop."""
     from logship.cli import costs
     from logship.cli.forward_progress import telling
-    from logship.forward.between.prepare import prepare_of
     from logship.wiring import open_writer
 
-    settings = wanted.settings()
     signals = _Signals(wanted)
-    _check(wanted, settings)  # complains before anything is opened
+    plan = _plan(wanted, wanted.settings())  # complains before anything is opened
     writer = open_writer(target, "forward", long_running=True)
 
     def cost(status: ForwardStatus, rate: Rate) -> str:
-        return costs.running(settings.forward, status, rate)
+        return costs.running(plan.settings.forward, status, rate)
 
     try:
         with signals, closing(writer), telling(once=wanted.once, cost=cost) as people:
             signals.say, signals.leave = people.say, people.leave
-            if not wanted.once and (said := costs.starting(settings.forward)):
+            if not wanted.once and (said := costs.starting(plan.settings.forward)):
                 people.say(said)
             before: Settings | None = None  # what to go back to, should the settings turn out to be of no use
-            waits = False
             while True:
-                prepare = prepare_of(settings)
-                failure = _forward(wanted, settings, target, writer, prepare, signals, people, waits=waits)
+                failure = _forward(wanted, plan, target, writer, signals, people)
                 renewed = signals.renewed()
                 if renewed is not None:
-                    before = settings if failure is None else before
-                    settings, waits = renewed, False
+                    before = plan.settings if failure is None else before
+                    plan = renewed
                     people.say("the settings were read again; going on where it stood")
                 elif failure is None or signals.ending.is_set():
                     signals.notifier.stopping()
                     return ExitCode.DONE
                 elif before is not None:
                     people.say(f"{failure}; going on with the settings as they were")
-                    settings, before, waits = before, None, True
+                    plan, before = _plan(wanted, before, waits=True), None
                 else:
                     raise failure
     except (ConnectError, DiskFullError):
@@ -112,61 +139,10 @@ def run(wanted: Wanted, target: Store) -> int:
         raise
 
 
-def _check(wanted: Wanted, settings: Settings) -> None:
-    """Complains of settings that no forwarder can run with, as far as that is known without asking anybody.
-
-    Raises:
-        LogshipError: they cannot be used.
-    """
-    from logship.forward.between.prepare import prepare_of
-    from logship.forward.checkpoints.nowhere import Nowhere
-    from logship.forward.outside.http import address_of
-
-    prepare = prepare_of(settings)
-    if settings.forward.listen and not wanted.once:
-        address_of(settings.forward.listen)
-    _sources(wanted, settings, Nowhere(), lambda _: None, prepare, lambda _: None)
-
-
-def _sources(
-    wanted: Wanted,
-    settings: Settings,
-    checkpoints: Checkpoints,
-    keep: Callable[[Sequence[DeadLetter]], object],
-    prepare: Preparer,
-    say: Callable[[str], None],
-    *,
-    waits: bool = False,
-) -> Sequence[ForwardSource]:
-    from logship.wiring import SourceOptions, sources_of
-
-    options_of_all = SourceOptions(
-        checkpoints=checkpoints,
-        keep=keep,
-        redact=prepare.redact,
-        now_us=options.now_us(),
-        interval_s=settings.forward.interval_s,
-        once=wanted.once,
-        waits=waits,
-        say=say,
-    )
-    return sources_of(settings.forward.source, options_of_all)
-
-
 def _forward(
-    wanted: Wanted,
-    settings: Settings,
-    target: Store,
-    writer: StoreWriter,
-    prepare: Preparer,
-    signals: _Signals,
-    people: Telling,
-    *,
-    waits: bool,
+    wanted: Wanted, plan: _Plan, target: Store, writer: StoreWriter, signals: _Signals, people: Telling
 ) -> LogshipError | None:
     """One forwarder, from its checkpoints to its end; the failure of one that could not begin.
-
-    It `waits` for named groups that are gone, where it has read them before.
 
     Raises:
         LogshipError: it had begun, and cannot go on.
@@ -176,20 +152,22 @@ def _forward(
     from logship.forward.outside.notify import notifying
     from logship.forward.outside.status import status_of
     from logship.forward.run import Forwarder
-    from logship.wiring import name_of, open_checkpoints
+    from logship.wiring import SourcePorts, name_of, open_checkpoints
 
-    store = name_of(target)
+    settings, prepare, store = plan.settings.forward, plan.prepare, name_of(target)
     status: Callable[[], ForwardStatus] | None = None
     try:
         with (
-            closing(open_checkpoints(settings.forward, store, say=people.say)) as checkpoints,
-            closing(DeadLetters(settings.forward.state, store=store)) as letters,
+            closing(open_checkpoints(settings, store, say=people.say)) as checkpoints,
+            closing(DeadLetters(settings.state, store=store)) as letters,
         ):
-            sources = _sources(wanted, settings, checkpoints, letters.keep, prepare, people.say, waits=waits)
-            forwarder = Forwarder(sources, writer, prepare, letters, stop=signals.stop_of_next(), say=people.say)
+            ports = SourcePorts(checkpoints=checkpoints, keep=letters.keep, redact=prepare.redact, say=people.say)
+            forwarder = Forwarder(
+                plan.sources(ports), writer, prepare, letters, stop=signals.stop_of_next(), say=people.say
+            )
             status = partial(status_of, forwarder, prepared=prepare.counts)
             with (
-                serving(status, "" if wanted.once else settings.forward.listen, say=people.say),
+                serving(status, "" if wanted.once else settings.listen, say=people.say),
                 notifying(signals.notifier, status, signals.ending),
             ):
                 people.follow(status)
@@ -236,7 +214,7 @@ class _Signals:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._began = False
-        self._renewed: Settings | None = None
+        self._renewed: _Plan | None = None
         self._hangup = threading.Event()
         context = options.context()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -260,8 +238,8 @@ class _Signals:
                 self._stop.set()
             return self._stop
 
-    def renewed(self) -> Settings | None:
-        """The settings to go on with; None when everything is to end."""
+    def renewed(self) -> _Plan | None:
+        """What to go on with; None where that is nothing new, or everything is to end."""
         with self._lock:
             found, self._renewed = self._renewed, None
             return None if self.ending.is_set() else found
@@ -284,28 +262,25 @@ class _Signals:
             self._hangup.clear()
             try:
                 with context:
-                    settings = self._wanted.settings()
-                    _check(self._wanted, settings)
+                    plan = _plan(self._wanted, self._wanted.settings())
             except LogshipError as found:
                 error = in_file(found, context.find_root().obj) if isinstance(found, SettingsError) else found
                 self.say(f"{error}; going on with the settings as they were")
                 continue
             self.notifier.reloading()
             with self._lock:
-                self._renewed = settings
+                self._renewed = plan
                 self._stop.set()
 
 
 def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     """Prints what would become of the first events of each group, and what forwarding would cost."""
     from logship.cli import costs, dry_run
-    from logship.forward.between.prepare import prepare_of
     from logship.timerange import parse_time
     from logship.wiring import place_of
 
-    settings, now_us = wanted.settings(), options.now_us()
-    _check(wanted, settings)
-    prepare, place = prepare_of(settings), place_of(target)
+    plan, now_us, place = _plan(wanted, wanted.settings()), options.now_us(), place_of(target)
+    settings, prepare = plan.settings, plan.prepare
     start_ms = parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None
     counts: list[int] = []
 

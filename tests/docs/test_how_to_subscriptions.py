@@ -10,7 +10,7 @@ import pytest
 
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.settings import load
-from logship.wiring import SourceOptions, sources_of
+from logship.wiring import SourceOptions, SourcePorts, sources_of
 from tests import fake_aws
 from tests.conftest import REPOSITORY
 
@@ -30,7 +30,8 @@ def test_the_settings_make_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     path = tmp_path / "logship.toml"
     path.write_text(SETTINGS[number])
     checkpoints = SqliteCheckpoints(tmp_path)
-    made = sources_of(load(str(path)).forward.source, SourceOptions(checkpoints=checkpoints, keep=print, now_us=10**15))
+    make = sources_of(load(str(path)).forward.source, SourceOptions(now_us=10**15))
+    made = make(SourcePorts(checkpoints=checkpoints, keep=print))
 
     assert (len(SETTINGS), [source.name.split()[0] for source in made]) == (4, kinds.split())
 

@@ -14,7 +14,7 @@ from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.sources.poll.poller import CloudWatchPoller
 from logship.settings import load
 from logship.testing import LocalCloudWatch, MemoryStore
-from logship.wiring import SourceOptions, sources_of
+from logship.wiring import SourceOptions, SourcePorts, sources_of
 from tests import fake_aws
 from tests.forwarding import forward, messages
 
@@ -32,10 +32,8 @@ def sources(tmp_path: Path, toml: str, **reading: Any) -> list[Source]:
     path.write_text(toml)
     keep = DeadLetters(tmp_path).keep
     now_us = time.time_ns() // 1000
-    return sources_of(
-        load(str(path), environ={}).forward.source,
-        SourceOptions(checkpoints=SqliteCheckpoints(tmp_path), keep=keep, now_us=now_us, **reading),
-    )
+    make = sources_of(load(str(path), environ={}).forward.source, SourceOptions(now_us=now_us, **reading))
+    return make(SourcePorts(checkpoints=SqliteCheckpoints(tmp_path), keep=keep))
 
 
 def test_two_accounts_and_two_regions_are_read_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ class Meta:
 
         Raises:
             NewerFormatError: it was set up by a newer logship.
-        StoreError: what answers is no OpenSearch.
+            StoreError: what answers is no OpenSearch.
         """
         try:
             self._seen = self._cluster.request("GET", self._path)
