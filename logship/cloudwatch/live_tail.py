@@ -6,7 +6,6 @@ A session is opened again whenever it ends: each one does after three hours.
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from logship.cloudwatch import limits
+from logship.cloudwatch.backoff import backoff_s, is_said
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.quotas import Governor
 from logship.errors import AccessError, ConnectError, LogshipError, UnknownGroupError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _HOST_PREFIX: Final = re.compile(r"stream(ing)?-")
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 60.0
-_SAID_AT: Final = frozenset({3, 8, 16})
-_SAID_EVERY: Final = 30
 _START: Final = "StartLiveTail"
 _TIMED_OUT: Final = "SessionTimeoutException"
 _BROKEN: Final = "SessionStreamingException"
@@ -224,9 +222,9 @@ class LiveTail:
         if not isinstance(failure, ConnectError):
             raise failure from error
         self._failures += 1
-        if self._failures in _SAID_AT or self._failures % _SAID_EVERY == 0:
+        if is_said(self._failures):
             self._say(f"{failure}; trying again")
-        return random.uniform(0, min(_LONGEST_WAIT_S, self._first_wait_s * 2**self._failures))  # noqa: S311 - jitter
+        return backoff_s(self._failures, first_s=self._first_wait_s, longest_s=_LONGEST_WAIT_S)
 
     def _failure(self, error: Exception | None, code: str) -> LogshipError:
         """The error of logship; what may pass is a `ConnectError`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from logship.cloudwatch.client import explained, is_retriable, no_cloudwatch, translate
+from logship.cloudwatch.backoff import backoff_s, is_said
+from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.errors import Stopped
 from logship.events import Columns, Events
 from logship.record import NO_CLOUD, Cloud
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from logship.cloudwatch.discovery import FoundGroup
-
-_FIRST_WAIT_S: Final = 0.1
-_LONGEST_WAIT_S: Final = 20.0
-_SAID_AT: Final = frozenset({3, 8, 16})
-_SAID_EVERY: Final = 30
 
 
 @dataclass
@@ -62,11 +57,10 @@ class Retry:
                 attempt += 1
                 if not is_retriable(error) or attempt == self.tries:
                     raise translate(error, what, needs=needs) from error
-                if attempt in _SAID_AT or attempt % _SAID_EVERY == 0:
+                if is_said(attempt):
                     self.say(f"{translate(error, what)}; trying again")
             self.retried += 1
-            wait = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**attempt)
-            if self.stop.wait(random.uniform(0, wait)):  # noqa: S311 - jitter
+            if self.stop.wait(backoff_s(attempt)):
                 raise Stopped
 
 
@@ -80,8 +74,7 @@ def filter_pages(client: Any, group: FoundGroup, start_ms: int, end_ms: int | No
     if end_ms is not None:
         request["endTime"] = end_ms
     while True:
-        with explained(what):
-            page = retry.call(what, client.filter_log_events, **request)
+        page = retry.call(what, client.filter_log_events, **request)
         yield events_of(group.name, page, group.cloud)
         if "nextToken" not in page:
             return

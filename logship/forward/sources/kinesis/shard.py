@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.cloudwatch.backoff import backoff_s
 from logship.forward.port import Batch
 from logship.forward.sources import subscription
 from logship.forward.sources.kinesis.place import Place
@@ -27,8 +27,6 @@ _FIRST_RECORDS: Final = 100
 _PAGE_BYTES: Final = 2 * 2**20
 """What a page should hold: so many threads times this, unpacked some ten times, is the memory of reading."""
 _BATCH_CHARACTERS: Final = 2 * 2**20
-_LONGEST_WAIT_S: Final = 20.0
-_FIRST_WAIT_S: Final = 0.2
 
 
 class Shard:
@@ -112,8 +110,8 @@ class Shard:
     def back_off(self) -> float:
         """Seconds until a call that failed is tried again, with full jitter."""
         self.failures += 1
-        longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**self.failures)
-        return random.uniform(1 / SHARD_CALLS_PER_S, longest_s)  # noqa: S311 - jitter
+        least_s = 1 / SHARD_CALLS_PER_S
+        return max(least_s, backoff_s(self.failures, first_s=least_s))
 
     def to_save(self) -> Place | None:
         """The stored place, if it has moved since it was last saved."""

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.cloudwatch.backoff import is_said
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
 from logship.errors import ConnectError, Stopped
@@ -28,8 +29,6 @@ _THREADS: Final = 4
 _FIRST_TRIES: Final = 4
 """Before the first answer an endpoint counts as out of reach after that many tries."""
 _LOOK_S: Final = 0.1
-_SAID_AT: Final = frozenset({3, 8, 16})
-_SAID_EVERY: Final = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +283,7 @@ class KinesisSource:
         elif is_retriable(error):
             self.retried += 1
             wait_s = shard.back_off()
-            if shard.failures in _SAID_AT or shard.failures % _SAID_EVERY == 0:
+            if is_said(shard.failures):
                 self._say(f"{translate(error, what)}; trying again")
             self._due.put(shard, time.monotonic() + wait_s)
         elif code == "InvalidArgumentException" and shard.iterator is None and shard.read.after:

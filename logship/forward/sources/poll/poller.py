@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.cloudwatch.backoff import backoff_s, is_said
 from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.discovery import Discovery, FoundGroup
 from logship.cloudwatch.paging import Retry, events_of
@@ -37,9 +37,6 @@ _OTHERS_S: Final = 30.0
 """So long `once` waits for groups that another process has: one that was killed has given them back by then."""
 _FIRST_TRIES: Final = 4
 """Before the first answer an endpoint counts as out of reach after that many tries."""
-_LONGEST_WAIT_S: Final = 20.0
-_SAID_AT: Final = frozenset({3, 8, 16})
-_SAID_EVERY: Final = 30
 _REFUSED_S: Final = 300.0
 """A group that the role may not read is tried again after that long."""
 _CALLS_PER_THREAD_S: Final = 3.0
@@ -337,10 +334,9 @@ class CloudWatchPoller:
         elif is_retriable(error):
             self.retried += 1
             reading.failures += 1
-            if reading.failures in _SAID_AT or reading.failures % _SAID_EVERY == 0:
+            if is_said(reading.failures):
                 self._say(f"{translate(error, f'log group {group.name!r}')}; trying again")
-            longest_s = min(_LONGEST_WAIT_S, 0.1 * 2**reading.failures)
-            self._scheduler.give_back(reading, wait_s=random.uniform(0, longest_s))  # noqa: S311 - jitter
+            self._scheduler.give_back(reading, wait_s=backoff_s(reading.failures))
         elif code in _DENIED:
             self._refuse(reading, error)
         else:
