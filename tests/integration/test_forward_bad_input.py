@@ -226,7 +226,7 @@ def test_told_to_end_it_ends_within_ten_seconds(tmp_path: Path, faults: dict[str
         wait_for(lambda: sink.counts()["created"] == 3)
         sink.faults(**faults)
         fill(cw, "/shop/a", 3_000)
-        threading.Event().wait(3.0)
+        threading.Event().wait(3.0)  # requests pile up at it
         running.send_signal(signal.SIGTERM)
         began_s = time.monotonic()
         _, said = running.communicate(timeout=60)
