@@ -92,6 +92,7 @@ def _flow(status: ForwardStatus, rate: Rate) -> Text:
         ("flow    ", "dim"),
         (f"{rate.events:,.0f} events/s  {size(rate.read_bytes)}/s  lag ", ""),
         (span(status.lag_s), _lag_style(status.lag_s)),
+        (f"  backlog {span(status.backlog_s)}" if status.backlog_s else "", "yellow"),
         (f"  known {status.existing:,}" if status.existing else "", "dim"),
         (f"  left out {left_out:,}" if left_out else "", "dim"),
         (f"  redacted {redacted:,}" if redacted else "", "dim"),

@@ -55,7 +55,7 @@ def test_a_screen_of_80_by_24_says_how_it_stands() -> None:
     """Flow, store, cost, sources, groups by lag, and what is wrong."""
     assert lines(BUSY, width=80, height=24) == [
         "logship forward  80 records stored  3 groups  2 sources  running 1 h 2 m",
-        "flow    1,234 events/s  555 kB/s  lag 42 s  known 5  left out 15  redacted 6",
+        "flow    1,234 events/s  555 kB/s  lag 42 s  backlog 1 m 0 s  known 5  left out …",
         "store   ok  queue █░░░░░░░░░ 12 kB  dead letters 1  requests 2/4  waits 3",
         "cost    $73.00 a month at this rate, $0.10 so far",
         "source  cloudwatch eu-west-1  4.9 of 10 calls/s ██░░░  throttled 1  retried 2",

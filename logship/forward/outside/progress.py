@@ -41,7 +41,7 @@ def progress(at_s: float, status: ForwardStatus, rate: Rate) -> str:
         "rate": round(rate.events, 1),
         "read_bytes_rate": round(rate.read_bytes),
         "lag_s": round(status.lag_s, 1),
-        "backlog_s": round(max((group.backlog_s for _, group in status.groups), default=0.0), 1),
+        "backlog_s": round(status.backlog_s, 1),
         "groups": len(status.groups),
         "sources": len(status.sources),
         "queued_bytes": status.queued_bytes,

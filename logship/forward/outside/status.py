@@ -170,6 +170,11 @@ class ForwardStatus:
         groups = [group.lag_s for source in self.sources for group in source.groups]
         return max([0.0, *groups, *(source.lag_s or 0.0 for source in self.sources)])
 
+    @property
+    def backlog_s(self) -> float:
+        """The event time that is still to be read of the group that has most of it left."""
+        return max((group.backlog_s for source in self.sources for group in source.groups), default=0.0)
+
 
 @runtime_checkable
 class Describes(Protocol):
