@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -139,8 +138,6 @@ class SourceOptions:
     waits: bool = False
     """Whether log groups that are named and not there, and an endpoint that does not answer, are waited for: they were
     there when these settings began."""
-    clock: Callable[[], float] = time.time
-    """Seconds since 1970."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +213,7 @@ class _Pollers:
             governor=governor,
             live_tail=source.live_tail,
         )
-        return lambda ports: CloudWatchPoller(client, ports.checkpoints, polled, say=ports.say, clock=options.clock)
+        return lambda ports: CloudWatchPoller(client, ports.checkpoints, polled, say=ports.say)
 
 
 def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Callable[[SourcePorts], Source]:

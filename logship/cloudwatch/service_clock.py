@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -11,16 +13,27 @@ if TYPE_CHECKING:
 
 _TOLERANCE_MS: Final = 2_000
 """The header gives whole seconds and the answer travels; smaller differences are not looked at."""
+_elapsed_s: Final = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic
+"""Goes on while the machine sleeps, where there is such a clock."""
+_BEGAN_S: Final = time.time() - _elapsed_s()
+
+
+def steady_s() -> float:
+    """Seconds since 1970 by our clock as it was when we began.
+
+    Setting it right later moves nothing, so what is known of the service's clock stays true.
+    """
+    return _BEGAN_S + _elapsed_s()
 
 
 class ServiceClock:
     """Milliseconds since 1970 by the service's clock; by our own until an answer has told.
 
     Args:
-        clock: our clock, seconds since 1970.
+        clock: our clock, seconds since 1970; one that is never set.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = steady_s) -> None:
         self._clock = clock
         self.offset_ms = 0
         """What the service's clock is ahead of ours."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from logship.cloudwatch.service_clock import steady_s
 from logship.errors import Stopped
 from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
@@ -144,7 +144,7 @@ def forward_groups(
     *,
     stop: threading.Event | None = None,
     say: Callable[[str], None] = lambda _: None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = steady_s,
 ) -> Forwarded:
     """Forwards the log groups of one account and region with checkpoints in the state folder; see `Forwarder.run`.
 
