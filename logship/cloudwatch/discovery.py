@@ -82,6 +82,8 @@ class Discovery:
         self._wanted_tags, self._linked, self._observe, self._clock = dict(tags or {}), linked, observe, clock
         self._say, self._is_first, self._waits = say, True, waits
         self._own = ""
+        self.untagged: frozenset[str] = frozenset()
+        """The keys of groups that the last listing left out for their tags alone."""
         self._tags: dict[str, tuple[float, dict[str, str]]] = {}
         self._governor = Governor(TAGS_TPS, clock)
 
@@ -107,7 +109,17 @@ class Discovery:
         if self._is_first:
             self._tell(missed)
             self._is_first = False
-        return {key: found[key] for key in sorted(found) if self._is_wanted(found[key], retry)}
+        named = {
+            key: found[key]
+            for key in sorted(found)
+            if not any(fnmatchcase(found[key].name, pattern) for pattern in self._exclude)
+        }
+        if not self._wanted_tags:
+            return named
+        wanted = {key: group for key, group in named.items() if self._has_tags(group, retry)}
+        self.untagged = frozenset(named.keys() - wanted.keys())
+        self._tags = {group.arn: self._tags[group.arn] for group in named.values() if group.arn in self._tags}
+        return wanted
 
     def _tell(self, missed: Sequence[str]) -> None:
         """Names come first: their error ends the start, and stands alone."""
@@ -146,11 +158,7 @@ class Discovery:
             self._own = next((arn.split(":")[4] for _, arn in _named(self._page(retry, limit=1)) if arn), "")
         return self._own
 
-    def _is_wanted(self, group: FoundGroup, retry: Retry) -> bool:
-        if any(fnmatchcase(group.name, pattern) for pattern in self._exclude):
-            return False
-        if not self._wanted_tags:
-            return True
+    def _has_tags(self, group: FoundGroup, retry: Retry) -> bool:
         try:
             tags = self._tags_of(group, retry)
         except UnknownGroupError:  # deleted since it was listed

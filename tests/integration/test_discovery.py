@@ -27,6 +27,7 @@ from tests.forwarding import forwarding, wait_for
 from tests.stub_server import Server
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 
@@ -196,6 +197,65 @@ def test_a_group_that_is_made_anew_is_read_at_once(tmp_path: Path, monkeypatch: 
             wait_for(lambda: holds(store, 2), DRAIN_S / 2)
 
     assert [text.partition(";")[0] for text in said] == ["log group '/shop/a' is gone"]
+
+
+def test_a_group_that_changes_its_tags_changes_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that wanted the old tags lets go of it, and says so; the one that wants the new ones reads it on."""
+    monkeypatch.setattr("logship.forward.sources.poll.poller._RELIST_S", 0.1)
+    monkeypatch.setattr("logship.cloudwatch.discovery._TAGS_KEPT_S", 0.1)
+    said, store, readers = list[str](), MemoryStore(), dict[str, object]()
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one", team="blue")
+        checkpoints = SqliteCheckpoints(tmp_path)
+        blue, red = (
+            CloudWatchPoller(
+                client_of(cw), checkpoints,
+                Polled(start_ms=0, interval_s=0.05, tags={"team": team}, readers=readers), say=said.append,
+            )
+            for team in ("blue", "red")
+        )  # fmt: skip
+        with forwarding([blue, red], tmp_path, store):
+            wait_for(lambda: holds(store, 1))
+            arn = "arn:aws:logs:us-east-1:123456789012:log-group:/shop/a"
+            cw.client().tag_resource(resourceArn=arn, tags={"team": "red"})
+            wait_for(lambda: "/shop/a" in red.groups)
+            event = {"timestamp": int(time.time() * 1000), "message": "two"}
+            cw.client().put_log_events(logGroupName="/shop/a", logStreamName="s", logEvents=[event])
+            wait_for(lambda: holds(store, 2))
+            left = dict(blue.groups)
+
+    assert (left, [text.partition(";")[0] for text in said]) == (
+        {},
+        ["log group '/shop/a' no longer has the tags that are wanted"],
+    )
+
+
+def test_a_listing_that_cannot_be_had_keeps_nothing_else_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups are shared and checkpoints saved, and events stored, while no log group can be listed."""
+    monkeypatch.setattr("logship.forward.sources.poll.poller._RELIST_S", 0.05)
+    shared: list[float] = []
+
+    class Checkpoints(SqliteCheckpoints):
+        share_interval_s = 0.1
+
+        def share(self, keys: Collection[str]) -> set[str]:
+            shared.append(time.monotonic())
+            return super().share(keys)
+
+    store = MemoryStore()
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one")
+        poller = CloudWatchPoller(client_of(cw), Checkpoints(tmp_path), Polled(start_ms=0, interval_s=0.05))
+        with forwarding([poller], tmp_path, store):
+            wait_for(lambda: holds(store, 1))
+            cw.faults = Faults(operations=frozenset({"DescribeLogGroups"}), error_503_rate=1.0)
+            wait_for(lambda: cw.injected)
+            before = len(shared)
+            event = {"timestamp": int(time.time() * 1000), "message": "two"}
+            cw.client().put_log_events(logGroupName="/shop/a", logStreamName="s", logEvents=[event])
+            wait_for(lambda: holds(store, 2) and len(shared) > before + 5)
 
 
 def holds(store: MemoryStore, records: int) -> bool:

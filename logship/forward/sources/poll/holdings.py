@@ -56,6 +56,8 @@ class Holdings:
         self._leaving: dict[str, tuple[GroupReader, float]] = {}
         self._saved_s = float("-inf")
         self._quiet_s = float("-inf")
+        self._unsaved = ""
+        """Why checkpoints could not be saved the last time."""
 
     def open(self, names: Collection[str]) -> set[str]:
         """Begins to read those of the groups that are this process's, and lets go of those that are not.
@@ -79,6 +81,12 @@ class Holdings:
                         break  # the next round tries again
                     self._scheduler.add(self._reader(name, found))
             return set(self._scheduler.groups)
+
+    @property
+    def leaving(self) -> set[str]:
+        """The groups that are let go of and not yet given back."""
+        with self._lock:
+            return set(self._leaving)
 
     def let_go(self, group: GroupReader) -> bool:
         """A group is read no further; whether it was read until now."""
@@ -123,7 +131,11 @@ class Holdings:
                     if quiet_too or group.has_news:
                         self._save(group)
             except ConnectError as error:
-                self._say(f"{error}; checkpoints are saved later")
+                if self._unsaved != str(error):
+                    self._unsaved = str(error)
+                    self._say(f"{error}; checkpoints are saved later")
+            else:
+                self._unsaved = ""
 
     def _save(self, group: GroupReader) -> None:
         text = group.to_save()

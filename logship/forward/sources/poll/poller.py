@@ -13,7 +13,7 @@ from logship.cloudwatch.discovery import Discovery, FoundGroup
 from logship.cloudwatch.paging import Retry, events_of
 from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import Governor, filter_tps
-from logship.cloudwatch.service_clock import ServiceClock
+from logship.cloudwatch.service_clock import ServiceClock, steady_s
 from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
 from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.poll.group import GroupReader
@@ -90,7 +90,7 @@ class CloudWatchPoller:
         checkpoints: where reading stands.
         wanted: what to read.
         say: told what people should know, a line each.
-        clock: our clock, seconds since 1970.
+        clock: our clock, seconds since 1970; one that is never set.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class CloudWatchPoller:
         wanted: Polled,
         *,
         say: Callable[[str], None] = lambda _: None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = steady_s,
     ) -> None:
         region = client.meta.region_name
         self.name = f"cloudwatch {wanted.account + ' ' if wanted.account else ''}{region}"
@@ -119,6 +119,8 @@ class CloudWatchPoller:
             waits=wanted.waits,
         )
         self._found: dict[str, FoundGroup] = {}
+        self._listed: Sequence[str] = ()
+        """The names of those that this source reads, unless another process does."""
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
         self._unlisted = ""
@@ -149,17 +151,18 @@ class CloudWatchPoller:
         scheduler = self._scheduler = Scheduler(self.governor, self._clock.now_ms, ended)
         if self._wanted.live_tail and not self._wanted.once:
             self._waker = Waker(self._client, scheduler, self._clock.now_ms, say=self._say)
-        listed = self._list(Retry(stop, say=self._say) if self._wanted.waits else Retry(stop, tries=_FIRST_TRIES))
+        self._list(Retry(stop, say=self._say) if self._wanted.waits else Retry(stop, tries=_FIRST_TRIES))
         holdings = self._holdings = Holdings(self._checkpoints, scheduler, self._key, self._reader, say=self._say)
-        holdings.open(listed)
+        holdings.open(self._listed)
         threads = [
-            threading.Thread(target=self._work, args=(deliver,), name=f"logship-poll-{number}", daemon=True)
+            threading.Thread(target=self._run, args=(self._work, deliver), name=f"logship-poll-{number}", daemon=True)
             for number in range(self._threads())
         ]
+        threads.append(threading.Thread(target=self._run, args=(self._relist, ended), name="logship-list", daemon=True))
         for thread in threads:
             thread.start()
         try:
-            self._tend(listed, holdings, stop, ended)
+            self._tend(holdings, stop, ended)
         finally:
             scheduler.end()
             if self._waker:
@@ -200,11 +203,29 @@ class CloudWatchPoller:
     def _key(self, group: str) -> str:
         return f"{self._prefix}:{group}"
 
-    def _list(self, retry: Retry) -> list[str]:
-        listed = self._discovery.list(retry)
+    def _list(self, retry: Retry) -> None:
+        """Finds out which groups there are, and which of them this source reads: those that no other one has."""
+        listed, readers, read = self._discovery.list(retry), self._wanted.readers, set(self.groups)
+        if self._holdings is not None:
+            read |= self._holdings.leaving
+        for name in self._found.keys() - listed.keys() - read:
+            if readers.get(self._key(name)) is self:
+                del readers[self._key(name)]
         self._found |= listed
-        readers = self._wanted.readers
-        return [name for name in listed if readers.setdefault(self._key(name), self) is self]
+        self._listed = [name for name in listed if readers.setdefault(self._key(name), self) is self]
+
+    def _relist(self, ended: threading.Event) -> None:
+        """Lists again and again. Tags of many groups take minutes, and an outage takes hours: nothing waits for it."""
+        while not ended.wait(_RELIST_S):
+            try:
+                self._list(Retry(ended))
+            except LogshipError as error:
+                if self._unlisted != str(error):
+                    self._unlisted = str(error)
+                    self._say(f"{error}; new log groups are not found meanwhile")
+            else:
+                self._unlisted = ""
+                self._gone.clear()
 
     def _reader(self, name: str, found: tuple[str, int] | None) -> GroupReader:
         now_ms = self._clock.now_ms()
@@ -222,30 +243,18 @@ class CloudWatchPoller:
             version=found[1] if found else 0,
         )
 
-    def _tend(self, listed: Sequence[str], holdings: Holdings, stop: threading.Event, ended: threading.Event) -> None:
-        """Looks for new groups, shares them with other processes, and sees whether all is done, until the end."""
+    def _tend(self, holdings: Holdings, stop: threading.Event, ended: threading.Event) -> None:
+        """Shares the groups with other processes, opens new ones, and sees whether all is done, until the end."""
         began_s = time.monotonic()
         share_s = self._checkpoints.share_interval_s
         pause_s = 0.02 if self._wanted.once else min(share_s, _TEND_S)
-        next_list_s, next_share_s = began_s + _RELIST_S, began_s + share_s
+        next_share_s, listed = began_s + share_s, self._listed
         self._watch()
         while not ended.is_set():
             now_s = time.monotonic()
-            if now_s >= next_list_s:
-                next_list_s, next_share_s = now_s + _RELIST_S, now_s
-                try:
-                    listed = self._list(Retry(stop, say=self._say))
-                except Stopped:
-                    return
-                except LogshipError as error:
-                    if self._unlisted != str(error):
-                        self._unlisted = str(error)
-                        self._say(f"{error}; new log groups are not found meanwhile")
-                else:
-                    self._unlisted = ""
-                    self._gone.clear()
-            if now_s >= next_share_s:
-                next_share_s = now_s + share_s
+            if now_s >= next_share_s or listed is not self._listed:
+                next_share_s, listed = now_s + share_s, self._listed
+                self._let_go_of_unwanted(holdings)
                 holdings.open([name for name in listed if name not in self._gone])
                 self._watch()
             holdings.finish()
@@ -253,6 +262,13 @@ class CloudWatchPoller:
                 holdings.save_when_due()
             if stop.wait(pause_s) or (self._wanted.once and self._is_done(listed, now_s - began_s)):
                 return
+
+    def _let_go_of_unwanted(self, holdings: Holdings) -> None:
+        """A group may lose the tags that are wanted; one that is gone is told of where it is read."""
+        groups = self.groups
+        for name in self._discovery.untagged & groups.keys():
+            if holdings.let_go(groups[name]):
+                self._say(f"log group {name!r} no longer has the tags that are wanted; what was read of it is stored")
 
     def _watch(self) -> None:
         """Has Live Tail tell of the groups that are read now."""
@@ -272,9 +288,14 @@ class CloudWatchPoller:
 
     def _work(self, deliver: Callable[[Batch], None]) -> None:
         assert self._scheduler is not None
+        while (reading := self._scheduler.take()) is not None:
+            self._page(reading, deliver)
+
+    def _run(self, work: Callable[[Any], None], argument: Any) -> None:
+        """A thread of this source: if one fails, all end."""
+        assert self._scheduler is not None
         try:
-            while (reading := self._scheduler.take()) is not None:
-                self._page(reading, deliver)
+            work(argument)
         except Stopped:
             pass
         except BaseException as error:  # handed to the thread that runs the source
