@@ -337,6 +337,8 @@ def secret(reference: str, place: str, *, environ: Mapping[str, str] | None = No
             return Path(name).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise SettingsError(f"{place} = {reference!r}: {error.strerror}; make that file readable") from None
+        except ValueError:
+            raise SettingsError(f"{place} = {reference!r}: that is no file of text in UTF-8") from None
     raise SettingsError(f"{place} holds a secret itself; write a reference: env:NAME or file:PATH")
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _UNKNOWN_WIDTH: Final = 80
 """Where a terminal does not tell how wide it is."""
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FOR_NOW: Final = _FULL | {errno.EAGAIN}
+"""What keeps a line from being written now, and perhaps no longer in an hour."""
 
 
 def say(message: str) -> None:
@@ -30,8 +33,9 @@ def say(message: str) -> None:
     try:
         sys.stderr.write(message + "\n")
         sys.stderr.flush()
-    except OSError:
-        _discard(sys.stderr)
+    except OSError as error:
+        if error.errno not in _FOR_NOW:
+            _discard(sys.stderr)
 
 
 def _discard(stream: TextIO) -> None:
@@ -133,12 +137,22 @@ def guarded(main: Callable[[], int | None]) -> int:
         _discard(sys.stdout)  # its reader has enough
         return ExitCode.DONE
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if isinstance(error, OSError) and error.errno in _FULL:
             _discard(sys.stdout)
             say(f"logship: the output cannot be written: {error.strerror}; free some space, or write it elsewhere")
             return ExitCode.DATA
         say(f"logship: internal error: {type(error).__name__}: {error}; the report lies in {_report()}")
         return ExitCode.INTERNAL
+    finally:
+        _flush_last()
+
+
+def _flush_last() -> None:
+    """What could not be written until now and still cannot is nothing that Python should end with a status for."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
 def _in_one_line(error: click.ClickException) -> str:

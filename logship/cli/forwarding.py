@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from logship.cli import diagnostics, options
-from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError, SettingsError
+from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError, SettingsError, UsageError
 from logship.settings import Source, in_file
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def run(wanted: Wanted, target: Store) -> int:
                     plan, before = _plan(wanted, before, waits=True), None
                 else:
                     raise failure
+                gc.collect()  # clients of the SDK are cycles, and the collector hardly ever comes by itself
     except (ConnectError, DiskFullError):
         if signals.ending.is_set():  # a store that is away at the end has kept nobody from ending
             return ExitCode.DONE
@@ -176,6 +178,8 @@ def _forward(
         if signals.ending.is_set() and isinstance(error, (ConnectError, DiskFullError)):
             people.say(f"{error}; the next forwarder reads again what is not stored")
         elif status is not None and all(source.ready is not False for source in status().sources):
+            if isinstance(error, UsageError):  # what was good to begin with is nobody's mistake: it may be good again
+                raise ConnectError(str(error)) from error
             raise
         return error
     _report(forwarder, prepare, people)
@@ -263,7 +267,7 @@ class _Signals:
             try:
                 with context:
                     plan = _plan(self._wanted, self._wanted.settings())
-            except LogshipError as found:
+            except Exception as found:  # whatever is wrong with them, those of now are good
                 error = in_file(found, context.find_root().obj) if isinstance(found, SettingsError) else found
                 self.say(f"{error}; going on with the settings as they were")
                 continue

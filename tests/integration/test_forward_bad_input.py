@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +23,6 @@ from logship.testing import Faults, LocalCloudWatch
 from tests.bulk_server import bulk_server
 from tests.forwarding import wait_for
 from tests.stub_server import Server
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def start(url: str, folder: Path, *flags: str, settings: str = "") -> subprocess.Popen[str]:
@@ -149,6 +147,7 @@ def test_settings_are_named_by_file_and_key(tmp_path: Path, settings: str, statu
         ('[[forward.source]]\nregion = "us-east-1"\ngroups = ["/shop/nope"]\n', "/shop/nope"),
         ('[forward]\nlisten = "nonsense"\n', "forward.listen"),
         ("[forward]\ninterval_s = 0\n", "forward.interval_s"),
+        ('[[forward.source]]\ntype = "firehose"\nlisten = "127.0.0.1:0"\naccess_key = "file:key"\n', "file:key"),
     ],
 )
 def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: str, named: str) -> None:
@@ -159,6 +158,7 @@ def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: s
         running = start(cw.url, tmp_path, settings=good)
         wait_for(lambda: len(stored(tmp_path)) == 3)
         (tmp_path / "logship.toml").write_text(f'store = "./data"\n{change}')
+        (tmp_path / "key").write_bytes(b"\xff\x00 no text")
         running.send_signal(signal.SIGHUP)
         said = iter(running.stderr or ())
         refused = next(line for line in said if "as they were" in line)
@@ -168,6 +168,46 @@ def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: s
         running.communicate(timeout=30)
 
     assert (named in refused, running.returncode) == (True, 0), refused
+
+
+def test_settings_read_again_many_times_leave_nothing_behind(tmp_path: Path) -> None:
+    """A process that is told to every day for a year takes no more memory for it."""
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        running = start(cw.url, tmp_path, settings='[forward]\nlisten = ""\ninterval_s = 0.2\n')
+        wait_for(lambda: len(stored(tmp_path)) == 3)
+        said, sizes = iter(running.stderr or ()), []
+        for total in range(4, 16):
+            running.send_signal(signal.SIGHUP)
+            next(line for line in said if "were read again" in line)
+            fill(cw, "/shop/a", 1)
+            wait_for(partial(has, tmp_path, total))
+            sizes.append(anonymous_bytes(running.pid))
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+    assert (running.returncode, sizes[-1] - sizes[3] < 8 * 2**20) == (0, True), sizes
+
+
+def has(folder: Path, records: int) -> bool:
+    return len(stored(folder)) == records
+
+
+def anonymous_bytes(pid: int) -> int:
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
+    assert found
+    return int(found[1]) * 1024
+
+
+def test_what_begins_to_be_refused_is_no_mistake_of_settings(tmp_path: Path) -> None:
+    """An error that AWS gives only later ends with 3, which supervisors try again; a 2 they leave alone."""
+    group = {"logGroupName": "/a", "arn": "arn:aws:logs:us-east-1:123456789012:log-group:/a:*"}
+    refused = {"__type": "SomethingNewException", "message": "not today"}
+    with Server((200, {"logGroups": [group]}), (200, {"events": []}), (400, refused)) as server:
+        running = start(server.url, tmp_path, settings='[forward]\nlisten = ""\ninterval_s = 0.2\n')
+        _, said = running.communicate(timeout=60)
+
+    assert (running.returncode, "SomethingNewException: not today" in said) == (3, True), said
 
 
 def test_settings_that_name_a_group_deleted_since_are_good_enough(tmp_path: Path) -> None:

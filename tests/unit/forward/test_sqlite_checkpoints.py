@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from logship.errors import DataError, StoreLockedError
+from logship.errors import ConnectError, DataError, StoreLockedError
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 
 if TYPE_CHECKING:
@@ -70,6 +70,19 @@ def test_a_file_that_was_emptied_beside_its_log_is_kept_aside(tmp_path: Path) ->
 
     with pytest.raises(DataError, match="the file is empty"):
         SqliteCheckpoints(tmp_path)
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
+    """What cannot be saved now is saved when there is room again: the forwarder need not end for it."""
+    with closing(SqliteCheckpoints(tmp_path)) as checkpoints:
+        version = checkpoints.save("a", "one", 0)
+        pages = checkpoints._database.execute("PRAGMA page_count").fetchone()[0]
+        checkpoints._database.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(ConnectError, match="database or disk is full; free some space"):
+            checkpoints.save("a", "x" * 100_000, version)
+        checkpoints._database.execute(f"PRAGMA max_page_count = {1000 * pages}")
+
+        assert checkpoints.save("a", "two", version) == version + 1
 
 
 def test_another_store_is_refused(tmp_path: Path) -> None:
