@@ -132,6 +132,13 @@ class Reader(RuleBasedStateMachine):
         if text is not None:
             self.saved = text, (self.saved[1] if self.saved else 0) + 1
 
+    @rule(choice=st.integers(0, 20))
+    def overtake(self, choice: int) -> None:
+        """One that waits for room is overtaken by a later one."""
+        if self.waiting:
+            self.waiting.insert(0, self.waiting.pop(choice % len(self.waiting)))
+            self.acknowledge(1)
+
     @rule()
     def kill(self) -> None:
         self.waiting.clear()
@@ -198,6 +205,47 @@ def test_two_events_alike_are_two() -> None:
     service.now_ms += 1_000
 
     assert len(reader_pages(reader, reader.live, service)) == 2 * PAGE + 1
+
+
+def test_a_live_reading_that_takes_long_vouches_for_nothing_after_its_begin() -> None:
+    """Pages that waited for the store leave what came behind the first of them to the next sweep."""
+    service = Service()
+    reader = new_reader(service)
+    reader_pages(reader, reader.live, service)
+    service.now_ms += SWEEPS[NEAR].age_ms + GAP_MS
+    for number in range(PAGE * (LIVE_PAGES + 2)):
+        service.put(NOW_MS + number * 1_000, 0)
+    began_ms = service.now_ms
+    for page in range(LIVE_PAGES):
+        service.now_ms += GAP_MS if page == 1 else 10
+        events, token = service.page(reader.request(reader.live, service.now_ms))
+        batch = reader.take(reader.live, events, token, service.now_ms)
+        assert batch is not None
+        batch.stored()
+
+    assert (len(reader.ranges), reader.safe.swept_ms[NEAR]) == (1, began_ms + 10 - SWEEPS[NEAR].age_ms)
+
+
+def test_a_batch_that_overtakes_another_moves_no_mark_before_it() -> None:
+    """The later page knows what the earlier one has read, which may never be stored: the process ends first."""
+    service = Service()
+    reader = new_reader(service)
+    reader_pages(reader, reader.live, service)
+    before = reader.safe.copy()
+    batches = []
+    for _ in range(2):
+        service.now_ms += 1_000
+        service.put(service.now_ms, 0)
+        events, token = service.page(reader.request(reader.live, service.now_ms))
+        batches.append(reader.take(reader.live, events, token, service.now_ms))
+    first, second = batches
+    assert first
+    assert second
+    second.stored()
+    overtaken = reader.safe.copy()
+    first.stored()
+
+    assert (overtaken, reader.safe.position_ms) == (before, service.now_ms)
 
 
 def test_an_event_from_the_future_moves_nothing() -> None:

@@ -321,12 +321,12 @@ class GroupReader:
         """Makes a range of what the live reading has not reached; it goes on at the newest events."""
         span = (reading.cursor_ms, now_ms)
         number = self.ranges.add(*span)
-        # The range is read from now on, so it sees what is as late as a sweep allows up to now less its age.
+        # Its first page saw what was there when it began; the range, which is read from now on, sees more.
         return partial(
             settle_live,
             position_ms=now_ms,
             start_ms=reading.start_ms,
-            swept_ms=[now_ms - sweep.age_ms for sweep in SWEEPS],
+            swept_ms=[reading.began_ms - sweep.age_ms for sweep in SWEEPS],
             rest=(number, span),
         )
 
@@ -367,14 +367,14 @@ class GroupReader:
             self.dirty = True
             return None
         oldest_ms, newest_ms = (fresh[0].timestamp_ms, fresh[-1].timestamp_ms) if fresh else (None, 0)
-        number = self._underway.add(oldest_ms if reading.kind != "range" else None)
-        return Batch(fresh, partial(self._stored, settle, number, len(fresh), newest_ms))
+        number = self._underway.add(oldest_ms if reading.kind != "range" else None, settle)
+        return Batch(fresh, partial(self._stored, number, len(fresh), newest_ms))
 
-    def _stored(self, settle: Settle, number: int, events: int, newest_ms: int) -> None:
+    def _stored(self, number: int, events: int, newest_ms: int) -> None:
         with self._lock:
-            settle(self.safe)
+            for settle in self._underway.stored(number):
+                settle(self.safe)
             self.dirty = True
-            self._underway.remove(number)
             self.figures.stored += events
             self.figures.newest_stored_ms = max(self.figures.newest_stored_ms, newest_ms)
 
