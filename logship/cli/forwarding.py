@@ -10,6 +10,7 @@ import threading
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -175,9 +176,10 @@ def _forward(
                 people.follow(status)
                 forwarder.run()
     except LogshipError as error:
-        if signals.ending.is_set() and isinstance(error, (ConnectError, DiskFullError)):
+        if signals.has_told and isinstance(error, (ConnectError, DiskFullError)):
             people.say(f"{error}; the next forwarder reads again what is not stored")
-        elif status is not None and all(source.ready is not False for source in status().sources):
+            return None
+        if status is not None and all(source.ready is not False for source in status().sources):
             if isinstance(error, UsageError):  # what was good to begin with is nobody's mistake: it may be good again
                 raise ConnectError(str(error)) from error
             raise
@@ -219,11 +221,12 @@ class _Signals:
         self._stop = threading.Event()
         self._began = False
         self._renewed: _Plan | None = None
-        self._hangup = threading.Event()
+        # Whatever a handler interrupts may hold the lock of an event; a simple queue has none.
+        self._ends, self._hangups = SimpleQueue[None](), SimpleQueue[None]()
         context = options.context()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        signal.signal(signal.SIGHUP, lambda *_: self._hangup.set())
+        signal.signal(signal.SIGHUP, lambda *_: self._hangups.put(None))
         self._ended = threading.Event()
         threading.Thread(target=self._end_at_last, name="logship-end", daemon=True).start()
         threading.Thread(target=self._watch, args=(context,), name="logship-reload", daemon=True).start()
@@ -235,12 +238,17 @@ class _Signals:
         self._ended.set()
 
     def stop_of_next(self) -> threading.Event:
-        """What the next forwarder is stopped by; it is set already if everything is to end."""
+        """What the next forwarder is stopped by; it is set already if that has been told meanwhile."""
         with self._lock:
             self._stop, self._began = threading.Event(), True
-            if self.ending.is_set():
+            if self.has_told:
                 self._stop.set()
             return self._stop
+
+    @property
+    def has_told(self) -> bool:
+        """Whether everything is to end, or to go on with other settings."""
+        return self.ending.is_set() or self._renewed is not None
 
     def renewed(self) -> _Plan | None:
         """What to go on with; None where that is nothing new, or everything is to end."""
@@ -249,21 +257,22 @@ class _Signals:
             return None if self.ending.is_set() else found
 
     def _end(self, *_: Any) -> None:
-        self.ending.set()
-        self._stop.set()
+        self._ends.put(None)
         if not self._began:
             sys.exit(ExitCode.DONE)
 
     def _end_at_last(self) -> None:
-        self.ending.wait()
+        self._ends.get()
+        self.ending.set()
+        with self._lock:
+            self._stop.set()
         if not self._ended.wait(_LAST_S):
             self.leave("stopped before all that was read is stored; the next forwarder reads it again")
             os._exit(ExitCode.DONE)
 
     def _watch(self, context: Any) -> None:
         while True:
-            self._hangup.wait()
-            self._hangup.clear()
+            self._hangups.get()
             try:
                 with context:
                     plan = _plan(self._wanted, self._wanted.settings())

@@ -210,6 +210,26 @@ def test_what_begins_to_be_refused_is_no_mistake_of_settings(tmp_path: Path) -> 
     assert (running.returncode, "SomethingNewException: not today" in said) == (3, True), said
 
 
+def test_settings_read_again_while_the_store_is_away_do_not_end_a_forwarder(tmp_path: Path) -> None:
+    """It waits for the store with the new ones, and stores what it has not, each event once."""
+    with LocalCloudWatch() as cw, bulk_server() as sink:
+        fill(cw, "/shop/a")
+        running = start(cw.url, tmp_path, "--store", sink.url, settings='[forward]\nlisten = ""\ninterval_s = 0.2\n')
+        wait_for(lambda: sink.counts()["created"] == 3)
+        sink.faults(down=True)
+        fill(cw, "/shop/a")
+        said = iter(running.stderr or ())
+        next(line for line in said if "waits for the store" in line)
+        running.send_signal(signal.SIGHUP)
+        next(line for line in said if "were read again" in line)
+        sink.faults()
+        wait_for(lambda: sink.counts()["created"] == 6)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+    assert running.returncode == 0
+
+
 def test_settings_that_name_a_group_deleted_since_are_good_enough(tmp_path: Path) -> None:
     """A forwarder that is asked to read them again goes on, with the groups that are there."""
     settings = (
@@ -267,7 +287,8 @@ def test_told_to_end_it_ends_within_ten_seconds(tmp_path: Path, faults: dict[str
         sink.faults(**faults)
         fill(cw, "/shop/a", 3_000)
         threading.Event().wait(3.0)  # requests pile up at it
-        running.send_signal(signal.SIGTERM)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            running.send_signal(number)
         began_s = time.monotonic()
         _, said = running.communicate(timeout=60)
         took_s = time.monotonic() - began_s

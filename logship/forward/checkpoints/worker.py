@@ -128,8 +128,10 @@ class Worker:
         for key, since_s in list(self._named.items()):
             if now_s - since_s > FORGOTTEN_S:
                 del self._named[key]
-        late = [key for key, since_s in self._giving.items() if now_s - since_s > HANDOVER_S]
-        for key in [*late, *(key for key in self._held if key not in self._named and key not in late)]:
+        with self._lock:
+            late = [key for key, since_s in self._giving.items() if now_s - since_s > HANDOVER_S]
+            late += [key for key in self._held if key not in self._named and key not in late]
+        for key in late:
             self._release(key)
         for key, lease in list(self._unreleased.items()):
             self._table.release(key, lease)

@@ -218,7 +218,7 @@ class CloudWatchPoller:
         """Lists again and again. Tags of many groups take minutes, and an outage takes hours: nothing waits for it."""
         while not ended.wait(_RELIST_S):
             try:
-                self._list(Retry(ended))
+                self._list(Retry(ended, say=self._say))
             except LogshipError as error:
                 if self._unlisted != str(error):
                     self._unlisted = str(error)
@@ -238,7 +238,7 @@ class CloudWatchPoller:
             name,
             marks,
             KnownIds(self._wanted.memory),
-            interval_ms=int(self._wanted.interval_s * 1000),
+            interval_ms=max(1, int(self._wanted.interval_s * 1000)),
             now_ms=now_ms,
             version=found[1] if found else 0,
         )
