@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
+from botocore.utils import ContainerMetadataFetcher
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ def endpoint(answer: Callable[[Request], tuple[int, bytes]]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
+        do_GET = do_POST  # noqa: N815
+
         def log_message(self, *_: object) -> None:
             """Silent."""
 
@@ -60,6 +65,35 @@ def endpoint(answer: Callable[[Request], tuple[int, bytes]]) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class Container:
+    """What gives the role of a container its credentials, as ECS and EKS do."""
+
+    def __init__(self) -> None:
+        self.is_down = False
+        self.lasts_s = 300
+        """So few seconds that they are renewed for each request; below 0 they have expired already."""
+
+    def answer(self) -> tuple[int, bytes]:
+        """Status and body."""
+        if self.is_down:
+            return 503, b"busy"
+        ends = datetime.now(UTC) + timedelta(seconds=self.lasts_s)
+        keys = {"AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": "example", "Token": "example"}
+        return 200, json.dumps(keys | {"Expiration": ends.isoformat()}).encode()
+
+
+@contextmanager
+def container(monkeypatch: pytest.MonkeyPatch) -> Iterator[Container]:
+    """Credentials are those of a container's role; the SDK does not wait between its tries to fetch them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)
+    role = Container()
+    with endpoint(lambda _: role.answer()) as url:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+        yield role
 
 
 @contextmanager

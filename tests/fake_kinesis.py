@@ -30,6 +30,8 @@ class FakeShard:
     parents: tuple[str, ...] = ()
     records: list[tuple[int, float, bytes]] = field(default_factory=list)
     closed: bool = False
+    first: int = 0
+    """No record of it has a smaller sequence number."""
 
 
 class FakeKinesis:
@@ -47,6 +49,8 @@ class FakeKinesis:
         """(operation, code): each refuses one request."""
         self.expired: set[str] = set()
         """Iterators that are no longer good."""
+        self.deleted = False
+        """Whether there is no such stream now."""
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self._number = 49_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000
         self._lock = threading.Lock()
@@ -72,10 +76,18 @@ class FakeKinesis:
         """A new shard; its parents are closed."""
         with self._lock:
             name = f"shardId-{len(self.shards):012d}"
-            self.shards[name] = FakeShard(name, parents)
+            self.shards[name] = FakeShard(name, parents, first=self._number + 1)
             for parent in parents:
                 self.shards[parent].closed = True
             return name
+
+    def make_anew(self) -> str:
+        """Another stream of that name, of one shard, which is open and empty."""
+        with self._lock:
+            self.shards.clear()
+            self._number += 1_000
+        self.deleted = False
+        return self.add()
 
     def put(self, shard: str, data: bytes, *, at_s: float | None = None) -> str:
         """A record at the end of a shard; its sequence number."""
@@ -96,6 +108,8 @@ class FakeKinesis:
                 return 400, json.dumps({"__type": str(refusal), "message": "refused"}).encode()
 
     def _refuse(self, operation: str) -> None:
+        if self.deleted:
+            raise Refusal("ResourceNotFoundException")
         for refusal in self.refusals:
             if refusal[0] == operation:
                 self.refusals.remove(refusal)
@@ -162,10 +176,10 @@ _RANGE = {"StartingHashKey": "0", "EndingHashKey": "1"}
 
 def _listed(shard: FakeShard) -> dict[str, Any]:
     parents = dict(zip(("ParentShardId", "AdjacentParentShardId"), shard.parents, strict=False))
-    ends = {"EndingSequenceNumber": "9"} if shard.closed else {}
+    ends = {"EndingSequenceNumber": str(max([shard.first, *(number for number, _, _ in shard.records)]))}
     return {
         "ShardId": shard.name,
         "HashKeyRange": _RANGE,
-        "SequenceNumberRange": {"StartingSequenceNumber": "0", **ends},
+        "SequenceNumberRange": {"StartingSequenceNumber": str(shard.first), **(ends if shard.closed else {})},
         **parents,
     }

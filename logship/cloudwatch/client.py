@@ -27,22 +27,33 @@ _ACCESS_CODES: Final = frozenset(
 )
 _DENIED_CODES: Final = frozenset({"AccessDeniedException", "AccessDenied"})
 _EXPIRED_CODES: Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
-_OF_CLOCKS: Final = ("Signature expired", "not yet current", "earlier than")
-"""What AWS says of a request that was signed too long ago, or ahead of its time, by its own clock."""
-_THROTTLING_CODES: Final = frozenset(
+_OF_CLOCKS: Final = ("Signature expired", "not yet current", "earlier than", "still expired")
+"""What AWS says of a request that was signed too long ago, or ahead of its time, by its own clock, and what the SDK
+says of credentials that are new and have expired by ours."""
+_PASSING_CODES: Final = frozenset(
     {
         "ThrottlingException",
         "Throttling",
+        "ThrottledException",
         "TooManyRequestsException",
         "LimitExceededException",
         "RequestLimitExceeded",
+        "RequestThrottledException",
         "ProvisionedThroughputExceededException",  # Kinesis: a shard's share is used up
         "KMSThrottlingException",
-        "RequestThrottled",  # SQS
+        "ResourceInUseException",  # ListShards: the stream is being made or changed
+        "KmsThrottled",  # SQS
+        "KMS.ThrottlingException",  # the same, by the header that names codes as they were before
+        "RequestThrottled",
         "OverLimit",
         "SlowDown",  # S3
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "IDPCommunicationError",  # STS: it could not ask who gave out the web identity
+        "InvalidIdentityToken",  # the same, for its keys; the SDKs of AWS try again
     }
 )
+_SET_CLOCK: Final = "set this machine's clock (NTP)"
 _SERVER_ERROR: Final = 500
 
 
@@ -101,7 +112,7 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
             return ConnectError(
                 f"{what}: what answers is no service of AWS (HTTP {code}); check AWS_ENDPOINT_URL{later}"
             )
-        if code in _THROTTLING_CODES or is_retriable(error):
+        if is_retriable(error):
             return ConnectError(f"{what}: {code}: {message}; try again later")
         return UsageError(f"{what}: {code}: {message}")
     if isinstance(error, sdk.NoRegionError):
@@ -112,7 +123,9 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
             "set AWS_REGION, or region under [[forward.source]], to one such as eu-central-1"
         )
     if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
-        return AccessError(f"{what}: {error}; attach a role to the machine, or run: aws configure sso")
+        is_late = any(words in str(error) for words in _OF_CLOCKS)
+        remedy = _SET_CLOCK if is_late else "attach a role to the machine, or run: aws configure sso"
+        return AccessError(f"{what}: {str(error).rstrip('.')}; {remedy}")
     if isinstance(
         error, (sdk.ProfileNotFound, sdk.InvalidEndpointDiscoveryConfigurationError, sdk.ParamValidationError)
     ):
@@ -126,7 +139,7 @@ def _access_remedy(code: str, message: str, needs: Mapping[str, Any] | None) -> 
     if code in _EXPIRED_CODES:
         return "log in again or renew the credentials"
     if any(words in message for words in _OF_CLOCKS):
-        return "set this machine's clock (NTP)"
+        return _SET_CLOCK
     return "check the role's policy and the region"
 
 
@@ -136,11 +149,18 @@ def no_cloudwatch(what: str) -> ConnectError:
 
 
 def is_retriable(error: Exception) -> bool:
-    """Whether the same request may succeed later: throttling, a server's error, a broken connection."""
+    """Whether the same request may succeed later.
+
+    Throttling, a server's error, a broken connection, credentials that cannot be renewed now: what gives them out may
+    be away for a moment. Those are an AccessError all the same, for whoever gives up.
+    """
     from botocore import exceptions as sdk
 
     if isinstance(error, sdk.ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return code in _THROTTLING_CODES or status >= _SERVER_ERROR
-    return isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError, sdk.ResponseStreamingError))
+        return code in _PASSING_CODES or status >= _SERVER_ERROR
+    return isinstance(
+        error,
+        (sdk.HTTPClientError, sdk.ConnectionError, sdk.ResponseStreamingError, sdk.CredentialRetrievalError),
+    )

@@ -92,6 +92,11 @@ class LiveTail:
         return f"Live Tail of log group {self.groups[0]!r}" + (f" and {more} more" if more else "")
 
     @property
+    def covered(self) -> list[str]:
+        """Those of its groups that the session is over; none before the first. The others cannot be tailed."""
+        return [group_of(arn) for arn in self._arns]
+
+    @property
     def seconds(self) -> float:
         """How long sessions were open so far: what is charged for."""
         with self._lock:
@@ -184,10 +189,12 @@ class LiveTail:
         Raises:
             LogshipError: none of them can be tailed.
         """
-        if self._refusal is not None:
+        if (refusal := self._refusal) is not None:
             arns = [arn for name in self.groups if (arn := self._arn_of(name))]
-            if arns == self._refused:
-                raise translate(self._refusal, self.what) from self._refusal
+            is_same = arns == self._refused
+            self._refusal, self._refused = None, []  # whoever iterates again later asks again
+            if is_same:
+                raise translate(refusal, self.what) from refusal
         else:
             first = next(((name, arn) for name in self.groups if (arn := self._arn_of(name))), None)
             arns = [first[1].removesuffix(first[0]) + name for name in self.groups] if first else []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from logship.cloudwatch.backoff import backoff_s, is_said
 from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
-from logship.errors import Stopped
+from logship.errors import Stopped, UsageError
 from logship.events import Columns, Events
 from logship.record import NO_CLOUD, Cloud
 
@@ -27,6 +27,8 @@ class Retry:
     """None goes on until stopped."""
     say: Callable[[str], None] = lambda _: None
     """Told of a request that keeps failing: at its third try, and ever more seldom after that."""
+    answered: bool = False
+    """Whether the request was answered before: then what it names, and is gone now, is waited for as well."""
     retried: int = 0
     """Requests that had to be tried again, so far."""
 
@@ -55,10 +57,12 @@ class Retry:
                 raise no_cloudwatch(what) from None
             except (BotoCoreError, ClientError) as error:
                 attempt += 1
-                if not is_retriable(error) or attempt == self.tries:
-                    raise translate(error, what, needs=needs) from error
+                failure = translate(error, what, needs=needs)
+                may_pass = is_retriable(error) or (self.answered and isinstance(failure, UsageError))
+                if not may_pass or attempt == self.tries:
+                    raise failure from error
                 if is_said(attempt):
-                    self.say(f"{translate(error, what)}; trying again")
+                    self.say(f"{failure}; trying again")
             self.retried += 1
             if self.stop.wait(backoff_s(attempt)):
                 raise Stopped

@@ -35,6 +35,7 @@ def open_session(*, region: str | None = None, role: str = "", external_id: str 
             raise AccessError(
                 "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
             )
+        _name_expired(session.get_credentials())
     return _assume(session, role, external_id) if role else session
 
 
@@ -74,6 +75,27 @@ def open_client(service: str, session: Any, *, read_timeout_s: float = 30, endpo
     return client
 
 
+def _name_expired(credentials: Any) -> None:
+    """Has new credentials that have expired raise what others raise that cannot be renewed.
+
+    That is what a clock that runs ahead does; the SDK raises a RuntimeError, which nobody can tell from a defect.
+    """
+    from botocore.credentials import RefreshableCredentials
+    from botocore.exceptions import CredentialRetrievalError
+
+    if not isinstance(credentials, RefreshableCredentials):
+        return
+    refresh = credentials._refresh  # noqa: SLF001 - where all ways to the keys meet
+
+    def named() -> None:
+        try:
+            refresh()
+        except RuntimeError as error:
+            raise CredentialRetrievalError(provider=credentials.method, error_msg=error) from error
+
+    credentials._refresh = named  # noqa: SLF001
+
+
 def _assume(session: Any, role: str, external_id: str) -> Any:
     """A session with the credentials of a role, which another session may assume."""
     import boto3
@@ -95,4 +117,5 @@ def _assume(session: Any, role: str, external_id: str) -> Any:
         assumed._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
             refresh_using=fetcher.fetch_credentials, method="assume-role"
         )
+        _name_expired(assumed.get_credentials())
         return boto3.session.Session(botocore_session=assumed, region_name=session.region_name)

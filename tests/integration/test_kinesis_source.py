@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -204,6 +204,87 @@ def test_a_position_moves_only_when_all_before_it_is_stored(tmp_path: Path) -> N
     assert held
 
 
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "never written to"])
+def test_a_stream_that_was_made_anew_is_read_whole(tmp_path: Path, is_read: bool) -> None:
+    """Its shards have the names of the old one's: where those ended, or stood, means nothing, and that is said."""
+    with FakeKinesis() as kinesis:
+        if is_read:
+            kinesis.put("shardId-000000000000", data(0))
+        kinesis.put(kinesis.add("shardId-000000000000"), data(1))
+        checkpoints, store, lines = SqliteCheckpoints(tmp_path), MemoryStore(), list[str]()
+        forward([source(kinesis, checkpoints, tmp_path)], tmp_path, store)
+        kinesis.put(kinesis.make_anew(), data(2))
+        child = kinesis.add("shardId-000000000000") if is_read else ""
+        if child:
+            kinesis.put(child, data(3))
+        forward([source(kinesis, checkpoints, tmp_path, lines)], tmp_path, store)
+        forward([source(kinesis, checkpoints, tmp_path, lines)], tmp_path, store)
+
+    assert messages(store) == (said(0, 1, 2, 3) if is_read else said(1, 2))
+    assert [line.partition(" is not")[0] for line in lines] == [
+        f"Kinesis stream 'logs', {shard}" for shard in ("shardId-000000000000", child) if shard
+    ]
+
+
+def test_a_shard_that_has_ended_is_believed_where_the_listing_lags(tmp_path: Path) -> None:
+    """It is the same one by its sequence numbers, so it is not read again although it is listed as open."""
+    with FakeKinesis() as kinesis:
+        kinesis.put("shardId-000000000000", data(0))
+        child = kinesis.add("shardId-000000000000")
+        checkpoints, lines = SqliteCheckpoints(tmp_path), list[str]()
+        forward([source(kinesis, checkpoints, tmp_path)], tmp_path, MemoryStore())
+        kinesis.shards["shardId-000000000000"].closed = False
+        kinesis.asked.clear()
+        forward([source(kinesis, checkpoints, tmp_path, lines)], tmp_path, MemoryStore())
+
+    assert lines == []
+    assert {asked["ShardId"] for name, asked in kinesis.asked if name == "GetShardIterator"} == {child}
+
+
+@pytest.mark.parametrize("code", ["InvalidArgumentException", "ResourceNotFoundException"])
+def test_a_stream_that_is_gone_for_a_while_is_waited_for(tmp_path: Path, code: str) -> None:
+    """Deleted and made anew while it is read, it is said once to be gone, and then read whole; nothing ends."""
+    with FakeKinesis() as kinesis:
+        kinesis.put("shardId-000000000000", data(0))
+        kinesis.put(kinesis.add("shardId-000000000000"), data(1))
+        store, lines = MemoryStore(), list[str]()
+        one = source(
+            kinesis, SqliteCheckpoints(tmp_path), tmp_path, lines, once=False, interval_s=0.1, list_interval_s=0.2
+        )
+        with forwarding([one], tmp_path, store):
+            wait_for(lambda: messages(store) == said(0, 1))
+            kinesis.deleted = True
+            wait_for(lambda: lines)
+            asked = len(kinesis.asked)
+            wait_for(lambda: len(kinesis.asked) > asked + 6)
+            kinesis.refusals.append(("GetRecords", code))
+            kinesis.put(kinesis.make_anew(), data(2))
+            wait_for(lambda: messages(store) == said(0, 1, 2))
+
+    assert len(lines) == 2
+    assert lines[0].startswith("there is no Kinesis stream 'logs' in eu-west-1; ")
+    assert "the stream was deleted and made anew" in lines[1]
+
+
+def test_credentials_that_cannot_be_renewed_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What gives them out may be away for a while: shards are read on when it is back."""
+    with FakeKinesis() as kinesis, fake_aws.container(monkeypatch) as container:
+        kinesis.put("shardId-000000000000", data(0))
+        client = open_client("kinesis", open_session(region="eu-west-1"), endpoint_url=kinesis.url)
+        monkeypatch.setattr(kinesis, "client", lambda: client)
+        store, lines = MemoryStore(), list[str]()
+        one = source(kinesis, SqliteCheckpoints(tmp_path), tmp_path, lines, once=False, interval_s=0.1)
+        with forwarding([one], tmp_path, store):
+            wait_for(lambda: messages(store) == said(0))
+            container.is_down = True
+            wait_for(lambda: lines)
+            container.is_down = False
+            kinesis.put("shardId-000000000000", data(1))
+            wait_for(lambda: messages(store) == said(0, 1))
+
+    assert "Error when retrieving credentials from container-role" in lines[0]
+
+
 class Shares:
     """Checkpoints of which this process has some keys at a time."""
 
@@ -355,3 +436,33 @@ def test_moto_delivers_a_subscription(tmp_path: Path, monkeypatch: pytest.Monkey
         again, _ = forward([polled], tmp_path, store)
 
     assert (stored, letters, again, messages(store)) == (3, [], 0, said(0, 1, 2))
+
+
+def test_a_shard_that_another_process_asks_for_is_given_where_it_stands(tmp_path: Path) -> None:
+    """Its place is saved, however seldom that is done, and it is released at once: nobody waits for it."""
+
+    class Asked(Shares):
+        save_interval_s, share_interval_s = 600.0, 0.1
+        released: ClassVar[list[str]] = []
+
+        def release(self, key: str) -> None:
+            self.released.append(key)
+
+    with FakeKinesis(1) as kinesis:
+        shard = next(iter(kinesis.shards))
+        kinesis.put(shard, data(0))
+        kept, store = SqliteCheckpoints(tmp_path), MemoryStore()
+        checkpoints = Asked(kept, shard)
+        with forwarding([source(kinesis, checkpoints, tmp_path, once=False, interval_s=0.1)], tmp_path, store):
+            wait_for(lambda: messages(store) == said(0))
+            kinesis.put(shard, data(1))  # the first one was saved at once
+            wait_for(lambda: messages(store) == said(0, 1))
+            before = kept.load(f"kinesis//eu-west-1/logs:{shard}")
+            checkpoints.ours.clear()
+            wait_for(lambda: checkpoints.released)
+            after = kept.load(f"kinesis//eu-west-1/logs:{shard}")
+
+    assert before
+    assert after
+    assert before[1] + 1 == after[1]
+    assert checkpoints.released == [f"kinesis//eu-west-1/logs:{shard}"]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import botocore.credentials
 import pytest
+from botocore.exceptions import ClientError
 
-from logship.cloudwatch.client import explained, logs_client
+from logship.cloudwatch.client import explained, is_retriable, logs_client
+from logship.cloudwatch.paging import Retry
 from logship.cloudwatch.session import account_of, open_client, open_session
 from logship.errors import AccessError, ConnectError, UsageError
 from tests import fake_aws
@@ -151,3 +153,61 @@ def test_what_mends_a_refusal_is_said(code: str, message: str, remedy: str) -> N
             client.describe_log_groups()
 
     assert str(told.value).endswith(remedy)
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "KMS.ThrottlingException",
+        "KmsThrottled",
+        "KMSThrottlingException",
+        "ResourceInUseException",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "IDPCommunicationError",
+        "InvalidIdentityToken",
+    ],
+)
+def test_what_passes_by_itself_is_no_usage_error(code: str) -> None:
+    """A code of status 400 that AWS documents as passing is tried again, and named as an endpoint's for the moment."""
+    body = json.dumps({"__type": code, "message": "later"}).encode()
+    with fake_aws.endpoint(lambda _: (400, body)) as url:
+        client = logs_client(endpoint_url=url)
+        with pytest.raises(ClientError) as refused:
+            client.describe_log_groups()
+        with pytest.raises(ConnectError, match="try again later"), explained():
+            client.describe_log_groups()
+
+    assert is_retriable(refused.value)
+
+
+_EXPIRED = "still expired"
+_AWAY = "container-role: "
+
+
+@pytest.mark.parametrize(
+    ("lasts_s", "words", "remedy"),
+    [(-5, _EXPIRED, "set this machine's clock (NTP)"), (300, _AWAY, "or run: aws configure sso")],
+    ids=["expired", "away"],
+)
+def test_credentials_that_cannot_be_renewed_are_waited_for(
+    monkeypatch: pytest.MonkeyPatch, lasts_s: int, words: str, remedy: str
+) -> None:
+    """What gives them out is away, or the clock runs ahead: said, and tried until it passes; else an access error."""
+    groups = json.dumps({"logGroups": []}).encode()
+    with fake_aws.container(monkeypatch) as container, fake_aws.endpoint(lambda _: (200, groups)) as url:
+        client = logs_client(region="eu-west-1", endpoint_url=url)
+        container.is_down, container.lasts_s = lasts_s > 0, lasts_s
+        with pytest.raises(AccessError, match=words) as told:
+            Retry(tries=2).call("groups", client.describe_log_groups)
+        said: list[str] = []
+
+        def say(line: str) -> None:
+            said.append(line)
+            container.is_down, container.lasts_s = False, 300
+
+        found = Retry(say=say).call("groups", client.describe_log_groups)
+
+    assert str(told.value).endswith(remedy)
+    assert (found["logGroups"], said) == ([], [f"{told.value}; trying again"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from logship.cloudwatch.client import logs_client
 from logship.cloudwatch.live_tail import LiveTail, group_of
@@ -158,6 +159,26 @@ def test_groups_that_cannot_be_tailed_are_left_out(cw: LocalCloudWatch, watch: C
     until(lambda: watched.tail.is_open)
 
     assert (cw.live_tails, watched.error) == ([frozenset({"/a"})], None)
+
+
+def test_a_refused_session_is_asked_for_again(cw: LocalCloudWatch) -> None:
+    """The refusal may have passed: a group was just made. Whoever iterates again after the error opens a session."""
+    client, asked = cw.client(config=ONCE), list[str]()
+    refusal = {"Error": {"Code": "ResourceNotFoundException", "Message": "not yet"}}
+
+    def refuse_once(model: Any, **_: Any) -> None:
+        asked.append(model.name)
+        if len(asked) == 1:
+            raise ClientError(refusal, model.name)
+
+    client.meta.events.register("before-call.cloudwatch-logs.StartLiveTail", refuse_once)
+    tail = LiveTail(client, ["/a", "/b"], starts=Governor(FAST_TPS))
+    with pytest.raises(UnknownGroupError, match="not yet"):
+        next(iter(tail))
+    update = next(iter(tail))
+    tail.close()
+
+    assert (asked, list(update.events), tail.covered) == (["StartLiveTail"] * 2, [], ["/a", "/b"])
 
 
 def test_no_group_that_can_be_tailed_is_an_error(watch: Callable[..., Watched]) -> None:

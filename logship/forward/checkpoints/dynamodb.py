@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import explained as sdk_explained
-from logship.errors import AccessError, ConnectError, DataError, LogshipError, UsageError
+from logship.errors import ConnectError, DataError, LogshipError, UsageError
 from logship.forward.checkpoints.dynamodb_errors import explained
 from logship.forward.checkpoints.dynamodb_table import DynamoTable
 from logship.forward.checkpoints.names import Names
@@ -37,17 +37,13 @@ def dynamodb_client(*, region: str | None = None, endpoint_url: str | None = Non
     """
     from botocore.config import Config
 
-    from logship.cloudwatch.sdk import new_session
+    from logship.cloudwatch.session import open_session
 
     config = Config(retries={"total_max_attempts": 2, "mode": "standard"}, connect_timeout=2, read_timeout=3)
+    session = open_session(region=region)
+    if session.region_name is None:
+        raise UsageError("no AWS region is known; set AWS_REGION, or region under [[forward.source]]")
     with sdk_explained("DynamoDB"):
-        session = new_session(region=region)
-        if session.get_credentials() is None:
-            raise AccessError(
-                "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
-            )
-        if session.region_name is None:
-            raise UsageError("no AWS region is known; set AWS_REGION, or region under [[forward.source]]")
         return session.client("dynamodb", endpoint_url=endpoint_url, config=config)
 
 

@@ -13,16 +13,26 @@ from logship.errors import AccessError, ConnectError, DataError, LogshipError, U
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_THROTTLED: Final = frozenset(
-    {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "TransactionConflict"}
+_THROTTLED: Final = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
+_NOT_NOW: Final = frozenset(
+    {
+        "InternalServerError",
+        "ResourceInUseException",
+        "TransactionConflictException",
+        "ReplicatedWriteConflictException",  # global tables: another region writes the item
+    }
 )
-_NOT_NOW: Final = frozenset({"InternalServerError", "ResourceInUseException"})
 _TOO_LARGE: Final = "Item size"
 
 
 @contextmanager
 def explained(client: Any, table: str, *, create: bool = False) -> Iterator[None]:
     """Turns the SDK's exceptions into logship's.
+
+    Args:
+        client: of DynamoDB.
+        table: its name.
+        create: whether the table may be made: it has not answered yet, so credentials have to be there.
 
     Raises:
         ConnectError: the same request may succeed later.
@@ -48,6 +58,8 @@ def _translated(error: Exception, region: str, table: str, *, create: bool) -> L
     if code == "ValidationException" and _TOO_LARGE in message:
         return DataError(f"{what}: {message}; a checkpoint must be smaller than 400 KB")
     found = translate(error, what)
+    if isinstance(found, AccessError) and is_retriable(error) and not create:
+        return ConnectError(f"{found}; it is tried again")
     if isinstance(found, AccessError) and code.startswith("AccessDenied"):
         needed = json.dumps(checkpoint_table(region, table, create=create))
         return AccessError(f"{what}: {code}: {message}; its policy lacks {needed}")

@@ -27,6 +27,7 @@ from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.checkpoints.worker import Worker
 from logship.settings import Forward, Source
 from logship.wiring import open_checkpoints
+from tests import fake_aws
 from tests.stub_server import Server
 
 if TYPE_CHECKING:
@@ -330,6 +331,33 @@ def test_refusals_are_explained(answer: tuple[int, Any], error: type[Exception],
     """Not permitted comes with the statement of the policy; what may pass is tried again; the rest names the key."""
     with Server(answer) as server, pytest.raises(error, match=words):
         make_table(dynamodb_client(endpoint_url=server.url), "checkpoints")
+
+
+@pytest.mark.parametrize("code", ["TransactionConflictException", "ReplicatedWriteConflictException"])
+def test_a_conflict_with_another_writer_passes(code: str) -> None:
+    """What DynamoDB refuses for a moment, with a status of 400, is tried again."""
+    with Server(answering(400, code)) as server, pytest.raises(ConnectError, match="tried again"):
+        DynamoTable(dynamodb_client(endpoint_url=server.url), "checkpoints").enter("a")
+
+
+def test_credentials_that_cannot_be_renewed_are_waited_for(
+    client: Any, moto_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first answer they are an access error; after it the worker lives on when they are there again."""
+    make_table(client, "checkpoints")
+    with fake_aws.container(monkeypatch) as container:
+        renewed = dynamodb_client(endpoint_url=moto_url)
+        worker = Worker(DynamoTable(renewed, "checkpoints"), Names(None).new)
+        container.is_down = True
+        with pytest.raises(AccessError, match="attach a role"):
+            make_table(renewed, "checkpoints")
+        worker.beat()
+        container.is_down = False
+        worker.beat()
+        beats = DynamoTable(renewed, "checkpoints").workers()
+        renewed.close()
+
+    assert beats == {worker.pulse.name: Row(2)}
 
 
 def test_no_server_is_said() -> None:

@@ -128,6 +128,16 @@ def test_sampling_is_said_once(cw: LocalCloudWatch, tmp_path: Path) -> None:
     assert ["faster than 500 a second" in line for line in said] == [True]
 
 
+def test_a_group_without_live_tail_is_read_at_its_interval(cw: LocalCloudWatch, tmp_path: Path) -> None:
+    """Its session leaves it out, so silence means nothing there; the others of its session are read seldom."""
+    cw.client().create_log_group(logGroupName="/g-rare", logGroupClass="INFREQUENT_ACCESS")
+    with polling(cw, tmp_path, interval_s=0.2) as (poller, _):
+        wait_for(lambda: "/g" in poller.groups and poller.groups["/g"].watch.until_ms)
+        watches = {name: bool(group.watch.until_ms) for name, group in poller.groups.items()}
+
+    assert watches == {"/g": True, "/g-rare": False}
+
+
 def test_a_session_that_times_out_wakes_on(cw: LocalCloudWatch, tmp_path: Path) -> None:
     """After three hours, here a tenth of a second, the next session tells of what comes."""
     cw.faults = Faults(session_timeout_s=0.2)

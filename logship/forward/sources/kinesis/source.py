@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import is_said
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
-from logship.errors import ConnectError, Stopped
+from logship.errors import ConnectError, LogshipError, Stopped
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.kinesis.due import Due
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from logship.forward.port import Batch
 
 _THREADS: Final = 4
-_FIRST_TRIES: Final = 4
-"""Before the first answer an endpoint counts as out of reach after that many tries."""
+_TRIES: Final = 4
+"""A listing that fails so often has failed: the first one ends the start, later ones leave the shards as they are."""
 _LOOK_S: Final = 0.1
 
 
@@ -77,7 +78,13 @@ class KinesisSource:
         self._first: dict[str, Place] = {}
         """Where the shards of the first run begin; every other one follows on what was read, and is read whole."""
         self._shards: dict[str, Shard] = {}
-        self._finished: set[str] = set()
+        self._finished: dict[str, Place] = {}
+        """Where shards ended of which all is stored, by name."""
+        self._unlisted = ""
+        """Why the last listing failed."""
+        self._unsaved = ""
+        """Why places could not be saved the last time."""
+        self._saving = threading.Lock()
         self._ours: set[str] = set()
         """Keys that are this process's, as of the last look."""
         self._is_listed = False
@@ -111,7 +118,7 @@ class KinesisSource:
         """
         self._began_s = time.monotonic()
         ended = threading.Event()  # ends the threads of this source; `stop` ends everything
-        listed = self._stream.shards(Retry(stop, tries=_FIRST_TRIES))
+        listed = self._stream.shards(Retry(stop, tries=_TRIES))
         if not any(self._checkpoints.load(self._key(shard.name)) for shard in listed):
             self._first = {shard.name: Place(start_ms=self._wanted.start_ms) for shard in listed}
         self._open(listed)
@@ -138,22 +145,31 @@ class KinesisSource:
         if at_s - self._saved_s < self._checkpoints.save_interval_s and not now:
             return
         self._saved_s = at_s
-        for shard in list(self._shards.values()):
+        try:
+            for shard in list(self._shards.values()):
+                self._save(shard)
+        except ConnectError as error:
+            if self._unsaved != str(error):
+                self._unsaved = str(error)
+                self._say(f"{error}; checkpoints are saved later")
+        else:
+            self._unsaved = ""
+
+    def _save(self, shard: Shard) -> None:
+        """Keeps the place of a shard, if it has moved."""
+        with self._saving:
             place = shard.to_save()
             if place is None:
-                continue
+                return
             try:
                 shard.saved(place, self._checkpoints.save(self._key(shard.name), place.dumps(), shard.version))
             except LeaseLost:
                 self._let_go(shard)
-                continue
-            except ConnectError as error:
-                self._say(f"{error}; checkpoints are saved later")
                 return
-            if place.ended:
-                self._finished.add(shard.name)
-                self._let_go(shard)
-                self._look.set()
+        if place.ended:
+            self._finished[shard.name] = place
+            self._let_go(shard)
+            self._look.set()
 
     def _key(self, shard: str) -> str:
         return f"{self._prefix}:{shard}"
@@ -166,9 +182,15 @@ class KinesisSource:
                 next_list_s = time.monotonic() + self._wanted.list_interval_s
                 self._look.clear()
                 try:
-                    listed = self._stream.shards(Retry(stop, say=self._say))
+                    listed = self._stream.shards(Retry(stop, tries=_TRIES))
                 except Stopped:
                     return
+                except LogshipError as error:
+                    if self._unlisted != str(error):
+                        self._unlisted = str(error)
+                        self._say(f"{error}; meanwhile the shards that are known are read")
+                else:
+                    self._unlisted = ""
                 try:
                     self._open(listed)
                 except ConnectError as error:  # checkpoints are out of reach; the next look tries again
@@ -179,7 +201,7 @@ class KinesisSource:
     def _is_done(self, listed: Sequence[Listed]) -> bool:
         """Whether this process's shards are read up to where they stood at the start."""
         for shard in listed:
-            if self._key(shard.name) not in self._ours or shard.name in self._finished:
+            if self._key(shard.name) not in self._ours or self._has_finished(shard):
                 continue
             held = self._shards.get(shard.name)
             if held is None or not held.caught_up:
@@ -188,44 +210,68 @@ class KinesisSource:
 
     def _open(self, listed: Sequence[Listed]) -> None:
         """Begins to read the shards that are this process's and whose parents are finished; lets others go."""
-        names = {shard.name for shard in listed}
-        ours = self._ours = self._checkpoints.share([self._key(name) for name in names - self._finished])
+        names = {shard.name: shard for shard in listed}
+        unfinished = [self._key(shard.name) for shard in listed if not self._has_finished(shard)]
+        ours = self._ours = self._checkpoints.share(unfinished)
         for shard in listed:
             held = self._shards.get(shard.name)
             is_ours = self._key(shard.name) in ours
             if held and not is_ours:
+                self._give_back(held)
+            elif held and not shard.has(held.read):
                 self._let_go(held)
-            elif is_ours and not held and all(self._is_finished(parent, names) for parent in shard.parents):
-                self._begin(shard.name)
+            elif is_ours and not held and all(self._is_finished(names.get(parent)) for parent in shard.parents):
+                self._begin(shard)
         for held in [held for held in list(self._shards.values()) if held.name not in names]:
             self._let_go(held)
 
-    def _is_finished(self, parent: str, names: set[str]) -> bool:
-        """Whether all of a parent is stored; one that is no longer listed has expired with its records."""
-        if parent in self._finished or parent not in names:
-            return True
-        found = self._checkpoints.load(self._key(parent))
-        if found and loads(found[0], self._key(parent)).ended:
-            self._finished.add(parent)
-        return parent in self._finished
+    def _has_finished(self, shard: Listed) -> bool:
+        place = self._finished.get(shard.name)
+        return place is not None and shard.has(place)
 
-    def _begin(self, name: str) -> None:
-        """Begins to read a shard at its checkpoint; one without gets it now, so that it is known to be no new one."""
-        key = self._key(name)
+    def _is_finished(self, parent: Listed | None) -> bool:
+        """Whether all of a parent is stored; one that is no longer listed has expired with its records."""
+        if parent is None or self._has_finished(parent):
+            return True
+        key = self._key(parent.name)
+        if (found := self._checkpoints.load(key)) and (place := loads(found[0], key)).ended:
+            self._finished[parent.name] = place
+        return self._has_finished(parent)
+
+    def _begin(self, shard: Listed) -> None:
+        """Begins to read a shard at its checkpoint.
+
+        One without gets it now, so that it is known to be no new one, and so does one whose checkpoint is of a stream
+        that was there before: that one would have us wait for records that are never read.
+        """
+        key = self._key(shard.name)
         found = self._checkpoints.load(key)
-        if found:
-            place, version = loads(found[0], key), found[1]
-        else:
-            place = self._first.get(name, Place())
+        place, version = (loads(found[0], key), found[1]) if found else (self._first.get(shard.name, Place()), 0)
+        is_of_another = not shard.has(place)
+        if is_of_another:
+            place = Place()
+        if not found or is_of_another:
             try:
-                version = self._checkpoints.save(key, place.dumps(), 0)
+                version = self._checkpoints.save(key, place.dumps(), version)
             except LeaseLost:
                 return
+        if is_of_another:
+            self._say(
+                f"Kinesis stream {self._stream.name!r}, {shard.name} is not the shard that its checkpoint names: the "
+                "stream was deleted and made anew; it is read from its oldest record"
+            )
         if place.ended:
-            self._finished.add(name)
+            self._finished[shard.name] = place
             return
-        shard = self._shards[name] = Shard(name, self._stream.name, place, version)
-        self._due.put(shard)
+        begun = self._shards[shard.name] = Shard(shard.name, self._stream.name, place, version)
+        self._due.put(begun)
+
+    def _give_back(self, shard: Shard) -> None:
+        """Another process has asked for a shard: it goes on where this one stands, and has not to wait for it."""
+        with suppress(ConnectError):  # else it reads from the last save on
+            self._save(shard)
+        self._let_go(shard)
+        self._checkpoints.release(self._key(shard.name))
 
     def _let_go(self, shard: Shard) -> None:
         shard.closed = True
@@ -281,11 +327,10 @@ class KinesisSource:
             shard.iterator = None
             self._due.put(shard)
         elif is_retriable(error):
-            self.retried += 1
-            wait_s = shard.back_off()
-            if is_said(shard.failures):
-                self._say(f"{translate(error, what)}; trying again")
-            self._due.put(shard, time.monotonic() + wait_s)
+            self._put_off(shard, translate(error, what))
+        elif code == "InvalidArgumentException" and shard.iterator:
+            shard.iterator = None  # of a stream of the same name that was there before, perhaps
+            self._put_off(shard, translate(error, what))
         elif code == "InvalidArgumentException" and shard.iterator is None and shard.read.after:
             self._say(
                 f"{what} no longer has the record {shard.read.after!r} that its checkpoint names; "
@@ -296,6 +341,14 @@ class KinesisSource:
         elif code == "ResourceNotFoundException":
             # The shard has expired, or the stream is gone; the listing tells.
             self._let_go(shard)
-            self._look.set()
+            if not self._unlisted:  # else the next listing is soon enough
+                self._look.set()
         else:
             raise translate(error, what) from error
+
+    def _put_off(self, shard: Shard, error: LogshipError) -> None:
+        self.retried += 1
+        wait_s = shard.back_off()
+        if is_said(shard.failures):
+            self._say(f"{error}; trying again")
+        self._due.put(shard, time.monotonic() + wait_s)

@@ -19,6 +19,19 @@ class Listed:
     name: str
     parents: tuple[str, ...] = ()
     """The shards it was split off or merged from; they may have expired."""
+    first: str = ""
+    """Where its sequence numbers begin; "" where that is not told."""
+    is_open: bool = True
+    """Whether it may still get records."""
+
+    def has(self, place: Place) -> bool:
+        """Whether a place lies in this shard, and not in one of a stream of the same name that was there before.
+
+        Sequence numbers grow with time. A shard of which nothing was read has none: it has not ended while it is open.
+        """
+        if place.after and self.first:
+            return int(place.after) >= int(self.first)
+        return not (place.ended and self.is_open)
 
 
 class Stream:
@@ -51,9 +64,7 @@ class Stream:
                     f"there is no Kinesis stream {self.name!r} in {self._client.meta.region_name}; "
                     "list them with: aws kinesis list-streams"
                 ) from None
-            for shard in page["Shards"]:
-                parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
-                found.append(Listed(shard["ShardId"], tuple(parent for parent in parents if parent)))
+            found += map(_listed, page["Shards"])
             if not page.get("NextToken"):
                 return found
             request = {"NextToken": page["NextToken"]}
@@ -68,3 +79,14 @@ class Stream:
         which = self._which if "StreamARN" in self._which else {}
         answer: dict[str, Any] = self._client.get_records(ShardIterator=iterator, Limit=limit, **which)
         return answer
+
+
+def _listed(shard: dict[str, Any]) -> Listed:
+    parents = (shard.get("ParentShardId"), shard.get("AdjacentParentShardId"))
+    numbers = shard.get("SequenceNumberRange", {})
+    return Listed(
+        shard["ShardId"],
+        tuple(parent for parent in parents if parent),
+        numbers.get("StartingSequenceNumber", ""),
+        "EndingSequenceNumber" not in numbers,
+    )

@@ -119,7 +119,7 @@ class Waker:
         newest: dict[str, int] = {}
         for event in update.events:
             newest[event.group] = event.timestamp_ms  # in order of time
-        for name in tail.groups:
+        for name in tail.covered:
             group = self._scheduler.groups.get(name)
             if group is None:
                 continue

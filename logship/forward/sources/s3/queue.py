@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.cloudwatch.client import translate
+from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
 from logship.errors import AccessError
 
@@ -56,12 +56,12 @@ class Queue:
         return self._tries is None
 
     def receive(self, stop: threading.Event, *, wait_s: int = _WAIT_S) -> list[Message]:
-        """The next messages; none if there are none for a while.
+        """The next messages; none if there are none for a while. A queue that was there once is waited for.
 
         Raises:
             Stopped, LogshipError: see `Retry.call`.
         """
-        answer = Retry(stop, tries=self._tries, say=self._say).call(
+        answer = Retry(stop, tries=self._tries, say=self._say, answered=self.has_answered).call(
             f"SQS queue {self.name!r}",
             self._client.receive_message,
             QueueUrl=self._url,
@@ -116,7 +116,7 @@ class Queue:
                 request(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError) as error:
                 failure = translate(error, f"SQS queue {self.name!r}")
-                if isinstance(failure, AccessError):
+                if isinstance(failure, AccessError) and not is_retriable(error):
                     raise failure from error
                 self._say(f"{failure}; its messages come again")
 
