@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import BrokenFileError, DataError, UsageError
@@ -23,7 +23,8 @@ _BATCH_EVENTS: Final = 2_500
 _BATCH_CHARACTERS: Final = 2 * 2**20
 _WRITE_TEST: Final = "aws-logs-write-test"
 """What CreateExportTask leaves in a bucket to see whether it may."""
-_GONE: Final = frozenset({"NoSuchKey", "404"})
+_GONE: Final = "NoSuchKey"
+"""What S3 says; a mere 404 is the answer of whatever else is asked, and no reason to let a message go."""
 
 
 class GoneError(Exception):
@@ -57,7 +58,7 @@ def read(client: Any, notice: Notice, retry: Retry) -> Iterator[LogEvent]:
         AccessError, ConnectError, UsageError: S3 does not give it.
         DataError: there is no room for it here.
     """
-    with TemporaryDirectory(prefix="logship-s3-") as folder:
+    with _folder(notice) as folder:
         path = Path(folder) / "object"
         stored_ms = retry.call(
             f"s3://{notice.bucket}/{notice.key}", _copy_known, client=client, notice=notice, path=path
@@ -66,6 +67,20 @@ def read(client: Any, notice: Notice, retry: Retry) -> Iterator[LogEvent]:
             yield from _events(path, notice, files.FileOptions(final=True))
         except UsageError:  # no line has a time, and none was given out
             yield from _events(path, notice, files.FileOptions(final=True, time_ms=stored_ms))
+
+
+def _folder(notice: Notice) -> TemporaryDirectory[str]:
+    try:
+        return TemporaryDirectory(prefix="logship-s3-")
+    except OSError as error:
+        raise _no_room(notice, gettempdir(), error) from None
+
+
+def _no_room(notice: Notice, place: str, error: OSError) -> DataError:
+    return DataError(
+        f"s3://{notice.bucket}/{notice.key} cannot be kept in {place!r} while it is read: "
+        f"{error.strerror or error}; set TMPDIR to a folder with room for it"
+    )
 
 
 def _events(path: Path, notice: Notice, options: files.FileOptions) -> Iterator[LogEvent]:
@@ -86,23 +101,24 @@ def _copy_known(client: Any, notice: Notice, path: Path) -> int:
     try:
         return _copy(client, notice, path)
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") in _GONE:
+        if error.response.get("Error", {}).get("Code") == _GONE:
             raise GoneError(f"s3://{notice.bucket}/{notice.key}") from None
         raise
 
 
 def _copy(client: Any, notice: Notice, path: Path) -> int:
     """Copies an object to a file; when it was stored, milliseconds since 1970."""
+    from botocore.exceptions import BotoCoreError
+
     answer = client.get_object(Bucket=notice.bucket, Key=notice.key)
     try:
         with path.open("wb") as file:
             for piece in answer["Body"].iter_chunks(_PIECE_BYTES):
                 file.write(piece)
     except OSError as error:
-        raise DataError(
-            f"s3://{notice.bucket}/{notice.key} cannot be kept in {str(path.parent)!r} while it is read: "
-            f"{error.strerror or error}; set TMPDIR to a folder with room for it"
-        ) from None
+        if isinstance(error, BotoCoreError):  # a timeout of the SDK is one, too
+            raise
+        raise _no_room(notice, str(path.parent), error) from None
     at: datetime = answer["LastModified"]
     return int(at.timestamp() * 1000)
 
