@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from botocore.response import StreamingBody
 
 from logship.cloudwatch.paging import Retry
 from logship.cloudwatch.session import open_client, open_session
@@ -28,12 +26,10 @@ class Silent:
     """A client of S3 whose body never comes."""
 
     def get_object(self, **_: Any) -> dict[str, Any]:
-        class Body(StreamingBody):
-            def iter_chunks(self, chunk_size: int = 0) -> Any:
-                del chunk_size
-                raise ReadTimeoutError(endpoint_url="https://s3")
+        return {"Body": self}
 
-        return {"Body": Body(io.BytesIO(), 0)}
+    def iter_chunks(self, chunk_size: int) -> None:
+        raise ReadTimeoutError(endpoint_url=f"https://s3, {chunk_size} bytes at a time")
 
 
 def test_whatever_else_answers_is_not_there_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
