@@ -16,9 +16,11 @@ _LINE: Final = re.compile(
     re.DOTALL,
 )
 _REQUEST: Final = re.compile(r"([A-Z]+) (\S+)(?: HTTP/([\d.]+))?\Z")
-_NAMED: Final = re.compile(r'(\w+)[=:]"?([^\s"]+)"?')
-_SECONDS: Final = re.compile(r"\s+(\d+\.\d{3})(?:\s|\Z)")
-_MICROSECONDS: Final = re.compile(r"\s+(\d+)\s*\Z")
+_NAMED: Final = re.compile(r'(?<!\w)(\w+)[=:]"?([^\s"]+)"?')
+_SECONDS: Final = re.compile(r"\s+(\d{1,18}\.\d{3})(?:\s|\Z)")
+_MICROSECONDS: Final = re.compile(r"\s+(\d{1,18})\s*\Z")
+_MOST_DIGITS: Final = 18
+"""Of whole numbers that 64 bits surely hold."""
 
 SAMPLES: Final = (
     ('10.0.0.3 - - [23/Nov/2026:14:21:05 +0000] "GET /orders/97?x=1 HTTP/1.1" 502 157 "-" "curl/8.0"',
@@ -50,7 +52,7 @@ def parse(line: str) -> Parsed | None:
     for name, value in (("user.name", user), ("http.request.header.referer", referer), ("user_agent.original", agent)):
         if value and value != "-":
             attributes[name] = value
-    if size != "-":
+    if size != "-" and len(size) <= _MOST_DIGITS:
         attributes["http.response.body.size"] = int(size)
     parsed.attributes = attributes
     _read_rest(rest, parsed)

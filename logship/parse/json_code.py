@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from logship.parse.json_lines import is_deep
 from logship.parse.json_meaning import DAY_US, INT64, NUMBERS, PLACED, Meaning, Origin, compiled, literal
 from logship.record import ORIGINAL, LogEvent, Record
 
@@ -25,7 +26,7 @@ def maker(meaning: Meaning, *, keep_original: bool) -> Make | None:
     """
     if not meaning.is_plain():
         return None
-    make: Make = compiled(_source(meaning, keep_original=keep_original), Record=Record)
+    make: Make = compiled(_source(meaning, keep_original=keep_original), Record=Record, is_deep=is_deep)
     return make
 
 
@@ -39,6 +40,7 @@ def _source(meaning: Meaning, *, keep_original: bool) -> str:
         f"{', '.join(meaning.values)}, = values",
         "group, stream, timestamp_ms, _, event_id, ingestion_ms, _ = event",
         *_number_guards(meaning),
+        *(f"if is_deep({meaning.of[name]}): return None" for name, kind in meaning.types.items() if kind is list),
         *meaning.guards,
         *(f"if {refusal}: return None" for refusal in meaning.refusals),
         f"own = {meaning.own_time()}",

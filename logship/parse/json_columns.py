@@ -58,6 +58,7 @@ def _source(meaning: Meaning, attributes: dict[str, str]) -> str:
         "groups, streams, timestamps_ms, _, event_ids, observed_ms, _ = columns",
         *_number_guards(meaning),
         *_text_guards(meaning),
+        *_identity_guards(meaning),
         *(f"if any({_column(refusal)}): return None" for refusal in meaning.refusals),
         f"if not all({_many(meaning.body)}): return None",
         f"times_us = settled_us({_own_times(meaning)}, timestamps_ms)",
@@ -106,8 +107,17 @@ def _text_guards(meaning: Meaning) -> list[str]:
     return [f"if max(map(len, messages)) > {PLAIN_CHARS} < max(map(len, {texts})): return None"]
 
 
+def _identity_guards(meaning: Meaning) -> list[str]:
+    """An empty id of our handler is none: such a line's is made of its event's id."""
+    return [f"if not all({_many(meaning.of[HANDLER_ID])}): return None"] if _has_handler_ids(meaning) else []
+
+
+def _has_handler_ids(meaning: Meaning) -> bool:
+    return meaning.types.get(HANDLER_ID) is str
+
+
 def _identities(meaning: Meaning) -> str:
-    of_handler = meaning.types.get(HANDLER_ID) is str
+    of_handler = _has_handler_ids(meaning)
     parts = _many(meaning.of[HANDLER_ID]) if of_handler else "event_ids"
     return f"record_ids(timestamps_ms, groups, streams, {parts}, of_handler={of_handler})"
 

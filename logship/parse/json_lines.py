@@ -8,13 +8,16 @@ that comes again and again, in less time.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from logship.parse import dialects, times, wrappers
 from logship.parse.parsed import Parsed
 from logship.record import DURATION_MS, KIND, severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NAME: Final = "json"
 
@@ -78,14 +81,17 @@ def from_object(found: dict[str, Any]) -> Parsed:
 
 
 def _is_flat(found: dict[str, Any]) -> bool:
-    for value in found.values():  # noqa: SIM110 - a generator costs twice as much, on each line
-        if type(value) is dict or value is None:
+    for value in found.values():
+        if type(value) is dict or value is None or (type(value) is list and is_deep(value)):
             return False
     return True
 
 
 def flatten(found: dict[str, Any]) -> dict[str, Any]:
-    """Nested objects become dotted keys; OTel's containers and value wrappers vanish; null is left out."""
+    """Nested objects become dotted keys; OTel's containers and value wrappers vanish; null is left out.
+
+    What is nested too deep is a text.
+    """
     flat: dict[str, Any] = {}
     pending: list[tuple[str, Any, int]] = [("", found, 0)]
     while pending:
@@ -99,8 +105,23 @@ def flatten(found: dict[str, Any]) -> dict[str, Any]:
             )
             pending += [(f"{inner}.{key}" if inner else key, item, depth + 1) for key, item in reversed(value.items())]
         elif value is not None:
-            flat.setdefault(prefix, orjson.dumps(value).decode() if isinstance(value, dict) else value)
+            is_text = isinstance(value, dict) or (isinstance(value, list) and is_deep(value))
+            flat.setdefault(prefix, orjson.dumps(value).decode() if is_text else value)
     return flat
+
+
+def is_deep(value: list[Any]) -> bool:
+    """Whether lists and objects stand in it deeper than any store takes them."""
+    inner: Any = value
+    for _ in range(_MAX_DEPTH):
+        inner = [one for some in inner if isinstance(some, (list, dict)) for one in _items(some)]
+        if not inner:
+            return False
+    return True
+
+
+def _items(some: list[Any] | dict[str, Any]) -> Iterable[Any]:
+    return some.values() if isinstance(some, dict) else some
 
 
 def time_of(fields: dict[str, Any]) -> tuple[int, bool] | None:

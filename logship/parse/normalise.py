@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 _DAY_US: Final = 86_400_000_000
 _STREAMS: Final = 10_000
 """How many streams' last events are remembered, to link continuation lines; some 2 MB."""
-_ID_CHARS: Final = 48
-"""The name of the handler's id, a quoted value and what lies between."""
 _TEXT_FORMATS: Final = (access_log.parse, postgres.parse, servers.parse, plain.parse)
 
 
@@ -106,7 +104,10 @@ class Parser:
         plans = self._plans_of(clouds[0])
         streams = self._streams_of(groups, names, clouds[0])
         are_one = streams.count(streams[0]) == len(events)
-        found = plans.tables(columns, messages, streams)
+        try:
+            found = plans.tables(columns, messages, streams)
+        except Exception:  # one line cannot be read: one by one, the others can
+            found = []
         if are_one and len(found) == 1 and len(found[0][0]) == len(events):
             streams[0].begin_all(times_ms, found[0][0].ids)
             return [found[0][0]], []
@@ -130,7 +131,10 @@ class Parser:
         """The record of the next event of a stream."""
         found: Record | Parsed | None = None
         if message is event[3] or not _hides_id(event[3], message):
-            found = plans.read(message, event, stream)
+            try:
+                found = plans.read(message, event, stream)
+            except Exception:  # `parse_line` marks a line that cannot be read
+                found = None
         if isinstance(found, Record):
             stream.begin(event[2], found.id)
             return found
@@ -158,7 +162,7 @@ class Parser:
     def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: Stream) -> Record:
         attributes = parsed.attributes
         handler_id = attributes.get(HANDLER_ID, "")
-        if message is not event.message and _hides_id(event.message, message):
+        if message is not event.message and HANDLER_ID in event.message:
             handler_id = parse_line(event.message).attributes.get(HANDLER_ID, "")
         identity = record_id(
             event.timestamp_ms,
@@ -245,13 +249,20 @@ def _hide_ids(messages: Sequence[str], redacted: Sequence[str]) -> bool:
 
 
 def _hides_id(message: str, redacted: str) -> bool:
-    """Whether redaction may have touched the id that our handler gave a line."""
+    """Whether redaction may have touched the id that our handler gave a line, which stands last in its lines."""
     at = message.find(HANDLER_ID)
-    return at >= 0 and message[at : at + _ID_CHARS] not in redacted
+    return at >= 0 and not redacted.endswith(message[at:])
 
 
 def parse_line(message: str) -> Parsed:
-    """The parts of a line in whichever format it is; a line that nothing reads is its own body."""
+    """The parts of a line in whichever format it is; a line that nothing reads is its own body. It never raises."""
+    try:
+        return _read(message)
+    except Exception as error:  # one line must not keep all others from the store
+        return _unread(message, f"cannot be read: {type(error).__name__}")
+
+
+def _read(message: str) -> Parsed:
     first = message[:1]
     parsed: Parsed | None
     if len(message) > LONGEST:
@@ -261,8 +272,7 @@ def parse_line(message: str) -> Parsed:
     elif first == "{":
         parsed = json_lines.parse(message)
         if parsed is None:
-            parsed = _whole(message)
-            parsed.attributes[PARSE_ERROR] = "begins like JSON but is none"
+            parsed = _unread(message, "begins like JSON but is none")
     else:
         parsed = _text(message)
     if parsed is None:
@@ -293,6 +303,10 @@ def _text(message: str) -> Parsed | None:
 
 def _whole(message: str) -> Parsed:
     return Parsed(message, whole=True)
+
+
+def _unread(message: str, why: str) -> Parsed:
+    return Parsed(message, attributes={PARSE_ERROR: why}, whole=True)
 
 
 def _time(parsed: Parsed, event_us: int) -> int:

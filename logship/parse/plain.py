@@ -23,7 +23,7 @@ _LEVEL: Final = re.compile(
     re.IGNORECASE,
 )
 _LATER_LEVEL: Final = re.compile(
-    r"[\s\-|\[]+[\w.$@/\-:]{1,60}[\]\s\-|:]+\[?(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\]?(?=[\s:|\-]|\Z)"
+    r"[\s\-|\[]{1,99}[\w.$@/\-:]{1,60}[\]\s\-|:]{1,99}+\[?(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|CRITICAL)\]?(?=[\s:|\-]|\Z)"
 )
 _SYSLOG_LEVELS: Final = ("FATAL", "FATAL", "FATAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG")
 _SECOND_US: Final = 1_000_000

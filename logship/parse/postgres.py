@@ -11,11 +11,13 @@ from logship.record import DURATION_MS, severity
 
 NAME: Final = "postgres"
 _LINE: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) (\w+|[+-]\d\d)(?: \[(\d+)(?:-\d+)?\])?(?: (\S*@\S*))?:?\s+"
+    r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) (\w+|[+-]\d\d)(?: \[(\d+)(?:-\d+)?\])?(?: ([^\s@]*@\S*))?:?\s+"
     r"(DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|STATEMENT|DETAIL|HINT|CONTEXT|QUERY):\s+(.*)\Z",
     re.DOTALL,
 )
-_DURATION: Final = re.compile(r"duration: (\d+(?:\.\d+)?) ms")
+_DURATION: Final = re.compile(r"duration: (\d{1,18}(?:\.\d+)?) ms")
+_MOST_DIGITS: Final = 18
+"""Of whole numbers that 64 bits surely hold."""
 
 SAMPLES: Final = (
     ("2026-11-23 12:19:21.141 UTC [18104] LOG:  duration: 254.981 ms  statement: /* rid=5b */ select pg_sleep(0.25)",
@@ -33,7 +35,7 @@ def parse(line: str) -> Parsed | None:
     parsed = Parsed(message)
     parsed.time_us, parsed.zoned = times.iso(f"{at} {zone}") or times.iso(at) or (None, False)
     parsed.severity = severity(level) or "INFO"
-    if pid:
+    if pid and len(pid) <= _MOST_DIGITS:
         parsed.attributes["process.pid"] = int(pid)
     if who:
         parsed.attributes["db.user_and_name"] = who

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.parse import plain
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "server"
 _TIME: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
-_REQUEST: Final = r'"?(?P<method>[A-Z]{3,8}) (?P<path>[^ ?"]+)'
+_REQUEST: Final = r'"?(?P<method>[A-Z]{3,8}) (?P<path>[^ ?"]++)'
 _ANY_LEVEL: Final = (
     r"(?P<level>TRACE|DEBUG|INFO|NOTICE|NOTE|WARN|WARNING|ERROR|ERR|WRN|INF|DBG|FTL|SEVERE|FATAL|CRITICAL|PANIC|ALERT)"
 )
@@ -27,7 +28,7 @@ _SHAPES: Final[Mapping[str, tuple[str, ...]]] = {
         rf"\[{_TIME}: {_ANY_LEVEL}/",
         rf"\[\d\d-[A-Za-z]{{3}}-\d{{4}} [\d:.]+\] {_ANY_LEVEL}: ",
         # uWSGI
-        rf"\[pid: \d+\|.*?\] {_REQUEST}.*? in (?P<duration_ms>\d+) msecs \(HTTP/[\d.]+ (?P<status>\d{{3}})\)",
+        rf"(?>\[pid: \d+\|.*?\] {_REQUEST}).*? in (?P<duration_ms>\d+) msecs \(HTTP/[\d.]+ (?P<status>\d{{3}})\)",
     ),
     "#": (r"# Time: .*\n(?:#.*\n)*?# Query_time: (?P<duration_s>[\d.]+)",),  # MySQL's slow log
     "0": (
@@ -44,12 +45,16 @@ _SHAPES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "A": (
         # Rails
-        rf"[DIWEFA], \[{_TIME} #\d+\] +{_ANY_LEVEL} -- [^:]*: (?:.*?Completed (?P<status>\d{{3}}) .*? in (?P<duration_ms>[\d.]+)ms)?",
+        rf"[DIWEFA], \[{_TIME} #\d+\] +{_ANY_LEVEL} -- [^:]*: (?:(?>.*?Completed (?P<status>\d{{3}}) ).*? in (?P<duration_ms>[\d.]+)ms)?",
         # HAProxy's HTTP log through syslog
         rf".{{0,80}}\bhaproxy\[\d+\]: \S+ \[[^\]]*\] \S+ \S+ (?:[-+\d]+/){{4}}\+?(?P<duration_ms>\d+) (?P<status>\d{{3}}) .*?{_REQUEST}",
     ),
 }
-"""First character of a line, ``0`` for any digit and ``A`` for any letter → its shapes."""
+"""First character of a line, ``0`` for any digit and ``A`` for any letter → its shapes.
+
+Where one thing is searched for behind another, the other is atomic: what is missing behind its first place is missing
+behind every later one, and to look there again would take a second for each few kB.
+"""
 _COMPILED: Final = {
     first: [re.compile(one, re.IGNORECASE if first == "0" else 0) for one in found] for first, found in _SHAPES.items()
 }
@@ -101,8 +106,9 @@ def _parsed(line: str, found: dict[str, Any]) -> Parsed:
         status = parsed.attributes["http.response.status_code"] = int(found["status"])
         if not parsed.severity:
             parsed.severity = "ERROR" if status >= _SERVER_ERROR else "INFO"
-    if found.get("duration_ms"):
-        parsed.attributes[DURATION_MS] = float(found["duration_ms"])
-    elif found.get("duration_s"):
-        parsed.attributes[DURATION_MS] = round(float(found["duration_s"]) * 1000, 3)
+    with suppress(ValueError):  # points and digits that are no number
+        if found.get("duration_ms"):
+            parsed.attributes[DURATION_MS] = float(found["duration_ms"])
+        elif found.get("duration_s"):
+            parsed.attributes[DURATION_MS] = round(float(found["duration_s"]) * 1000, 3)
     return parsed

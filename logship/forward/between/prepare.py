@@ -96,7 +96,8 @@ class Preparer:
 
         Args:
             event: it is neither linked to events before it, nor are later ones to it.
-            identity: the id of its record, if it is known. An id of our handler in the line is newer knowledge.
+            identity: the id of its record, if it is known. An id of our handler in the line, unless it was redacted,
+                is newer knowledge.
             continues: the id of the event that it continues, where that is known.
         """
         mark = self._parser.mark()
@@ -106,7 +107,8 @@ class Preparer:
         finally:
             self._rules = rules
             self._parser.rewind(mark)
-        if identity and HANDLER_ID not in record.attributes:
+        own = record.attributes.get(HANDLER_ID)
+        if identity and (not own or not isinstance(own, str) or _TAKEN_OUT.search(own)):
             record.id = identity
         record.attributes.pop(CONTINUES, None)
         if continues:

@@ -107,6 +107,33 @@ def test_ids_do_not_depend_on_what_is_redacted() -> None:
     assert replayed.id == plain.id
 
 
+def test_ids_do_not_depend_on_what_is_redacted_where_the_line_names_them_twice() -> None:
+    """A body that names the id, too, a long id, or JSON that redaction breaks: the id is that of the line as it was."""
+    lines = [
+        '{"msg": "no logship.id in the second batch, skipped", "logship.id": "%s-42"}',
+        '{"msg": "a", "logship.id": "orders-service-production-eu-1-%s-42"}',
+        '{"msg": "%s", "logship.id": "7f3c-42"}',
+    ]
+    events = [event(1, line % part) for line in lines for part in ("7f3c9a1e", "01234567")]
+    redact = Preparer(
+        Parser(), redact_many=lambda texts: [re.sub('7f3c9a1e"?|01234567"?', "[redacted:id]", text) for text in texts]
+    )
+    expected = [record.id for record in Preparer(Parser())(events)]
+    tables, others = redact.tables(events)
+
+    assert [record.id for record in redact(events)] == expected
+    assert (tables, [record.id for record in others]) == ([], expected)
+
+
+def test_a_letter_whose_line_lost_its_id_keeps_it() -> None:
+    """An id in the line that is redacted, or empty, or no text, is none: the letter's own counts."""
+    ids = ('"[redacted:id]-42"', '""', "42", '"7f3c-42"')
+    letters = [event(1, f'{{"msg": "a", "logship.id": {own}}}') for own in ids]
+    replayed = [preparer().alone(letter, identity="f" * 32) for letter in letters]
+
+    assert [record and record.id == "f" * 32 for record in replayed] == [True, True, True, False]
+
+
 def test_ids_in_tables_do_not_depend_on_what_is_redacted() -> None:
     """A usual line whose id is cut out keeps the id that it had, also where its kind is made by the column."""
     events = [event(number, f'{{"msg": "a", "logship.id": "7f3c-{number}"}}') for number in range(40)]

@@ -63,7 +63,9 @@ NUMBERS = st.one_of(
 )
 SIMPLE = {"text": TEXTS, "number": NUMBERS, "truth": st.booleans(), "null": st.none()}
 NESTED = {
-    "list": st.lists(st.one_of(TEXTS, NUMBERS), max_size=3),
+    "list": st.lists(
+        st.one_of(TEXTS, NUMBERS, st.sampled_from([[[["a"]], {"b": []}], json.loads(12 * "[" + 12 * "]")])), max_size=3
+    ),
     "object": st.dictionaries(
         st.one_of(st.sampled_from(NAMES), st.text(max_size=3)), st.one_of(TEXTS, NUMBERS, st.none()), max_size=3
     ),
@@ -148,10 +150,17 @@ def test_pairs_mean_the_same_to_plans(shape: list[str], values: list[list[str]])
     assert written(alone) == written(planned)
 
 
+IDS = st.sampled_from(
+    ['""', '" "', '"\t"', '"7f-2"', "42", "18446744073709551615", "0.5", "true", "null", "[]", '["7f-1"]']
+)
+
+
 @st.composite
 def events_alike(draw: st.DrawFn) -> list[LogEvent]:
-    """Events of a few streams, with lines of two shapes and of none, whose times may run back."""
-    lines = st.sampled_from([*draw(alike()), *draw(alike()), LINE, "\tat a.b.C", "plain"])
+    """Events of a few streams, with lines of two shapes and of none, whose times may run back, and ids of any kind."""
+    lines = st.sampled_from(
+        [*draw(alike()), *draw(alike()), LINE, LINE.replace('"7f-1"', draw(IDS)), "\tat a.b.C", "plain"]
+    )
     streams, steps_ms = st.sampled_from(["web-1", "web-1", "web-2", "wéb"]), st.integers(-20_000, 20_000)
     return [
         LogEvent("/shop/orders", draw(streams), EVENT_MS + draw(steps_ms), draw(lines), f"e{place}", EVENT_MS, PLACE)
@@ -178,6 +187,10 @@ def of_tables(events: list[LogEvent], *, keep_original: bool = True) -> tuple[li
 @example(events=[LogEvent("/g", "s", EVENT_MS, '{"msg":"duration: 1.5 ms"}', "e", cloud=PLACE)], keep_original=True)
 @example(events=[LogEvent("/g", "s", EVENT_MS, ' {"msg":"a","n":1}', "e", cloud=PLACE)], keep_original=True)
 @example(events=[LogEvent("/g", "s", EVENT_MS, '{"msg":"","n":1}', "e", cloud=PLACE)], keep_original=True)
+@example(
+    events=[LogEvent("/g", "s", EVENT_MS, '{"msg":"a","logship.id":""}', f"e{n}", cloud=PLACE) for n in range(2)],
+    keep_original=True,
+)
 def test_tables_hold_the_same_records(events: list[LogEvent], *, keep_original: bool) -> None:
     """Whatever is made by the column is what is made line by line, and so is what the lines after it continue."""
     expected, tables, others = of_tables(events, keep_original=keep_original)
