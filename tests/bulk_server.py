@@ -22,7 +22,17 @@ from isal import igzip
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REASONS = {200: b"OK", 404: b"Not Found", 409: b"Conflict", 413: b"Too Large", 503: b"Service Unavailable"}
+MOST_LINE = 4_096
+"""OpenSearch's `http.max_initial_line_length`."""
+REASONS = {
+    200: b"OK",
+    400: b"Bad Request",
+    404: b"Not Found",
+    409: b"Conflict",
+    413: b"Too Large",
+    500: b"Error",
+    503: b"Service Unavailable",
+}
 
 
 class Sink:
@@ -34,9 +44,9 @@ class Sink:
         self.held: dict[str, Any] = {}
         self.counts = {"requests": 0, "created": 0, "existing": 0, "poison": 0, "refused": 0, "lost": 0, "bytes": 0}
         self.faults: dict[str, Any] = {}
-        """Rates of `status_503`, `reset`, `lost_answer` for each request and `item_429` for each record; `down` resets
-        every connection; `poison` is text that no document may hold; `latency_s` delays each bulk, `most_bytes` bounds
-        it."""
+        """Rates of `status_500`, `status_503`, `reset`, `lost_answer` for each request, and `item_429` and `item_503`
+        for each record; `down` resets every connection; `poison` is text that no document may hold; `blocked` is an
+        index that takes no writes; `latency_s` delays each bulk, `most_bytes` bounds it."""
         self.drawn = random.Random(1)
 
     def draw(self, name: str) -> bool:
@@ -51,11 +61,13 @@ class Sink:
             self.counts["created"] += len(lines) // 2
             return b'{"errors":false,"items":[%b]}' % b",".join([ANSWERS[b"201"]] * (len(lines) // 2))
         poison = self.faults.get("poison", "").encode()
+        blocked = b'"_index":"%b"' % self.faults.get("blocked", "").encode()
         items, errors = [], False
         for place in range(0, len(lines) - 1, 2):
             action = lines[place]
             start = action.index(b'"_id":"') + 7
-            status = self.take(action[start : action.index(b'"', start)], lines[place + 1], poison)
+            identity = action[start : action.index(b'"', start)]
+            status = b"403" if blocked in action else self.take(identity, lines[place + 1], poison)
             errors = errors or status != b"201"
             items.append(ANSWERS[status])
         return b'{"errors":%b,"items":[%b]}' % (b"true" if errors else b"false", b",".join(items))
@@ -67,6 +79,9 @@ class Sink:
         if self.draw("item_429"):
             self.counts["refused"] += 1
             return b"429"
+        if self.draw("item_503"):
+            self.counts["refused"] += 1
+            return b"503"
         if identity in self.ids:
             self.counts["existing"] += 1
             return b"409"
@@ -110,6 +125,10 @@ ANSWERS = {
     b"201": b'{"create":{"status":201}}',
     b"409": b'{"create":{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"exists"}}}',
     b"400": b'{"create":{"status":400,"error":{"type":"mapper_parsing_exception","reason":"failed to parse"}}}',
+    b"403": b'{"create":{"status":403,"error":{"type":"cluster_block_exception",'
+    b'"reason":"index [i] blocked by: [FORBIDDEN/8/index write (api)];"}}}',
+    b"503": b'{"create":{"status":503,"error":{"type":"cluster_block_exception",'
+    b'"reason":"blocked by: [SERVICE_UNAVAILABLE/2/no cluster manager];"}}}',
     b"429": b'{"create":{"status":429,"error":{"type":"rejected_execution_exception","reason":"queue is full"}}}',
 }
 
@@ -132,7 +151,10 @@ class Connection:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         method, path, _ = request.split(" ", 2)
-        status, answer = await self.answer(method, path, body, headers)
+        if len(request) > MOST_LINE:
+            status, answer = 400, b'{"error":{"type":"too_long_http_line_exception","reason":"line"},"status":400}'
+        else:
+            status, answer = await self.answer(method, path, body, headers)
         if not status:
             writer.transport.abort()
             return False
@@ -149,6 +171,8 @@ class Connection:
         if not path.startswith("/_test"):
             if sink.faults.get("down") or sink.draw("reset"):
                 return 0, b""
+            if sink.draw("status_500"):
+                return 500, b'{"error":{"type":"node_closed_exception","reason":"injected"},"status":500}'
             if sink.draw("status_503"):
                 return 503, b'{"error":{"type":"busy","reason":"injected"},"status":503}'
             if path.startswith("/_bulk") and (latency_s := sink.faults.get("latency_s", 0.0)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from contextlib import closing, suppress
 from ipaddress import IPv6Address, ip_address, ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,13 +21,14 @@ from logship.errors import DiskFullError, NewerFormatError, StoreError, StoreLoc
 from logship.query import matches, parse
 from logship.query.text import compile_re2
 from logship.query.tree import All, Regex
+from logship.store.tantivy import inbox
+from logship.store.tantivy.folder import write_atomically
 from logship.store.tantivy.reader import Reader
 from logship.store.tantivy.writer import open_writer
 from tests.contract.store_cases import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from logship.record import Record
 
@@ -119,6 +122,56 @@ def test_a_short_writer_hands_over_to_a_long_running_one(store: str) -> None:
     holder.close()
 
     assert (result.accepted, seen) == (2, 2)
+
+
+@pytest.mark.parametrize("wrong", ["an entry cannot be read", "there is no room for answers"])
+def test_an_inbox_that_fails_stops_neither_the_holder_nor_later_writers(
+    store: str, wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one hands over is taken in once that works, whatever happened before; the holder goes on, and closes."""
+    holder = open_writer(store, "forward", long_running=True)
+    short = open_writer(store, "import", long_running=False, patience_s=1.0)
+    entry = Path(store, "inbox", "0-odd.batch")
+
+    def write_no_answer(path: Path, content: bytes) -> None:
+        if path.suffix == ".done":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomically(path, content)
+
+    if wrong == "an entry cannot be read":
+        entry.mkdir(parents=True)
+    else:
+        monkeypatch.setattr(inbox, "write_atomically", write_no_answer)
+        with pytest.raises(StoreLockedError, match="took nothing in"):
+            short.add([record(1)])
+        monkeypatch.undo()
+    result = short.add([record(2)])
+    entry.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(inbox, "write_atomically", write_no_answer)
+    holder.add([record(3)])
+    holder.close()
+
+    assert result.accepted == 1
+    assert Reader(store).count(All()) == (2 if wrong == "an entry cannot be read" else 3)
+
+
+def test_what_the_holder_may_not_read_is_told_to_its_sender(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, and the next one is taken in."""
+    holder = open_writer(store, "forward", long_running=True)
+    short = open_writer(store, "import", long_running=False, patience_s=5.0)
+
+    def may_not(path: Path, content: bytes) -> list[Record] | int:
+        del content
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "_read", may_not)
+        with pytest.raises(StoreError, match=r"cannot read '.*\.unreadable'; run this as the same user"):
+            short.add([record(1)])
+    result = short.add([record(2)])
+    holder.close()
+
+    assert (result.accepted, inbox.facts(Path(store, "inbox"))) == (1, {"waiting": 0, "unreadable": 1})
 
 
 def hold(store: str, ready: Any) -> None:

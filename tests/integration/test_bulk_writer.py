@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from logship.errors import BusyError
+from logship.errors import BusyError, ConnectError
 from logship.parse import Parser
 from logship.record import LogEvent, Record, record_id
 from logship.settings import Store
@@ -141,6 +141,62 @@ def test_what_a_busy_server_refuses_is_given_back(
     again = writer.send(refused_encoded.value.rest)
     assert refused_encoded.value.so_far.accepted + again.accepted == 100
     assert server.ids() == {one.id for one in records}
+
+
+def test_a_block_of_one_index_keeps_the_others_going(server: BulkServer, writer: Writer) -> None:
+    """Records of an index that somebody made read-only come back with the reason and the remedy; no others do."""
+    server.faults(blocked="logship-logs-2026.12")
+    records = [record(number, at_ms=TIME_MS + number % 3 * MONTH_MS) for number in range(30)]
+
+    result = writer.add(records)
+
+    assert (result.accepted, [found.record for found in result.rejected]) == (20, records[1::3])
+    assert len({found.reason for found in result.rejected}) == 1
+    assert result.rejected[0].reason.endswith(
+        "[FORBIDDEN/8/index write (api)]; lift the block with PUT logship-logs-2026.12/_settings "
+        '{"index.blocks.write": null, "index.blocks.read_only": null}, then store them again'
+    )
+
+
+@pytest.mark.parametrize("fault", ["item_503", "status_500"])
+def test_a_cluster_that_fails_for_now_is_tried_again(
+    server: BulkServer, writer: Writer, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it has no manager to take some records, or fails with a whole request; then all is there once."""
+    for place in ("writing.writer._WAITS_S", "connection._BUSY_WAITS_S"):
+        monkeypatch.setattr(f"logship.store.opensearch.{place}", (0.01,) * 30)
+    server.faults(**{fault: 0.5})
+    records = [record(number) for number in range(200)]
+
+    assert sum(writer.add(records[start : start + 40]).accepted for start in range(0, 200, 40)) == 200
+    assert server.ids() == {one.id for one in records}
+
+
+def test_however_many_indices_were_written_are_refreshed(writer: Writer) -> None:
+    """Their names are more than the first line of a request may hold."""
+    records = [record(number, at_ms=TIME_MS - number * MONTH_MS) for number in range(400)]
+
+    assert writer.add(records).accepted == 400
+    writer.commit()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"errors": True, "items": None},
+        {"errors": True, "items": [{"create": {"status": 201}}]},
+        {"errors": True, "items": [{"index": {"status": 201}}] * 3},
+    ],
+)
+def test_an_answer_to_something_else_is_none(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]
+) -> None:
+    """Nobody knows what became of the records: they are stored again, which adds none twice."""
+    with monkeypatch.context() as patched:
+        patched.setattr(writer._cluster, "request", lambda *_, **__: answer)
+        with pytest.raises(ConnectError, match="answered a bulk request with something else"):
+            writer.add([record(number) for number in range(3)])
 
 
 def test_large_batches_become_several_requests(server: BulkServer, writer: Writer) -> None:

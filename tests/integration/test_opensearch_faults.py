@@ -153,15 +153,18 @@ def test_a_flooded_disk_is_waited_for(victim: Node) -> None:
 
 
 def test_a_write_block_is_named_with_its_remedy(victim: Node) -> None:
-    """An index that somebody made read-only is no full disk."""
+    """An index that somebody made read-only is no full disk, and no reason to end: its records are rejected."""
     place = Remote(victim.url)
     writer = place.writer()
     writer.add([record(1)])
     cluster = Cluster(place.store)
     cluster.request("PUT", f"/{place.store.index}-*/_settings", {"index.blocks.write": True})
-    with pytest.raises(StoreError, match=r"index\.blocks\.write"):
-        writer.add([record(2)])
+    result = writer.add([record(2)])
     cluster.request("PUT", f"/{place.store.index}-*/_settings", {"index.blocks.write": None})
+
+    assert [found.record for found in result.rejected] == [record(2)]
+    assert "index.blocks.write" in result.rejected[0].reason
+    assert writer.add([record(2)]).accepted == 1
 
 
 def test_a_storm_of_refusals_loses_nothing(victim: Node) -> None:

@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from logship.settings import Store
 
 _POOL_SIZE: Final = 4
-_BUSY: Final = frozenset({429, 502, 503, 504})
-"""Statuses that a server gives when asking again later may help."""
+_BUSY: Final = frozenset({408, 429})
+_SERVER_ERRORS: Final = 500
+"""From that status on it is the server, or what stands before it, that failed."""
+_FAILED_SEARCH: Final = "search_phase_execution_exception"
 _BUSY_WAITS_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
 _LONGEST_BROKEN_WAIT_S: Final = 0.5
 """A connection that breaks again after so long a pause is an outage, and for callers to decide on."""
@@ -140,7 +142,7 @@ class Cluster:
                 raise self.strange() from None
             except TransportError as error:
                 _let_go(error)
-                if not waits or not _may_pass(error, waits[0]):
+                if not waits or not _is_worth_it(error, waits[0]):
                     raise self._explained(error, f"{method} {path}") from None
                 time.sleep(waits.pop(0))
             else:
@@ -176,16 +178,26 @@ class Cluster:
             return AccessError(f"{self.url} does not know us (401); check username and password of the store")
         if isinstance(error, AuthorizationException) and "block" not in kind:
             return AccessError(f"{self.url} does not permit {asked}: {_short(reason)}")
-        if status in _BUSY:
-            return ConnectError(f"{self.url} is too busy ({status} {kind}); try again later")
+        if may_pass(status) and not _is_of_query(error):
+            return ConnectError(f"{self.url} is too busy, or failed ({status} {_short(kind)}); try again later")
         return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
 
 
-def _may_pass(error: TransportError, wait_s: float) -> bool:
+def may_pass(status: int) -> bool:
+    """Whether a server that answers so may take the same request later."""
+    return status in _BUSY or status >= _SERVER_ERRORS
+
+
+def _is_worth_it(error: TransportError, wait_s: float) -> bool:
     """Whether asking again after that pause may help."""
-    if isinstance(error.info, ProtocolError):
-        return wait_s <= _LONGEST_BROKEN_WAIT_S
-    return error.status_code in _BUSY and not _is_full_disk(str(error))
+    if isinstance(error, NoConnectionError):
+        return isinstance(error.info, ProtocolError) and wait_s <= _LONGEST_BROKEN_WAIT_S
+    return may_pass(int(error.status_code)) and not _is_full_disk(str(error)) and not _is_of_query(error)
+
+
+def _is_of_query(error: TransportError) -> bool:
+    """Whether a query fails on what it finds, such as percentiles of a kind that takes no negative numbers."""
+    return error.status_code == _SERVER_ERRORS and error.error == _FAILED_SEARCH
 
 
 def _let_go(error: BaseException | None) -> None:

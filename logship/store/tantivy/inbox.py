@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from logship.errors import StoreError
 from logship.store.tantivy.documents import decode, encode
 from logship.store.tantivy.folder import write_atomically
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = "batch"
 _PRUNE: Final = "prune"
+_UNREADABLE: Final = ".unreadable"
 
 
 class Entry:
@@ -40,11 +43,21 @@ class Entry:
         return cls(inbox, _PRUNE, json.dumps({"before_us": before_us}).encode())
 
     def result(self) -> dict[str, int] | None:
-        """The answer once it is there: everything that was handed over is durable then."""
+        """The answer once it is there: everything that was handed over is durable then.
+
+        Raises:
+            StoreError: whoever holds the store cannot read what was handed over.
+        """
         try:
             counts: dict[str, int] = json.loads(self._done.read_bytes())
         except FileNotFoundError:
-            return None
+            unreadable = self._work.with_suffix(_UNREADABLE)
+            if not unreadable.exists():
+                return None
+            raise StoreError(
+                f"the process that holds the store cannot read {str(unreadable)!r}; "
+                "run this as the same user and with the same version of logship, or stop that process"
+            ) from None
         self._done.unlink(missing_ok=True)
         return counts
 
@@ -58,20 +71,19 @@ def waiting(inbox: Path) -> Iterator[tuple[Path, list[Record] | int]]:
     """What waits, oldest first: records to add, or the time before which records are to be deleted."""
     for path in sorted(_listed(inbox), key=_age):
         try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            continue  # withdrawn
-        try:
-            work = _read(path, content)
-        except (ValueError, TypeError, KeyError):
-            path.rename(path.with_suffix(".unreadable"))  # its sender goes on waiting, and says so
+            work = _read(path, path.read_bytes())
+        except (PermissionError, ValueError, TypeError, KeyError):
+            with suppress(OSError):
+                path.rename(path.with_suffix(_UNREADABLE))  # its sender says so
             continue
+        except OSError:
+            continue  # withdrawn, or not to be read at the moment
         yield path, work
 
 
 def facts(inbox: Path) -> dict[str, int]:
     """How many entries wait, and how many nobody could read."""
-    return {"waiting": len(_listed(inbox)), "unreadable": len(_listed(inbox, (".unreadable",)))}
+    return {"waiting": len(_listed(inbox)), "unreadable": len(_listed(inbox, (_UNREADABLE,)))}
 
 
 def answer(path: Path, **counts: int) -> None:

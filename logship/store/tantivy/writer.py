@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from logship.errors import StoreError, StoreLockedError
+from logship.errors import LogshipError, StoreError, StoreLockedError
 from logship.store.port import AddResult
 from logship.store.tantivy import folder as folders
 from logship.store.tantivy import inbox, schema
@@ -167,7 +167,8 @@ class IndexWriter:
         with self._mutex:
             try:
                 self.commit()
-                self._drain()
+                with suppress(OSError, LogshipError):  # its senders still have what they handed over, and say so
+                    self._drain()
                 if self._writer is not None:
                     self._writer.wait_merging_threads()
             finally:
@@ -197,13 +198,16 @@ class IndexWriter:
     def _serve_inbox(self) -> None:
         collected = time.monotonic()
         while not self._closing.wait(_INBOX_INTERVAL_S):
-            try:
-                self._drain()
-            except StoreError as error:
-                self._lost = error  # whoever owns this writer hears of it at its next commit
+            with self._mutex:  # until it is known what was lost, nobody commits
+                try:
+                    self._drain()
+                except StoreError as error:
+                    self._lost = error  # whoever owns this writer hears of it at its next commit
+                except OSError:  # of the inbox alone: what it holds is tried again, and its senders say that they wait
+                    pass
             if time.monotonic() - collected > _GC_INTERVAL_S:
                 collected = time.monotonic()
-                with self._mutex:
+                with self._mutex, suppress(OSError, ValueError):  # what is left is collected the next time
                     if self._writer is not None:
                         self._writer.garbage_collect_files()
 

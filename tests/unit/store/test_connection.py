@@ -101,6 +101,15 @@ def error(kind: str, reason: str) -> dict[str, Any]:
     return {"error": {"type": "outer", "reason": "all failed", "root_cause": [{"type": kind, "reason": reason}]}}
 
 
+FAILED_SEARCH = {
+    "error": {
+        "type": "search_phase_execution_exception",
+        "reason": "all shards failed",
+        "root_cause": [{"type": "array_index_out_of_bounds_exception", "reason": "value cannot be negative"}],
+    }
+}
+
+
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
@@ -149,6 +158,10 @@ def test_a_connection_broken_off_is_made_again(no_waiting: list[float]) -> None:
             DiskFullError,
             "its disk is full",
         ),
+        (408, {}, ConnectError, "too busy"),
+        (500, error("node_closed_exception", "node closed"), ConnectError, "500 node_closed_exception"),
+        (520, {}, ConnectError, "too busy"),
+        (500, FAILED_SEARCH, RefusedError, "cannot be negative"),
         (400, error("parsing_exception", "unknown field"), RefusedError, r"refused GET /x \(400 parsing_exception\)"),
         (404, "no object", StoreError, "does not answer as OpenSearch does"),
         (200, "a page", StoreError, "does not answer as OpenSearch does"),

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from isal import igzip
 
-from logship.errors import AccessError, BusyError, DiskFullError, StoreError, UsageError
+from logship.errors import AccessError, BusyError, ConnectError, DiskFullError, StoreError, UsageError
 from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
-from logship.store.opensearch.connection import Cluster, RefusedError, reason_of
+from logship.store.opensearch.connection import Cluster, RefusedError, may_pass, reason_of
 from logship.store.opensearch.layout import LAYOUTS
 from logship.store.opensearch.shapes import READERS
 from logship.store.opensearch.writing.document import Builder, Templates
@@ -39,7 +39,10 @@ _GZIP_LEVEL: Final = 1
 _CREATED: Final = 201
 _EXISTS: Final = 409
 _TOO_LARGE: Final = 413
-_TRY_AGAIN: Final = frozenset({429, 500, 502, 503, 504})
+_REFRESHED_BYTES: Final = 3_000
+"""The names of indices that one request refreshes: OpenSearch reads no first line of more than 4,096 bytes
+(`http.max_initial_line_length`)."""
+_BLOCKED: Final = "cluster_block_exception"
 _NO_INDEX: Final = "index_not_found_exception"
 _WAITS_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _HEADERS: Final = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
@@ -142,13 +145,18 @@ class Writer:
             touched, self._touched = self._touched, set()
         if touched:
             try:
-                path = f"/{','.join(sorted(touched))}/_refresh"
-                # Of an index all of whose records were refused nothing may have come to be.
-                self._cluster.request("POST", path, params={"ignore_unavailable": "true"})
+                self._refresh(sorted(touched))
             except BaseException:
                 with self._lock:
                     self._touched |= touched
                 raise
+
+    def _refresh(self, indices: Sequence[str]) -> None:
+        at_once = _REFRESHED_BYTES // (max(map(len, indices)) + 1)
+        for start in range(0, len(indices), at_once):
+            path = f"/{','.join(indices[start : start + at_once])}/_refresh"
+            # Of an index all of whose records were refused nothing may have come to be.
+            self._cluster.request("POST", path, params={"ignore_unavailable": "true"})
 
     def prune(self, before_us: int) -> int:
         """Deletes every record older than that time; how many there were."""
@@ -262,12 +270,26 @@ class Writer:
         with self._lock:
             self._touched |= documents.indices
         outcome = _Outcome(round_trip_s=time.monotonic() - began_s)
-        if not answer["errors"]:
+        if answer.get("errors") is False:
             outcome.accepted = documents.count
             return outcome
-        for line, item in zip(documents.lines(), answer["items"], strict=True):
-            self._judge(line, item["create"], outcome)
+        for line, (status, item) in zip(documents.lines(), self._items(answer, documents.count), strict=True):
+            self._judge(line, status, item, outcome)
         return outcome
+
+    def _items(self, answer: dict[str, Any], count: int) -> list[tuple[int, dict[str, Any]]]:
+        """What became of each document: its status, and more about it.
+
+        Raises:
+            ConnectError: that is not what was answered, so nobody knows; what is sent again has its id already.
+        """
+        try:
+            items = [(int(item["create"]["status"]), item["create"]) for item in answer["items"]]
+        except (KeyError, TypeError, ValueError):
+            items = []
+        if len(items) != count:
+            raise ConnectError(f"{self._cluster.url} answered a bulk request with something else; is the URL right?")
+        return items
 
     def _send_halves(self, documents: Documents, error: RefusedError) -> _Outcome:
         """The server takes smaller requests only; one record that is too large is refused for good."""
@@ -283,8 +305,7 @@ class Writer:
         source = orjson.loads(line.split(b"\n", 1)[1])
         return READERS[self._layout.output](source["logship"]["id"], source)
 
-    def _judge(self, line: bytes, item: dict[str, Any], outcome: _Outcome) -> None:
-        status = item["status"]
+    def _judge(self, line: bytes, status: int, item: dict[str, Any], outcome: _Outcome) -> None:
         if status == _CREATED:
             outcome.accepted += 1
             return
@@ -299,14 +320,11 @@ class Writer:
             )
         if kind == _NO_INDEX:
             outcome.missing.add(index)
-        elif kind == "cluster_block_exception":
-            raise StoreError(
-                f'{self._cluster.url}: {reason}; lift the block: PUT {index}/_settings {{"index.blocks.write": null}}'
-            )
         elif kind == "security_exception":
             raise AccessError(f"{self._cluster.url} does not permit writing to {index}: {reason}")
-        elif status not in _TRY_AGAIN:
-            outcome.rejected.append(Rejected(self._record(line), f"{status} {kind}: {reason}"))
+        elif not may_pass(status):
+            remedy = _lift(index) if kind == _BLOCKED else ""
+            outcome.rejected.append(Rejected(self._record(line), f"{status} {kind}: {reason}{remedy}"))
             return
         outcome.again.join(Documents([line], 1, {index}, len(line)))
         outcome.reason = f"{status} {kind}: {reason[:200]}"
@@ -321,6 +339,12 @@ class Writer:
             except RefusedError as error:
                 if error.kind != "resource_already_exists_exception":
                     raise
+
+
+def _lift(index: str) -> str:
+    """What helps records of an index that somebody has made read-only; those of other indices go on."""
+    blocks = '{"index.blocks.write": null, "index.blocks.read_only": null}'
+    return f" lift the block with PUT {index}/_settings {blocks}, then store them again"
 
 
 def _no_template(cluster: Cluster, index: str) -> str:
