@@ -36,6 +36,7 @@ STATUS = ForwardStatus(
     stored=80,
     existing=5,
     rejected=1,
+    dead_letters=1,
     read=86,
     queued_bytes=12_000,
     queue_limit_bytes=24_000_000,

@@ -106,7 +106,7 @@ def _store(status: ForwardStatus) -> Text:
         ("store   ", "dim"),
         ("waiting", "bold red") if status.store_reason else ("ok", "green"),
         (f"  queue {bar(part)} {size(status.queued_bytes)}", ""),
-        (f"  dead letters {status.rejected:,}", "red" if status.rejected else "dim"),
+        (f"  dead letters {status.dead_letters:,}", "red" if status.dead_letters else "dim"),
         (requests, ""),
         (f"  waits {status.store_waits:,}", "yellow" if status.store_waits else "dim"),
     )

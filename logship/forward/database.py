@@ -6,10 +6,13 @@ import os
 import sqlite3
 import threading
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_CHECKED_WHOLE_BYTES: Final = 64 * 2**20
+"""Larger files are not read whole at each start: from a disk a gigabyte takes some 8 s."""
 
 
 def make_database(path: Path, application_id: int, schema: str) -> None:
@@ -38,17 +41,23 @@ def make_database(path: Path, application_id: int, schema: str) -> None:
 
 
 def check_database(database: sqlite3.Connection, application_id: int) -> None:
-    """Complains of a file that is empty, damaged, or another program's.
+    """Complains of a file that is empty, damaged, or another program's. Of a large one the beginning is looked at.
 
     Raises:
         sqlite3.DatabaseError: it is; the message says how.
     """
-    found = database.execute("PRAGMA quick_check").fetchone()[0]
-    if found != "ok":
-        raise sqlite3.DatabaseError(found)
-    number = database.execute("PRAGMA application_id").fetchone()[0]
-    if number == application_id:
+    size_bytes = _number(database, "PRAGMA page_count") * _number(database, "PRAGMA page_size")
+    if size_bytes <= _CHECKED_WHOLE_BYTES:
+        found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(" ".join(found.split()))
+    tables = _number(database, "SELECT count(*) FROM sqlite_master")
+    if _number(database, "PRAGMA application_id") == application_id:
         return
-    if not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if not tables:
         raise sqlite3.DatabaseError("the file is empty")
     raise sqlite3.DatabaseError("the file is of another program, or for another purpose")
+
+
+def _number(database: sqlite3.Connection, statement: str) -> int:
+    return int(database.execute(statement).fetchone()[0])

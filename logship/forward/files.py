@@ -18,6 +18,7 @@ import orjson
 from logship.errors import BrokenFileError, UsageError
 from logship.parse import parse_line, times
 from logship.record import SEVERITY_NUMBERS, LogEvent, from_document, with_own_id
+from logship.timerange import LATEST_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -216,19 +217,32 @@ def _is_listing(raw: bytes) -> bool:
 def _listing(content: bytes, stand_in: _StandIn) -> Iterator[FileEvent]:
     try:
         events = orjson.loads(content)["events"]
+        last_ms = 0
         for found in events:
-            yield FileEvent(_event(found, stand_in))
+            event = _event(found, stand_in, last_ms)
+            last_ms = event.timestamp_ms
+            yield FileEvent(event)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise OSError(f"it begins like the output of `aws logs filter-log-events` but is none ({error})") from None
 
 
-def _event(found: dict[str, Any], stand_in: _StandIn) -> LogEvent:
-    at, message = int(found["timestamp"]), str(found["message"])
+def _event(found: dict[str, Any], stand_in: _StandIn, last_ms: int) -> LogEvent:
+    """The event of an object; one whose time no record can have takes the time before it, as undated lines do."""
+    at, message = _time_ms(found["timestamp"], last_ms), str(found["message"])
     group, stream = str(found.get("logGroup") or stand_in.group), str(found.get("logStreamName") or stand_in.stream)
     event_id = found.get("eventId")
     if not event_id:
         return stand_in.event(at, message, message.encode("utf-8", "replace"))
-    return LogEvent(group, stream, at, message, str(event_id), int(found.get("ingestionTime") or 0))
+    return LogEvent(group, stream, at, message, str(event_id), _time_ms(found.get("ingestionTime"), 0))
+
+
+def _time_ms(value: Any, otherwise_ms: int) -> int:
+    """Milliseconds since 1970, if that is what a value says: stores hold no times behind the year 9999."""
+    try:
+        at_ms = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return otherwise_ms
+    return at_ms if 0 <= at_ms * 1000 < LATEST_US else otherwise_ms
 
 
 def _ndjson(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:
@@ -239,7 +253,7 @@ def _ndjson(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:
             last_ms = record.time_us // 1000
             yield FileEvent(_NO_EVENT, record=record)
         elif found := _cloudwatch(raw):
-            event = _event(found, stand_in)
+            event = _event(found, stand_in, last_ms)
             last_ms = event.timestamp_ms
             yield FileEvent(event)
         elif raw:

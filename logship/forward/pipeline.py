@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from logship.errors import Stopped
 from logship.forward.letters.dead_letters import DeadLetter
 from logship.forward.storing import GRACE_S, Chunk, Patience, Requests, Rounds
+from logship.parse import parse_line
 from logship.record import CONTINUES, GROUP, HANDLER_ID, STREAM, record_id
 from logship.store.port import RequestWriter
 
@@ -81,7 +82,7 @@ class Pipeline:
         self.counts = Counts()
         self.patience = Patience(stop, say)
         self.moved_s = time.monotonic()
-        """When the storing thread last went round, monotonic."""
+        """When the storing thread last went round, or looked whether the store has answered; monotonic."""
         self._clean = prepare.clean
         self._stop, self._keep, self._after_round, self._say = stop, keep, after_round, say
         lock = threading.Lock()
@@ -91,7 +92,7 @@ class Pipeline:
         self._crowded = False
         """Somebody waits for room."""
         self._storing: Storing = (
-            Requests(writer, prepare, self.patience, self._wake)
+            Requests(writer, prepare, self.patience, self._wake, self._move)
             if isinstance(writer, RequestWriter)
             else Rounds(writer, prepare, self.patience)
         )
@@ -145,6 +146,9 @@ class Pipeline:
         try:
             while self._turn():
                 pass
+        except BaseException:
+            self._stop.set()  # or requests under way might wait for the store as long as it is away
+            raise
         finally:
             with self._room:
                 self._ended = True
@@ -153,7 +157,7 @@ class Pipeline:
 
     def _turn(self) -> bool:
         """One round of the loop; false when all is done."""
-        self.moved_s = time.monotonic()
+        self._move()
         delivered = self._next()
         if delivered is not None:
             self._take(delivered)
@@ -181,6 +185,9 @@ class Pipeline:
                 self._changed.wait_for(lambda: self._queue or self._closed or self._nudged or self._crowded, wait_s)
             self._nudged = False
             return self._queue.popleft() if self._queue else None
+
+    def _move(self) -> None:
+        self.moved_s = time.monotonic()
 
     def _wake(self) -> None:
         """Something may be acknowledged."""
@@ -265,6 +272,14 @@ def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[Dead
 def _is_of(rejected: Rejected, event: LogEvent) -> bool:
     """Whether a record was made of an event."""
     own = rejected.record.attributes.get(HANDLER_ID, "")
+    if _id_of(event, own) == rejected.record.id:
+        return True
+    # Redaction may have touched the id of our handler that the record's own was made of.
+    return HANDLER_ID in event.message and _id_of(event, parse_line(event.message).attributes.get(HANDLER_ID, "")) == (
+        rejected.record.id
+    )
+
+
+def _id_of(event: LogEvent, own: object) -> str:
     handler_id = own if isinstance(own, str) else ""
-    made = record_id(event.timestamp_ms, event.group, event.stream, event.event_id, handler_id)
-    return made == rejected.record.id
+    return record_id(event.timestamp_ms, event.group, event.stream, event.event_id, handler_id)

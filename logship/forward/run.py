@@ -69,6 +69,7 @@ class Forwarder:
     ) -> None:
         self.stop = stop or threading.Event()
         self.sources = sources
+        self.dead_letters = dead_letters
         self.pipeline = Pipeline(
             writer, prepare, keep=dead_letters.keep, stop=self.stop, after_round=self._save, say=say
         )

@@ -25,6 +25,8 @@ _COMMIT_EVENTS: Final = 50_000
 _STORE_WAIT_S: Final = 1.0
 _LONGEST_STORE_WAIT_S: Final = 15.0
 _SAID_EVERY_S: Final = 60.0
+_LOOK_S: Final = 0.5
+"""So often whoever waits for answers looks up, and is seen to move."""
 GRACE_S: Final = 6.0
 """So long after it was told to stop, a forwarder still tries to store what it has read."""
 _LAST_WAIT_S: Final = 0.5
@@ -246,12 +248,19 @@ class Requests:
         prepare: makes records of events, called in the order of chunks.
         patience: how failures are waited out.
         wake: called, in another thread, whenever `done` has something to give.
+        moved: called now and then while answers are waited for: however long they take, nothing is stuck.
     """
 
     def __init__(
-        self, writer: RequestWriter[Any], prepare: Prepare, patience: Patience, wake: Callable[[], None]
+        self,
+        writer: RequestWriter[Any],
+        prepare: Prepare,
+        patience: Patience,
+        wake: Callable[[], None],
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self._writer, self._prepare, self._patience, self._wake = writer, prepare, patience, wake
+        self._moved = moved
         self._limiter = Limiter(writer.parallel)
         self.limiter: Limiter | None = self._limiter
         self._pool = ThreadPoolExecutor(writer.parallel, "logship-add")
@@ -264,7 +273,8 @@ class Requests:
     def put(self, chunk: Chunk) -> None:
         """Sends a chunk in another thread, as soon as the limiter allows; its records are not kept."""
         encoded = [self._encoded(*self._prepare.tables(events)) for events in _slices(chunk)]
-        while not self._limiter.acquire(0.5):
+        while not self._limiter.acquire(_LOOK_S):
+            self._moved()
             self._check()
         self._check()
         with self._lock:
@@ -286,7 +296,8 @@ class Requests:
         """Waits for every answer, then makes records visible; that this fails is no loss."""
         with self._idle:
             while self._open and not self._failure:
-                self._idle.wait(0.5)
+                self._moved()
+                self._idle.wait(_LOOK_S)
         self._check()
         self._patience.insist(self._writer.commit)
 

@@ -184,6 +184,7 @@ def test_each_figure_counts_what_happened(cw: LocalCloudWatch, up: DownStore, tm
         status, group = seen.status, seen.groups[GROUP]
 
         assert (status.stored, status.existing, status.rejected, status.read) == (2, 0, 1, 4)
+        assert status.dead_letters == 1
         assert [(rule.place, rule.dropped, rule.sampled_out) for rule in status.rules] == [("forward.rule[0]", 1, 0)]
         assert status.redacted == {"password": 1}
         assert (group.fresh, group.stored) == (4, 4)

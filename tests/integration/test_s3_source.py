@@ -13,6 +13,7 @@ import pytest
 
 from logship.cloudwatch.session import open_client, open_session
 from logship.errors import ConnectError, UsageError
+from logship.forward import files
 from logship.forward.files import FileOptions
 from logship.forward.importing import import_paths
 from logship.forward.port import Batch
@@ -26,7 +27,7 @@ from tests.forwarding import forward, messages, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
 EXPORT = "".join(f"2026-11-23T14:21:0{n}.123Z line {n % 2}\n  more of it\n" for n in range(4)).encode()
 OBJECTS = {
@@ -127,7 +128,16 @@ def test_other_messages_of_buckets_are_nothing(body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", "{}", '{"Records":[{"eventName":"ObjectCreated:Put"}]}', '{"Records":7}']
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"Records":[{"eventName":"ObjectCreated:Put"}]}',
+        '{"Records":7}',
+        of_bridge("a").replace('"a"', "7"),
+    ],
 )
 def test_what_is_no_message_of_a_bucket_says_so(body: str) -> None:
     """Whatever somebody else writes to the queue."""
@@ -158,6 +168,71 @@ def test_bad_objects_are_left_to_the_queue_and_said_once(place: Place, tmp_path:
     assert first[3] == "s3://logs/gone.log has been deleted; it is left out"
     assert any("good" in message for message in messages(store))
     assert len(messages(store)) > 100
+
+
+def test_a_queue_that_is_gone_for_a_while_is_waited_for(place: Place) -> None:
+    """Once it has answered, it is told of when it is not there, and read when it is made anew."""
+    stop, said = threading.Event(), list[str]()
+
+    def say(line: str) -> None:
+        said.append(line)
+        place.sqs.create_queue(QueueName="objects")
+        place.send("after")
+
+    one = queue.Queue(place.sqs, place.url, say)
+    before = one.receive(stop, wait_s=0)
+    place.sqs.delete_queue(QueueUrl=place.url)
+    after = one.receive(stop, wait_s=0)
+
+    assert (before, [message.body for message in after], len(said)) == ([], ["after"], 1)
+    assert said[0].startswith("SQS queue 'objects': ")
+    assert said[0].endswith("; trying again")
+
+
+def test_a_queue_that_never_answered_is_not_waited_for(place: Place) -> None:
+    """It is a usage error, and so is one that nobody has made."""
+    with pytest.raises(UsageError, match="SQS queue 'other'"):
+        queue.Queue(place.sqs, f"{place.url.removesuffix('objects')}other").receive(threading.Event(), wait_s=0)
+
+
+def test_messages_come_again_where_credentials_cannot_be_renewed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is stored is not deleted from the queue then, and nothing ends; a role that may not still ends all."""
+    with fake_aws.container(monkeypatch) as container:
+        one = queue.Queue(open_client("sqs", open_session()), place.url, place.said.append)
+        place.send("hello")
+        (message,) = one.receive(threading.Event(), wait_s=0)
+        container.is_down = True
+        one.finish(message)
+        one.delete()
+        container.is_down = False
+
+    assert [line.rpartition("; ")[2] for line in place.said] == ["its messages come again"]
+    assert place.left() == (0, 1)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), TypeError("odd"), KeyError("odd")])
+def test_an_object_that_nobody_foresaw_does_not_end_the_source(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It is said and left to the queue, as a broken one is; the others are read."""
+    read = files.read_events
+
+    def read_events(path: Path, options: FileOptions, *, named: PurePath) -> Iterator[files.FileEvent]:
+        if named.name == "odd.log":
+            raise error
+        return read(path, options, named=named)
+
+    monkeypatch.setattr(files, "read_events", read_events)
+    for key in ("odd.log", "good.log"):
+        place.put(key, b"2026-11-23T14:00:00Z INFO good\n")
+        place.send(of_s3(key))
+    store = MemoryStore()
+    forward([place.source()], tmp_path, store)
+
+    assert (messages(store), place.left()) == (["2026-11-23T14:00:00Z INFO good"], (0, 1))
+    assert place.said == [
+        f"s3://logs/odd.log cannot be read on: {error!r}; the message that told of it is left in queue 'objects'"
+    ]
 
 
 def test_an_undated_object_has_the_time_it_was_stored_at(place: Place, tmp_path: Path) -> None:

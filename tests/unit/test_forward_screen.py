@@ -97,7 +97,9 @@ def test_a_wide_screen_has_all_figures_of_a_group() -> None:
 
 def test_what_is_not_there_is_not_shown() -> None:
     """No cost, no groups, one writer, a source that says nothing of itself: fewer lines and figures, no zeros."""
-    plain = status(sources=(SourceStatus(name="s3 exports"),), requests=None, rules=(), redacted={}, rejected=0)
+    plain = status(
+        sources=(SourceStatus(name="s3 exports"),), requests=None, rules=(), redacted={}, rejected=0, dead_letters=0
+    )
 
     assert lines(replace(plain, existing=0), width=80, height=24, cost="") == [
         "logship forward  80 records stored  0 groups  1 source  running 1 h 2 m",
@@ -171,13 +173,16 @@ def test_the_worst_is_said_first() -> None:
     waiting = replace(BUSY, store_reason="no answer")
 
     assert waiting.wrong[0] == "store: no answer"
-    assert replace(STATUS, rejected=0).wrong == []
-    assert replace(STATUS, rejected=0, progress_age_s=90.0).wrong == ["nothing has moved for 90 s"]
+    assert replace(STATUS, dead_letters=0).wrong == []
+    assert replace(STATUS, rejected=0, dead_letters=2).wrong == [
+        "2 records cannot be stored, see: logship dead-letters list"
+    ]
+    assert replace(STATUS, dead_letters=0, progress_age_s=90.0).wrong == ["nothing has moved for 90 s"]
     failing = replace(GROUP, read_age_s=45.0, failures=1)
     frozen = with_source(groups=(failing, replace(GROUP, name="/b", read_age_s=300.0)))
-    assert replace(frozen, rejected=0).wrong == [
+    assert replace(frozen, dead_letters=0).wrong == [
         "cloudwatch eu-west-1: nothing could be read for 45 s, so the lag is not known"
     ]
     rare = with_source(groups=(replace(failing, failures=0),))
-    assert replace(rare, rejected=0).wrong == []
+    assert replace(rare, dead_letters=0).wrong == []
     assert with_source(ready=False).wrong[0] == "cloudwatch eu-west-1: has not listed what to read"

@@ -76,6 +76,8 @@ class DeadLetters:
     def __init__(self, folder: str | Path, *, create: bool = True, store: str = "") -> None:
         self.path = Path(folder) / FILE
         self._lock = threading.Lock()
+        self._waiting, self._counted = 0, (-1, -1)
+        """How many there were, and in which state of the file."""
         if not create and not self.path.is_file():
             raise DataError(
                 f"{str(folder)!r} holds no {FILE}: no forwarder has kept its state there; name its folder with --state"
@@ -97,6 +99,22 @@ class DeadLetters:
         if store:
             with self._transaction() as database:
                 database.execute("INSERT OR REPLACE INTO fact VALUES ('store', ?)", (store,))
+
+    @property
+    def waiting(self) -> int:
+        """How many there are, whoever kept or dropped them; as last known while the file is in use. Never raises."""
+        if self._lock.acquire(blocking=False):
+            try:
+                [(version,)] = self._database.execute("PRAGMA data_version")  # changes when others write
+                state = (version, self._database.total_changes)
+                if state != self._counted:
+                    [(self._waiting,)] = self._database.execute("SELECT count(*) FROM letter")
+                    self._counted = state
+            except sqlite3.Error:
+                pass
+            finally:
+                self._lock.release()
+        return self._waiting
 
     @property
     def store(self) -> str:
@@ -168,7 +186,8 @@ class DeadLetters:
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._database.close()
+        with self._lock:
+            self._database.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

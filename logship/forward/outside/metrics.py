@@ -62,6 +62,8 @@ METRICS: Final = (
     _total("stored_records_total", "Records that the store took.", lambda status: status.stored),
     _total("existing_records_total", "Records that were in the store already.", lambda status: status.existing),
     _total("rejected_records_total", "Records that cannot be stored: dead letters.", lambda status: status.rejected),
+    _total("dead_letters_waiting", "Dead letters in the state folder, those of earlier processes included.",
+           lambda status: status.dead_letters),
     _total("queue_bytes", "Memory of events that are read and not acknowledged.", lambda status: status.queued_bytes),
     _total("queue_limit_bytes", "At so many bytes in the queue, sources wait.",
            lambda status: status.queue_limit_bytes),

@@ -156,6 +156,6 @@ def in_words(status: ForwardStatus) -> str:
     parts = [f"{status.stored:,} records stored"]
     if groups:
         parts.append(f"{groups:,} log group{'' if groups == 1 else 's'}, the furthest {status.lag_s:.0f} s behind")
-    if status.rejected:
-        parts.append(f"{status.rejected:,} dead letter{'' if status.rejected == 1 else 's'}")
+    if status.dead_letters:
+        parts.append(f"{status.dead_letters:,} dead letter{'' if status.dead_letters == 1 else 's'}")
     return "; ".join(parts)

@@ -101,6 +101,8 @@ class ForwardStatus:
     """Records that were in the store already."""
     rejected: int
     """Records that cannot be stored: dead letters of this process."""
+    dead_letters: int
+    """Dead letters that wait in the state folder, those of earlier processes included."""
     read: int
     """Events delivered and acknowledged, those that rules left out included."""
     queued_bytes: int
@@ -159,9 +161,9 @@ class ForwardStatus:
         ]
         lines += [group.refused for _, group in self.groups if group.refused]
         lines += [_failing(group) for _, group in self.groups if group.failures >= FAILING and not group.refused]
-        if self.rejected:
-            noun = "record" if self.rejected == 1 else "records"
-            lines.append(f"{self.rejected:,} {noun} cannot be stored, see: logship dead-letters list")
+        if self.dead_letters:
+            noun = "record" if self.dead_letters == 1 else "records"
+            lines.append(f"{self.dead_letters:,} {noun} cannot be stored, see: logship dead-letters list")
         return lines
 
     @property
@@ -203,6 +205,7 @@ def status_of(
         stored=counts.stored,
         existing=counts.existing,
         rejected=counts.rejected,
+        dead_letters=forwarder.dead_letters.waiting,
         read=counts.read,
         queued_bytes=pipeline.queued_bytes,
         queue_limit_bytes=QUEUE_BYTES,

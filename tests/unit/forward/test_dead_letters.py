@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from logship.errors import BusyError, ConnectError, DataError, DiskFullError
+from logship.forward import database
 from logship.forward.between.prepare import Preparer
 from logship.forward.between.rules import Rules
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
@@ -106,6 +107,39 @@ def test_a_damaged_file_is_said_and_left_as_it_is(tmp_path: Path, content: bytes
         DeadLetters(tmp_path)
 
     assert (tmp_path / FILE).read_bytes() == content
+
+
+def test_a_large_file_is_opened_without_being_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is damaged deep inside is found by whoever reads it; in a small file, by opening."""
+    made = DeadLetters(tmp_path)
+    made.keep([letter(number, "x" * 10_000) for number in range(100)])
+    made.close()
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[len(content) // 2 :] = b"\xff" * (len(content) - len(content) // 2)
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(DataError, match="left as it is"):
+        DeadLetters(tmp_path)
+    monkeypatch.setattr(database, "_CHECKED_WHOLE_BYTES", len(content) - 1)
+    opened = DeadLetters(tmp_path)
+    with pytest.raises(DataError, match="left as it is"):
+        opened.letters()
+    opened.close()
+
+
+def test_what_waits_is_known_whoever_kept_or_dropped_it(tmp_path: Path) -> None:
+    """Those of an earlier process, those that another one has dropped meanwhile; the last figure stays when closed."""
+    earlier = DeadLetters(tmp_path)
+    earlier.keep([letter(number) for number in range(3)])
+    letters = DeadLetters(tmp_path)
+    seen = [letters.waiting]
+    letters.keep([letter(3), letter(3)])
+    seen.append(letters.waiting)
+    earlier.drop([letter(0).id, letter(1).id])
+    seen.append(letters.waiting)
+    for one in (earlier, letters):
+        one.close()
+
+    assert [*seen, letters.waiting] == [3, 4, 2, 2]
 
 
 def test_a_database_for_something_else_is_left_as_it_is(tmp_path: Path) -> None:

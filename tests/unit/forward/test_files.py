@@ -15,6 +15,7 @@ from logship.forward.files import FileEvent, FileOptions, find, read_events
 from logship.forward.importing import import_paths
 from logship.parse import Parser
 from logship.query.tree import All
+from logship.store.tantivy.writer import open_writer
 from logship.testing import MemoryStore
 
 if TYPE_CHECKING:
@@ -52,6 +53,35 @@ def test_cloudwatch_events_keep_their_identity(tmp_path: Path) -> None:
         9,
         "77",
     )
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ({"timestamp": 1_795_443_665_871_234_000}, (5, 9)),
+        ({"timestamp": 2**63}, (5, 9)),
+        ({"timestamp": -1}, (5, 9)),
+        ({"ingestionTime": "2026-11-23T14:21:05Z"}, (6, 0)),
+        ({"ingestionTime": 2**63}, (6, 0)),
+        ({"ingestionTime": [1]}, (6, 0)),
+    ],
+)
+@pytest.mark.parametrize("shape", ["lines", "listing"])
+def test_a_time_that_no_record_can_have_is_none(
+    times: dict[str, object], expected: tuple[int, int], shape: str, tmp_path: Path
+) -> None:
+    """Such an event has the time of the one before it, as an undated line has; the store takes all of them."""
+    good = {"logGroup": "/g", "logStreamName": "s", "timestamp": 5, "ingestionTime": 9, "eventId": "1", "message": "x"}
+    odd = good | {"timestamp": 6, "eventId": "2"} | times
+    path = tmp_path / "events.ndjson"
+    lines = [json.dumps(event) + "\n" for event in (good, odd)]
+    path.write_text("".join(lines) if shape == "lines" else json.dumps({"events": [good, odd]}))
+    writer = open_writer(tmp_path / "store", "import", long_running=False)
+    result = import_paths([str(path)], writer, Parser(), PLAIN)
+    writer.close()
+
+    assert [(event.timestamp_ms, event.ingestion_ms) for event in events(path)] == [(5, 9), expected]
+    assert (result.accepted, result.errors) == (2, [])
 
 
 @pytest.mark.parametrize("indent", [None, 4])

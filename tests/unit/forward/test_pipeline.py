@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
+from logship.errors import AccessError, ConnectError, Stopped
 from logship.forward import pipeline, storing
-from logship.forward.between.prepare import Preparer
+from logship.forward.between.prepare import Preparer, prepare_of
 from logship.forward.pipeline import Pipeline
 from logship.forward.port import Batch
 from logship.parse import Parser
 from logship.query.tree import All
 from logship.record import LogEvent
+from logship.settings import Redact, RedactRule, Settings
+from logship.store.port import AddResult, Rejected
 from logship.testing import MemoryStore
+from tests.forwarding import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.record import Record
-    from logship.store.port import AddResult, StoreWriter
+    from logship.store.port import StoreWriter
     from logship.table import Table
 
 EVENTS = 40
@@ -64,6 +72,93 @@ def test_a_full_queue_is_stored_at_once(make: type[MemoryStore], monkeypatch: py
     store.refresh()
 
     assert (store.count(All()), working.counts.read, working.queued_bytes) == (EVENTS, EVENTS, 0)
+
+
+def moved_since(working: Pipeline, moved_s: float) -> bool:
+    return working.moved_s > moved_s
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("batches", [1, 5], ids=["at the end", "before the next"])
+def test_waiting_for_a_slow_answer_is_moving(batches: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a store takes over its requests, the storing thread is seen to go round."""
+    monkeypatch.setattr(pipeline, "_CHUNK_EVENTS", 1)
+    monkeypatch.setattr(storing, "_LOOK_S", 0.01)
+    answers, asked = threading.Event(), threading.Event()
+
+    class Slow(OneByOne):
+        def send(self, encoded: Sequence[Sequence[Record]]) -> AddResult:
+            asked.set()
+            answers.wait()
+            return super().send(encoded)
+
+    working = Pipeline(Slow(), Preparer(Parser()), keep=lambda _: None, stop=threading.Event())
+    for number in range(batches):
+        working.deliver(batch(number))
+    working.close()
+    running = threading.Thread(target=working.run)
+    running.start()
+    try:
+        asked.wait()
+        for _ in range(20):
+            moved_s = working.moved_s
+            wait_for(partial(moved_since, working, moved_s), 5.0)
+    finally:
+        answers.set()
+        running.join()
+
+    assert working.counts.read == batches
+
+
+@pytest.mark.timeout(30)
+def test_a_failure_for_good_ends_requests_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One request is not permitted while another waits for a store that is away: neither waits for the other."""
+    monkeypatch.setattr(pipeline, "_CHUNK_EVENTS", 1)
+    monkeypatch.setattr(storing, "GRACE_S", 0.2)
+    away, calls = threading.Event(), iter(range(2))
+
+    class Failing(OneByOne):
+        def send(self, encoded: Sequence[Sequence[Record]]) -> AddResult:
+            del encoded
+            if next(calls, 1) == 0:
+                away.wait()
+                raise AccessError("not permitted")
+            away.set()
+            raise ConnectError("away")
+
+    working = Pipeline(Failing(), Preparer(Parser()), keep=lambda _: None, stop=threading.Event())
+    assert working.limiter
+    working.limiter.limit = 2.0
+
+    def deliver() -> None:
+        with suppress(Stopped):
+            for number in count():
+                working.deliver(batch(number))
+
+    threading.Thread(target=deliver).start()
+    with pytest.raises(AccessError, match="not permitted"):
+        working.run()
+
+
+def test_a_record_whose_id_was_redacted_becomes_a_letter() -> None:
+    """Its event is found by the id that stood in the line as it arrived."""
+    redact = Redact(rule=[RedactRule(name="hex", pattern="[0-9a-f]{16}")])
+    prepare = prepare_of(Settings(redact=redact))
+    lines = [f'{{"message":"m{number}","logship.id":"7f3c9a1e5b204d68-{number}"}}' for number in range(3)]
+    kept: list[DeadLetter] = []
+
+    class Refusing(MemoryStore):
+        def add(self, records: Sequence[Record]) -> AddResult:
+            return AddResult(0, 0, tuple(Rejected(one, "400 no") for one in records))
+
+    events = [LogEvent("/g", "s", 1_795_443_665_000, line, f"{number}") for number, line in enumerate(lines)]
+    working = Pipeline(Refusing(), prepare, keep=kept.extend, stop=threading.Event())
+    working.deliver(Batch(events))
+    working.close()
+    working.run()
+
+    assert [letter.event.event_id for letter in kept] == ["0", "1", "2"]
+    assert len({letter.id for letter in kept}) == 3
 
 
 @pytest.mark.timeout(20)

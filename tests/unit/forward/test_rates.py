@@ -54,7 +54,7 @@ def test_a_line_of_progress_can_be_read_by_programs_and_people() -> None:
     """Figures first, what is wrong last and quoted."""
     rate = Rate(events=107.54, read_bytes=5000.4)
 
-    assert progress(AT_S, status(rejected=0), rate) == (
+    assert progress(AT_S, status(rejected=0, dead_letters=0), rate) == (
         "time=2026-11-23T14:21:05.000Z level=info event=progress stored=80 existing=5 rate=107.5 "
         "read_bytes_rate=5000 lag_s=2.5 backlog_s=60.0 groups=1 sources=1 queued_bytes=12000 throttled=1 retried=2 "
         "rejected=0 store=ok"

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from logship.timerange import LATEST_US
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -79,7 +81,8 @@ def read(body: bytes, headers: Mapping[str, str]) -> Delivery:
     if headers.get("x-amz-firehose-request-id", request_id) != request_id:
         raise Refused(HTTPStatus.BAD_REQUEST, "requestId is not the one of the header X-Amz-Firehose-Request-Id")
     at = found.get("timestamp")
-    return Delivery(request_id, at if isinstance(at, int) and at >= 0 else int(time.time() * 1000), records)
+    is_time = isinstance(at, int) and 0 <= at * 1000 < LATEST_US
+    return Delivery(request_id, at if is_time else int(time.time() * 1000), records)
 
 
 def _unpacked(body: bytes) -> bytes:

@@ -43,9 +43,12 @@ def read(body: str) -> list[Notice]:
     if found.get("Event") == "s3:TestEvent":
         return []
     try:
-        return list(_of_bridge(found) if "detail-type" in found else _of_s3(found))
+        notices = list(_of_bridge(found) if "detail-type" in found else _of_s3(found))
     except (KeyError, TypeError, AttributeError) as error:
         raise NoNotice(f"it is no notification of S3 ({error!r} is not as it should be)") from None
+    if not all(isinstance(name, str) for one in notices for name in (one.bucket, one.key)):
+        raise NoNotice("it is no notification of S3 (bucket and key are no text)")
+    return notices
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -107,6 +107,12 @@ class S3Source:
         except LogshipError as error:
             self._say_once(f"{error}; the message that told of it is left in queue {self._queue.name!r}")
             return False
+        except (ValueError, TypeError, KeyError) as error:  # of this object alone: the others are still to be read
+            self._say_once(
+                f"s3://{one.bucket}/{one.key} cannot be read on: {error!r}; "
+                f"the message that told of it is left in queue {self._queue.name!r}"
+            )
+            return False
         else:
             self.objects += 1
         return True
