@@ -51,7 +51,7 @@ class PageEvents(Sequence[dict[str, Any]]):
 
     @classmethod
     def of(cls, events: Sequence[dict[str, Any]]) -> PageEvents:
-        """The same of events as the SDK has them.
+        """The same of events as the SDK has them, which reads halves of surrogate pairs, too: no store takes those.
 
         Raises:
             ValueError: they are none.
@@ -59,9 +59,12 @@ class PageEvents(Sequence[dict[str, Any]]):
         if isinstance(events, cls):
             return events
         try:
-            return cls(msgspec.convert(events, list[_Event]))
+            found = msgspec.convert(events, list[_Event])
         except msgspec.ValidationError as error:
             raise ValueError(f"no events of FilterLogEvents: {error}") from None
+        for event in found:
+            event.message, event.log_stream_name = _whole(event.message), _whole(event.log_stream_name)
+        return cls(found)
 
     def __len__(self) -> int:
         return len(self.messages)
@@ -85,6 +88,11 @@ class _Event(Struct, gc=False, rename="camel"):
     event_id: str
     ingestion_time: int = 0
     """AWS does not call it required."""
+
+
+def _whole(text: str) -> str:
+    """The text with a mark instead of each half of a surrogate pair."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Page(Struct, rename="camel"):

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from logship.cloudwatch.answers import PageEvents
 from logship.cloudwatch.client import is_retriable, logs_client
 from logship.cloudwatch.discovery import FoundGroup
-from logship.cloudwatch.paging import Retry, filter_pages
+from logship.cloudwatch.paging import Retry, events_of, filter_pages
 from logship.cloudwatch.session import open_client, open_session
 from logship.errors import ConnectError
 from logship.testing import LocalCloudWatch
@@ -91,6 +91,15 @@ def test_events_of_a_page_are_a_list_as_the_sdk_has_it() -> None:
     assert [*events] == [first, second]
     assert (events[-1], events[1:], events[::-1], len(events)) == (second, [second], [second, first], 2)
     assert PageEvents.of(events) is events
+
+
+def test_half_a_pair_is_a_mark() -> None:
+    """JSON may name half a character, which no store takes: it becomes the mark for what cannot be read."""
+    page = PAGE.replace(b'"m"', '"\\ud83d ü \\ud83d\\ude00"'.encode())
+    with answering(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(page), page)) as url:
+        events = events_of("/g", page_of(url))
+
+    assert [event.message for event in events] == ["\ufffd ü \U0001f600"]
 
 
 @pytest.mark.parametrize("event", [b"{}", b'{"logStreamName":"s","timestamp":"1","message":"m","eventId":"1"}', b"1"])
