@@ -69,13 +69,15 @@ class Wanted:
         return msgspec.structs.replace(source, start=start, region=region)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Plan:
     """Settings that a forwarder can run with, and what it will run with: one forwarder, once."""
 
     settings: Settings
     prepare: Preparer
     sources: Callable[[SourcePorts], Sequence[ForwardSource]]
+    has_begun: bool = False
+    """Whether all sources were ready: then the settings are good."""
 
 
 def _plan(wanted: Wanted, settings: Settings, *, waits: bool = False) -> _Plan:
@@ -124,7 +126,7 @@ def run(wanted: Wanted, target: Store) -> int:
                 failure = _forward(wanted, plan, target, writer, signals, people)
                 renewed = signals.renewed()
                 if renewed is not None:
-                    before = plan.settings if failure is None else before
+                    before = plan.settings if plan.has_begun else before
                     plan = renewed
                     people.say("the settings were read again; going on where it stood")
                 elif failure is None or signals.ending.is_set():
@@ -158,7 +160,6 @@ def _forward(
     from logship.wiring import SourcePorts, name_of, open_checkpoints
 
     settings, prepare, store = plan.settings.forward, plan.prepare, name_of(target)
-    status: Callable[[], ForwardStatus] | None = None
     try:
         with (
             closing(open_checkpoints(settings, store, say=people.say)) as checkpoints,
@@ -174,12 +175,15 @@ def _forward(
                 notifying(signals.notifier, status, signals.ending),
             ):
                 people.follow(status)
-                forwarder.run()
+                try:
+                    forwarder.run()
+                finally:
+                    plan.has_begun = all(source.ready is not False for source in status().sources)
     except LogshipError as error:
         if signals.has_told and isinstance(error, (ConnectError, DiskFullError)):
             people.say(f"{error}; the next forwarder reads again what is not stored")
             return None
-        if status is not None and all(source.ready is not False for source in status().sources):
+        if plan.has_begun:
             if isinstance(error, UsageError):  # what was good to begin with is nobody's mistake: it may be good again
                 raise ConnectError(str(error)) from error
             raise

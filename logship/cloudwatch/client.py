@@ -50,7 +50,6 @@ _PASSING_CODES: Final = frozenset(
         "RequestTimeout",
         "RequestTimeoutException",
         "IDPCommunicationError",  # STS: it could not ask who gave out the web identity
-        "InvalidIdentityToken",  # the same, for its keys; the SDKs of AWS try again
     }
 )
 _SET_CLOCK: Final = "set this machine's clock (NTP)"

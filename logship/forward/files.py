@@ -8,6 +8,7 @@ import lzma
 import re
 import zlib
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -217,7 +218,7 @@ def _is_listing(raw: bytes) -> bool:
 def _listing(content: bytes, stand_in: _StandIn) -> Iterator[FileEvent]:
     try:
         events = orjson.loads(content)["events"]
-        last_ms = 0
+        last_ms: int | None = None
         for found in events:
             event = _event(found, stand_in, last_ms)
             last_ms = event.timestamp_ms
@@ -226,8 +227,12 @@ def _listing(content: bytes, stand_in: _StandIn) -> Iterator[FileEvent]:
         raise OSError(f"it begins like the output of `aws logs filter-log-events` but is none ({error})") from None
 
 
-def _event(found: dict[str, Any], stand_in: _StandIn, last_ms: int) -> LogEvent:
-    """The event of an object; one whose time no record can have takes the time before it, as undated lines do."""
+def _event(found: dict[str, Any], stand_in: _StandIn, last_ms: int | None) -> LogEvent:
+    """The event of an object; one whose time no record can have takes the time before it, as undated lines do.
+
+    Raises:
+        ValueError: there is none before it.
+    """
     at, message = _time_ms(found["timestamp"], last_ms), str(found["message"])
     group, stream = str(found.get("logGroup") or stand_in.group), str(found.get("logStreamName") or stand_in.stream)
     event_id = found.get("eventId")
@@ -236,13 +241,20 @@ def _event(found: dict[str, Any], stand_in: _StandIn, last_ms: int) -> LogEvent:
     return LogEvent(group, stream, at, message, str(event_id), _time_ms(found.get("ingestionTime"), 0))
 
 
-def _time_ms(value: Any, otherwise_ms: int) -> int:
-    """Milliseconds since 1970, if that is what a value says: stores hold no times behind the year 9999."""
-    try:
-        at_ms = int(value)
-    except (TypeError, ValueError, OverflowError):
-        return otherwise_ms
-    return at_ms if 0 <= at_ms * 1000 < LATEST_US else otherwise_ms
+def _time_ms(value: Any, otherwise_ms: int | None) -> int:
+    """Milliseconds since 1970, if that is what a value says: stores hold no times behind the year 9999.
+
+    Raises:
+        ValueError: it is not, and nothing stands in for it.
+    """
+    at_us = times.iso(value) if isinstance(value, str) else None
+    with suppress(TypeError, ValueError, OverflowError):
+        at_ms = at_us[0] // 1000 if at_us else int(value)
+        if 0 <= at_ms * 1000 < LATEST_US:
+            return at_ms
+    if otherwise_ms is None:
+        raise ValueError(f"{value!r} is no time in milliseconds since 1970")
+    return otherwise_ms
 
 
 def _ndjson(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:

@@ -256,30 +256,22 @@ class Pipeline:
 
 def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:
     """The events whose records were rejected, with their messages as they may be kept."""
-    wanted: dict[tuple[str, str, object], list[Rejected]] = {}
+    wanted: dict[tuple[str, str, object], dict[str, Rejected]] = {}
     for rejected in chunk.rejected:
         attributes = rejected.record.attributes
-        wanted.setdefault((attributes[GROUP], attributes[STREAM], rejected.record.id[:12]), []).append(rejected)
+        key = (attributes[GROUP], attributes[STREAM], rejected.record.id[:12])
+        wanted.setdefault(key, {})[rejected.record.id] = rejected
     letters = []
     for event in chain.from_iterable(chunk.parts):
-        for rejected in wanted.get((event.group, event.stream, f"{max(event.timestamp_ms, 0):012x}"), ()):
-            if _is_of(rejected, event):
-                continues = str(rejected.record.attributes.get(CONTINUES, ""))
-                letters.append(DeadLetter(rejected.record.id, clean(event), rejected.reason, continues=continues))
+        near = wanted.get((event.group, event.stream, f"{max(event.timestamp_ms, 0):012x}"))
+        if near and (refused := near.get(_id_of(event))):
+            continues = str(refused.record.attributes.get(CONTINUES, ""))
+            letters.append(DeadLetter(refused.record.id, clean(event), refused.reason, continues=continues))
     return letters
 
 
-def _is_of(rejected: Rejected, event: LogEvent) -> bool:
-    """Whether a record was made of an event."""
-    own = rejected.record.attributes.get(HANDLER_ID, "")
-    if _id_of(event, own) == rejected.record.id:
-        return True
-    # Redaction may have touched the id of our handler that the record's own was made of.
-    return HANDLER_ID in event.message and _id_of(event, parse_line(event.message).attributes.get(HANDLER_ID, "")) == (
-        rejected.record.id
-    )
-
-
-def _id_of(event: LogEvent, own: object) -> str:
+def _id_of(event: LogEvent) -> str:
+    """The id of an event's record: with that of our handler as the line had it, which redaction may touch."""
+    own = parse_line(event.message).attributes.get(HANDLER_ID, "") if HANDLER_ID in event.message else ""
     handler_id = own if isinstance(own, str) else ""
     return record_id(event.timestamp_ms, event.group, event.stream, event.event_id, handler_id)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from logship.errors import BusyError, ConnectError
+from logship.errors import BusyError, ConnectError, DiskFullError, StoreError
 from logship.parse import Parser
 from logship.record import LogEvent, Record, record_id
 from logship.settings import Store
@@ -158,6 +158,39 @@ def test_a_block_of_one_index_keeps_the_others_going(server: BulkServer, writer:
     )
 
 
+def answer_bulks(patch: pytest.MonkeyPatch, writer: Writer, answer: dict[str, object]) -> None:
+    """Has every bulk request answered so; others go their way."""
+    request = writer._cluster.request
+
+    def answered(method: str, path: str, *more: Any, **named: Any) -> dict[str, Any]:
+        return answer if path == "/_bulk" else request(method, path, *more, **named)
+
+    patch.setattr(writer._cluster, "request", answered)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "error"),
+    [
+        ("cluster_block_exception", "blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];", DiskFullError),
+        (
+            "index_create_block_exception",
+            "blocked by: [FORBIDDEN/10/cluster create-index blocked (api)];",
+            DiskFullError,
+        ),
+        ("cluster_block_exception", "blocked by: [FORBIDDEN/6/cluster read-only (api)];", StoreError),
+    ],
+)
+def test_a_block_of_the_cluster_makes_no_letters(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, kind: str, reason: str, error: type[Exception]
+) -> None:
+    """Where disks are full no index can be made, which passes; nobody's record is at fault."""
+    item = {"create": {"status": 403, "error": {"type": kind, "reason": f"blocked by: {reason}"}}}
+    with monkeypatch.context() as patched:
+        answer_bulks(patched, writer, {"errors": True, "items": [item]})
+        with pytest.raises(error):
+            writer.add([record(1)])
+
+
 @pytest.mark.parametrize("fault", ["item_503", "status_500"])
 def test_a_cluster_that_fails_for_now_is_tried_again(
     server: BulkServer, writer: Writer, fault: str, monkeypatch: pytest.MonkeyPatch
@@ -194,7 +227,7 @@ def test_an_answer_to_something_else_is_none(
 ) -> None:
     """Nobody knows what became of the records: they are stored again, which adds none twice."""
     with monkeypatch.context() as patched:
-        patched.setattr(writer._cluster, "request", lambda *_, **__: answer)
+        answer_bulks(patched, writer, answer)
         with pytest.raises(ConnectError, match="answered a bulk request with something else"):
             writer.add([record(number) for number in range(3)])
 

@@ -23,7 +23,7 @@ from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.parse import Parser
 from logship.query.tree import All
 from logship.testing import Faults, LocalCloudWatch, MemoryStore
-from tests.forwarding import forwarding, wait_for
+from tests.forwarding import forward, forwarding, wait_for
 from tests.stub_server import Server
 
 if TYPE_CHECKING:
@@ -256,6 +256,20 @@ def test_a_listing_that_cannot_be_had_keeps_nothing_else_waiting(
             event = {"timestamp": int(time.time() * 1000), "message": "two"}
             cw.client().put_log_events(logGroupName="/shop/a", logStreamName="s", logEvents=[event])
             wait_for(lambda: holds(store, 2) and len(shared) > before + 5)
+
+
+def test_positions_that_cannot_be_saved_at_the_end_are_no_success(tmp_path: Path) -> None:
+    """With `once` there is no later: the next run would read everything again."""
+
+    class Full(SqliteCheckpoints):
+        def save(self, key: str, value: str, version: int) -> int:
+            raise ConnectError(f"no room for version {version} of {key!r}: {len(value)} characters")
+
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one")
+        poller = CloudWatchPoller(client_of(cw), Full(tmp_path), Polled(start_ms=0, once=True))
+        with pytest.raises(ConnectError, match="no room"):
+            forward([poller], tmp_path, MemoryStore())
 
 
 def holds(store: MemoryStore, records: int) -> bool:

@@ -266,6 +266,39 @@ def test_a_stream_that_is_gone_for_a_while_is_waited_for(tmp_path: Path, code: s
     assert "the stream was deleted and made anew" in lines[1]
 
 
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceInUseException"])
+def test_an_empty_shard_that_ends_while_shards_cannot_be_listed_is_no_other_one(tmp_path: Path, code: str) -> None:
+    """The last listing calls it open; it is not read again from its oldest record, and nobody asks without end."""
+    with FakeKinesis() as kinesis:
+        lines, now_ms = list[str](), int(time.time() * 1000)
+        checkpoints, store = SqliteCheckpoints(tmp_path), MemoryStore()
+        one = source(
+            kinesis, checkpoints, tmp_path, lines, once=False, interval_s=0.1, list_interval_s=0.2, start_ms=now_ms
+        )
+        with forwarding([one], tmp_path, store):
+            wait_for(lambda: any(name == "GetRecords" for name, _ in kinesis.asked))
+            kinesis.refusals += [("ListShards", code)] * 10_000
+            kinesis.add("shardId-000000000000")
+            wait_for(lambda: lines)
+            asked = len(kinesis.asked)
+            threading.Event().wait(1.0)  # for what must not happen
+            more = len(kinesis.asked) - asked
+
+    assert [line for line in lines if "made anew" in line] == []
+    assert more < 20
+
+
+def test_a_stream_that_goes_ends_what_would_end_with_it(tmp_path: Path) -> None:
+    """With `once` it is an error, since nobody says when it comes back."""
+    with FakeKinesis() as kinesis:
+        kinesis.put("shardId-000000000000", data(0))
+        kinesis.refusals += [("GetRecords", "ProvisionedThroughputExceededException")] * 10_000
+        one = source(kinesis, SqliteCheckpoints(tmp_path), tmp_path, list_interval_s=0.2)
+        threading.Timer(1.0, setattr, (kinesis, "deleted", True)).start()
+        with pytest.raises(UsageError, match="there is no Kinesis stream 'logs'"):
+            one.run(lambda _: None, threading.Event())
+
+
 def test_credentials_that_cannot_be_renewed_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What gives them out may be away for a while: shards are read on when it is back."""
     with FakeKinesis() as kinesis, fake_aws.container(monkeypatch) as container:

@@ -189,6 +189,22 @@ def test_a_queue_that_is_gone_for_a_while_is_waited_for(place: Place) -> None:
     assert said[0].endswith("; trying again")
 
 
+def test_a_queue_that_goes_ends_what_would_end_with_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `once` it is an error, since nobody says when it comes back."""
+    stop, answers = threading.Event(), iter(range(1))
+    receive = queue.Queue.receive
+
+    def received(self: queue.Queue, *arguments: Any, **named: Any) -> Any:
+        found = receive(self, *arguments, **named)
+        if next(answers, None) is not None:
+            place.sqs.delete_queue(QueueUrl=place.url)
+        return found
+
+    monkeypatch.setattr(queue.Queue, "receive", received)
+    with pytest.raises(UsageError, match="SQS queue 'objects'"):
+        place.source().run(lambda _: None, stop)
+
+
 def test_a_queue_that_never_answered_is_not_waited_for(place: Place) -> None:
     """It is a usage error, and so is one that nobody has made."""
     with pytest.raises(UsageError, match="SQS queue 'other'"):

@@ -166,7 +166,6 @@ def test_what_mends_a_refusal_is_said(code: str, message: str, remedy: str) -> N
         "RequestThrottledException",
         "RequestTimeout",
         "IDPCommunicationError",
-        "InvalidIdentityToken",
     ],
 )
 def test_what_passes_by_itself_is_no_usage_error(code: str) -> None:

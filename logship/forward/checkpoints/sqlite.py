@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from logship.errors import ConnectError, DataError, StoreLockedError
+from logship.errors import ConnectError, DataError, LogshipError, StoreLockedError
 from logship.forward.database import check_database, make_database
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class SqliteCheckpoints:
 
     Raises:
         DataError: the file cannot be used, is no database, or is about another store.
+        ConnectError: there is no room, or somebody else uses it.
     """
 
     save_interval_s: float = 0.0
@@ -60,7 +61,11 @@ class SqliteCheckpoints:
             raise self._unusable(error) from None
         except sqlite3.DatabaseError as error:
             raise self._set_aside(error) from None
-        self._check_store(store)
+        try:
+            self._check_store(store)
+        except LogshipError:
+            self._database.close()
+            raise
 
     def load(self, key: str) -> tuple[str, int] | None:
         """The text of a key and its version; None for a new key."""
@@ -112,7 +117,6 @@ class SqliteCheckpoints:
             database.execute("INSERT OR IGNORE INTO fact VALUES ('store', ?)", (store,))
             known = database.execute("SELECT value FROM fact WHERE name = 'store'").fetchone()[0]
         if known != store:
-            self._database.close()
             raise DataError(
                 f"the state folder {str(self._folder)!r} is about the store {known!r}, not {store!r}: "
                 "what it counts as stored is not there; name another --state"

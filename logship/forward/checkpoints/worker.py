@@ -117,6 +117,8 @@ class Worker:
         if lease is not None:
             self._unreleased[key] = lease
             self._settled_for = None
+            if not self.pulse.is_alive:  # the table is out of reach, and a round of sharing comes back to it
+                return
             try:
                 self._table.release(key, lease)
             except ConnectError:

@@ -67,7 +67,7 @@ METRICS: Final = (
     _total("queue_bytes", "Memory of events that are read and not acknowledged.", lambda status: status.queued_bytes),
     _total("queue_limit_bytes", "At so many bytes in the queue, sources wait.",
            lambda status: status.queue_limit_bytes),
-    _total("progress_age_seconds", "How long ago the storing thread last went round.",
+    _total("progress_age_seconds", "How long ago the storing thread last went round, or looked for answers.",
            lambda status: status.progress_age_s),
     _total("store_waiting", "1 while the store does not take records and is waited for, else 0.",
            lambda status: bool(status.store_reason)),

@@ -117,7 +117,7 @@ class ForwardStatus:
     requests_limit: int | None
     """How many there may be, now."""
     progress_age_s: float
-    """How long ago the storing thread last went round."""
+    """How long ago the storing thread last went round, or looked whether the store has answered."""
     sources: Sequence[SourceStatus]
     rules: Sequence[RuleCount] = ()
     """What each rule left out, in the order of the rules."""

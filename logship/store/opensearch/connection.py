@@ -172,7 +172,7 @@ class Cluster:
 
     def _refusal(self, error: TransportError, asked: str) -> LogshipError:
         status, kind, reason = int(error.status_code), *reason_of(error.info, error.error)
-        if _is_full_disk(reason):
+        if is_full_disk(reason):
             return DiskFullError(f"{self.url} takes no more writes, its disk is full: {_short(reason)}")
         if isinstance(error, AuthenticationException):
             return AccessError(f"{self.url} does not know us (401); check username and password of the store")
@@ -192,7 +192,7 @@ def _is_worth_it(error: TransportError, wait_s: float) -> bool:
     """Whether asking again after that pause may help."""
     if isinstance(error, NoConnectionError):
         return isinstance(error.info, ProtocolError) and wait_s <= _LONGEST_BROKEN_WAIT_S
-    return may_pass(int(error.status_code)) and not _is_full_disk(str(error)) and not _is_of_query(error)
+    return may_pass(int(error.status_code)) and not is_full_disk(str(error)) and not _is_of_query(error)
 
 
 def _is_of_query(error: TransportError) -> bool:
@@ -228,9 +228,13 @@ def reason_of(info: Any, fallback: Any = "") -> tuple[str, str]:
     return kind, ": ".join(reasons)
 
 
-def _is_full_disk(reason: str) -> bool:
-    """The flood stage: the server has made its indices read-only (OpenSearch docs, "Cluster settings", disk)."""
-    return "disk usage exceeded flood-stage" in reason or "read-only-allow-delete" in reason
+def is_full_disk(reason: str) -> bool:
+    """Whether disks are full: indices are read-only (the flood stage), or none is made any more (the high watermark).
+
+    OpenSearch docs, "Cluster settings", disk; it lifts both blocks by itself.
+    """
+    signs = ("flood-stage", "read-only-allow-delete", "create-index blocked")
+    return any(sign in reason for sign in signs)
 
 
 def _short(reason: Any) -> str:

@@ -56,7 +56,10 @@ class Poller:
     def __init__(self, folder: Path) -> None:
         self.checkpoints, self.clock, self.memory = Checkpoints(folder), FakeClock(), Memory()
         self.scheduler = Scheduler(Governor(5), lambda: NOW_MS, threading.Event())
-        self.holdings = Holdings(self.checkpoints, self.scheduler, str, self.reader, clock=self.clock)
+        self.said: list[str] = []
+        self.holdings = Holdings(
+            self.checkpoints, self.scheduler, str, self.reader, say=self.said.append, clock=self.clock
+        )
 
     def reader(self, name: str, found: tuple[str, int] | None) -> GroupReader:
         marks = loads(found[0], name) if found else Marks.begin(NOW_MS - 60_000, NOW_MS)
@@ -170,6 +173,20 @@ def test_a_checkpoint_that_cannot_be_saved_now_is_saved_later(poller: Poller) ->
     poller.holdings.save()
 
     assert poller.saved_ms == 10
+
+
+def test_that_nothing_can_be_saved_is_said_once(poller: Poller) -> None:
+    """However often it is tried, and whatever else there is to save; and again once something was."""
+    group = poller.opened()
+    said = []
+    for failure in (ConnectError("no answer"), None, ConnectError("no answer")):
+        poller.checkpoints.failure = failure
+        for quiet_too in (True, False, True):
+            group.dirty = True
+            poller.holdings.save(quiet_too=quiet_too)
+        said.append(len(poller.said))
+
+    assert said == [1, 1, 2]
 
 
 def test_quiet_groups_are_saved_seldom(poller: Poller) -> None:

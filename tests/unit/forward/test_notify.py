@@ -174,4 +174,4 @@ def test_the_watchdog_is_that_of_this_process(environ: dict[str, str], watchdog_
 def test_the_line_for_people_says_how_far_behind_it_is() -> None:
     """Dead letters are mentioned when there are any."""
     assert in_words(status()) == "80 records stored; 1 log group, the furthest 2 s behind; 1 dead letter"
-    assert in_words(status(rejected=0, sources=())) == "80 records stored"
+    assert in_words(status(dead_letters=0, sources=())) == "80 records stored"

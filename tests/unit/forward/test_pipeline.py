@@ -161,6 +161,20 @@ def test_a_record_whose_id_was_redacted_becomes_a_letter() -> None:
     assert len({letter.id for letter in kept}) == 3
 
 
+def test_each_rejected_line_of_our_handler_becomes_its_own_letter() -> None:
+    """Though they are of one stream and one millisecond."""
+    lines = [f'{{"message":"order {number}","logship.id":"7f3c9a1e5b204d68-{number}"}}' for number in range(30)]
+    events = [LogEvent("/g", "s", 1_795_443_665_000, line, f"{number}") for number, line in enumerate(lines)]
+    records = Preparer(Parser())(events)
+    chunk = storing.Chunk([events], rejected=[Rejected(one, "400 no") for one in records[::2]])
+
+    letters = pipeline.letters_of(chunk, lambda event: event)
+
+    assert [(letter.id, letter.event) for letter in letters] == [
+        (record.id, event) for record, event in zip(records[::2], events[::2], strict=True)
+    ]
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("make", [MemoryStore, OneByOne])
 def test_what_comes_right_before_the_end_is_stored(make: type[MemoryStore], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,3 +53,16 @@ def test_no_place_for_a_copy_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     with pytest.raises(DataError, match="No such file or directory; set TMPDIR"):
         list(objects.read(Silent(), NOTICE, Retry(tries=1)))
+
+
+def test_a_disk_without_room_for_any_copy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system finds no folder at all then."""
+
+    def nowhere(**_: Any) -> None:
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(objects, "TemporaryDirectory", nowhere)
+
+    with pytest.raises(DataError, match="No usable temporary directory found; set TMPDIR"):
+        list(objects.read(Silent(), NOTICE, Retry(tries=1)))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import is_said
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
-from logship.errors import ConnectError, LogshipError, Stopped
+from logship.errors import ConnectError, LogshipError, Stopped, UsageError
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.kinesis.due import Due
@@ -149,11 +149,14 @@ class KinesisSource:
             for shard in list(self._shards.values()):
                 self._save(shard)
         except ConnectError as error:
-            if self._unsaved != str(error):
-                self._unsaved = str(error)
-                self._say(f"{error}; checkpoints are saved later")
-        else:
-            self._unsaved = ""
+            if now and self._wanted.once:  # there is no later
+                raise
+            self._say_unsaved(error)
+
+    def _say_unsaved(self, error: ConnectError) -> None:
+        if self._unsaved != str(error):
+            self._unsaved = str(error)
+            self._say(f"{error}; checkpoints are saved later")
 
     def _save(self, shard: Shard) -> None:
         """Keeps the place of a shard, if it has moved."""
@@ -166,6 +169,7 @@ class KinesisSource:
             except LeaseLost:
                 self._let_go(shard)
                 return
+            self._unsaved = ""
         if place.ended:
             self._finished[shard.name] = place
             self._let_go(shard)
@@ -182,21 +186,31 @@ class KinesisSource:
                 next_list_s = time.monotonic() + self._wanted.list_interval_s
                 self._look.clear()
                 try:
-                    listed = self._stream.shards(Retry(stop, tries=_TRIES))
+                    listed = self._relisted(listed, stop)
                 except Stopped:
                     return
-                except LogshipError as error:
-                    if self._unlisted != str(error):
-                        self._unlisted = str(error)
-                        self._say(f"{error}; meanwhile the shards that are known are read")
-                else:
-                    self._unlisted = ""
                 try:
                     self._open(listed)
                 except ConnectError as error:  # checkpoints are out of reach; the next look tries again
-                    self._say(str(error))
+                    self._say_unsaved(error)
             elif self._wanted.once and self._is_done(listed):
                 return
+
+    def _relisted(self, listed: list[Listed], stop: threading.Event) -> list[Listed]:
+        """The shards of now; those that were listed before where that cannot be known."""
+        try:
+            found = self._stream.shards(Retry(stop, tries=_TRIES))
+        except LogshipError as error:
+            if self._wanted.once and not isinstance(error, ConnectError):
+                raise
+            if isinstance(error, UsageError):  # there is no such stream: its shards may be other ones next
+                self._finished.clear()
+            if self._unlisted != str(error):
+                self._unlisted = str(error)
+                self._say(f"{error}; meanwhile the shards that are known are read")
+            return [replace(shard, is_open=False) for shard in listed]  # by now, perhaps
+        self._unlisted = ""
+        return found
 
     def _is_done(self, listed: Sequence[Listed]) -> bool:
         """Whether this process's shards are read up to where they stood at the start."""
@@ -226,8 +240,9 @@ class KinesisSource:
             self._let_go(held)
 
     def _has_finished(self, shard: Listed) -> bool:
+        """Whether all of a shard is stored. A listing may not know yet that one has ended of which nothing was read."""
         place = self._finished.get(shard.name)
-        return place is not None and shard.has(place)
+        return place is not None and (not place.after or shard.has(place))
 
     def _is_finished(self, parent: Listed | None) -> bool:
         """Whether all of a parent is stored; one that is no longer listed has expired with its records."""

@@ -56,8 +56,8 @@ class Holdings:
         self._leaving: dict[str, tuple[GroupReader, float]] = {}
         self._saved_s = float("-inf")
         self._quiet_s = float("-inf")
-        self._unsaved = ""
-        """Why checkpoints could not be saved the last time."""
+        self.unsaved = ""
+        """Why checkpoints could not be saved the last time; "" where they were."""
 
     def open(self, names: Collection[str]) -> set[str]:
         """Begins to read those of the groups that are this process's, and lets go of those that are not.
@@ -131,11 +131,9 @@ class Holdings:
                     if quiet_too or group.has_news:
                         self._save(group)
             except ConnectError as error:
-                if self._unsaved != str(error):
-                    self._unsaved = str(error)
+                if self.unsaved != str(error):
+                    self.unsaved = str(error)
                     self._say(f"{error}; checkpoints are saved later")
-            else:
-                self._unsaved = ""
 
     def _save(self, group: GroupReader) -> None:
         text = group.to_save()
@@ -143,6 +141,7 @@ class Holdings:
             return
         try:
             group.version = self._checkpoints.save(self._key(group.name), text, group.version)
+            self.unsaved = ""
         except LeaseLost:
             self._scheduler.remove(group)
             self._leaving.pop(group.name, None)

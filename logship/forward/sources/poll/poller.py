@@ -14,7 +14,7 @@ from logship.cloudwatch.paging import Retry, events_of
 from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import Governor, filter_tps
 from logship.cloudwatch.service_clock import ServiceClock, steady_s
-from logship.errors import AccessError, LogshipError, Stopped, UnknownGroupError
+from logship.errors import AccessError, ConnectError, LogshipError, Stopped, UnknownGroupError
 from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.poll.group import GroupReader
 from logship.forward.sources.poll.holdings import Holdings
@@ -182,6 +182,8 @@ class CloudWatchPoller:
             return
         if now:
             self._holdings.save()
+            if self._wanted.once and self._holdings.unsaved:  # there is no later
+                raise ConnectError(self._holdings.unsaved)
         elif not self._checkpoints.save_interval_s:  # else it takes its time, and is not for the thread that stores
             self._holdings.save_when_due()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import BrokenFileError, DataError, UsageError
@@ -73,7 +74,7 @@ def _folder(notice: Notice) -> TemporaryDirectory[str]:
     try:
         return TemporaryDirectory(prefix="logship-s3-")
     except OSError as error:
-        raise _no_room(notice, gettempdir(), error) from None
+        raise _no_room(notice, tempfile.tempdir or "any folder for temporary files", error) from None
 
 
 def _no_room(notice: Notice, place: str, error: OSError) -> DataError:

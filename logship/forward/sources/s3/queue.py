@@ -18,7 +18,7 @@ HOLD_S: Final = 120
 """How long nobody else gets a message that we have; renewed while it is worked on."""
 _AT_ONCE: Final = 4
 """Messages of one call: few, so that several processes share a queue well."""
-_WAIT_S: Final = 5
+WAIT_S: Final = 5
 """How long the queue waits for a message before it answers: a forwarder that is to end waits as long."""
 _FIRST_TRIES: Final = 4
 _MOST_ENTRIES: Final = 10
@@ -55,13 +55,18 @@ class Queue:
         """Whether it was read once."""
         return self._tries is None
 
-    def receive(self, stop: threading.Event, *, wait_s: int = _WAIT_S) -> list[Message]:
-        """The next messages; none if there are none for a while. A queue that was there once is waited for.
+    def receive(self, stop: threading.Event, *, wait_s: int = WAIT_S, waits: bool = True) -> list[Message]:
+        """The next messages; none if there are none for a while.
+
+        Args:
+            stop: ends the waiting.
+            wait_s: how long SQS waits for messages.
+            waits: whether a queue that has answered, and is gone, is waited for.
 
         Raises:
             Stopped, LogshipError: see `Retry.call`.
         """
-        answer = Retry(stop, tries=self._tries, say=self._say, answered=self.has_answered).call(
+        answer = Retry(stop, tries=self._tries, say=self._say, answered=waits and self.has_answered).call(
             f"SQS queue {self.name!r}",
             self._client.receive_message,
             QueueUrl=self._url,

@@ -10,7 +10,7 @@ from logship.errors import LogshipError
 from logship.forward.outside.status import SourceStatus
 from logship.forward.port import Batch
 from logship.forward.sources.s3 import notice, objects
-from logship.forward.sources.s3.queue import Queue
+from logship.forward.sources.s3.queue import WAIT_S, Queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,9 @@ class S3Source:
         try:
             empty = 0
             while not stop.is_set() and not (self._once and empty == _EMPTY_ANSWERS):
-                messages = self._queue.receive(stop, **({"wait_s": _LAST_WAIT_S} if self._once else {}))
+                messages = self._queue.receive(
+                    stop, wait_s=_LAST_WAIT_S if self._once else WAIT_S, waits=not self._once
+                )
                 empty = 0 if messages else empty + 1
                 for message in messages:
                     self._take(message, deliver, stop)

@@ -16,7 +16,7 @@ from isal import igzip
 from logship.errors import AccessError, BusyError, ConnectError, DiskFullError, StoreError, UsageError
 from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
-from logship.store.opensearch.connection import Cluster, RefusedError, may_pass, reason_of
+from logship.store.opensearch.connection import Cluster, RefusedError, is_full_disk, may_pass, reason_of
 from logship.store.opensearch.layout import LAYOUTS
 from logship.store.opensearch.shapes import READERS
 from logship.store.opensearch.writing.document import Builder, Templates
@@ -43,6 +43,8 @@ _REFRESHED_BYTES: Final = 3_000
 """The names of indices that one request refreshes: OpenSearch reads no first line of more than 4,096 bytes
 (`http.max_initial_line_length`)."""
 _BLOCKED: Final = "cluster_block_exception"
+_OF_INDEX: Final = "index ["
+"""How the reason begins of a block that is one index's."""
 _NO_INDEX: Final = "index_not_found_exception"
 _WAITS_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _HEADERS: Final = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
@@ -314,7 +316,7 @@ class Writer:
             return
         index = orjson.loads(line.split(b"\n", 1)[0])["create"]["_index"]
         kind, reason = reason_of(item)
-        if "flood-stage" in reason or "read-only-allow-delete" in reason:
+        if is_full_disk(reason):
             raise DiskFullError(
                 f"{self._cluster.url} takes no more writes, its disk is full ({reason}); free some space there"
             )
@@ -322,6 +324,8 @@ class Writer:
             outcome.missing.add(index)
         elif kind == "security_exception":
             raise AccessError(f"{self._cluster.url} does not permit writing to {index}: {reason}")
+        elif kind == _BLOCKED and not reason.startswith(_OF_INDEX) and not may_pass(status):
+            raise StoreError(f"{self._cluster.url} takes no writes: {reason}; lift that block of the cluster")
         elif not may_pass(status):
             remedy = _lift(index) if kind == _BLOCKED else ""
             outcome.rejected.append(Rejected(self._record(line), f"{status} {kind}: {reason}{remedy}"))
