@@ -111,7 +111,7 @@ class DeadLetters:
                     [(self._waiting,)] = self._database.execute("SELECT count(*) FROM letter")
                     self._counted = state
             except sqlite3.Error:
-                pass
+                pass  # busy, or closed by now: what was known last stands, and whoever keeps a letter hears of damage
             finally:
                 self._lock.release()
         return self._waiting
