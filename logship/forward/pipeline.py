@@ -246,12 +246,12 @@ class Pipeline:
             delivered.batch.stored()
             self.counts.read += len(delivered.batch.events)
             size += delivered.size
-        if size or not self._unsafe:
-            self._after_round()
-        if size:
+        if size:  # before checkpoints are saved, which may take a while: sources need not wait for that
             with self._room:
                 self._held -= size
                 self._room.notify_all()
+        if size or not self._unsafe:
+            self._after_round()
 
 
 def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:
