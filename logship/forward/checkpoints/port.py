@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+SAVED_LATER: Final = "checkpoints are saved later"
+"""What people are told, behind the reason, where a checkpoint could not be saved."""
 
 
 class Checkpoints(Protocol):

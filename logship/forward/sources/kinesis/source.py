@@ -12,12 +12,13 @@ from logship.cloudwatch.backoff import is_said
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
 from logship.errors import ConnectError, LogshipError, Stopped, UsageError
-from logship.forward.checkpoints.port import LeaseLost
+from logship.forward.checkpoints.port import SAVED_LATER, LeaseLost
 from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.kinesis.due import Due
 from logship.forward.sources.kinesis.place import Place, loads
 from logship.forward.sources.kinesis.shard import Shard
 from logship.forward.sources.kinesis.stream import Listed, Stream
+from logship.forward.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,10 +81,8 @@ class KinesisSource:
         self._shards: dict[str, Shard] = {}
         self._finished: dict[str, Place] = {}
         """Where shards ended of which all is stored, by name."""
-        self._unlisted = ""
-        """Why the last listing failed."""
-        self._unsaved = ""
-        """Why places could not be saved the last time."""
+        self._unlisted = Trouble(say, "meanwhile the shards that are known are read")
+        self._unsaved = Trouble(say, SAVED_LATER)
         self._saving = threading.Lock()
         self._ours: set[str] = set()
         """Keys that are this process's, as of the last look."""
@@ -151,12 +150,7 @@ class KinesisSource:
         except ConnectError as error:
             if now and self._wanted.once:  # there is no later
                 raise
-            self._say_unsaved(error)
-
-    def _say_unsaved(self, error: ConnectError) -> None:
-        if self._unsaved != str(error):
-            self._unsaved = str(error)
-            self._say(f"{error}; checkpoints are saved later")
+            self._unsaved.met(error)
 
     def _save(self, shard: Shard) -> None:
         """Keeps the place of a shard, if it has moved."""
@@ -169,7 +163,7 @@ class KinesisSource:
             except LeaseLost:
                 self._let_go(shard)
                 return
-            self._unsaved = ""
+            self._unsaved.over()
         if place.ended:
             self._finished[shard.name] = place
             self._let_go(shard)
@@ -192,7 +186,7 @@ class KinesisSource:
                 try:
                     self._open(listed)
                 except ConnectError as error:  # checkpoints are out of reach; the next look tries again
-                    self._say_unsaved(error)
+                    self._unsaved.met(error)
             elif self._wanted.once and self._is_done(listed):
                 return
 
@@ -205,11 +199,9 @@ class KinesisSource:
                 raise
             if isinstance(error, UsageError):  # there is no such stream: its shards may be other ones next
                 self._finished.clear()
-            if self._unlisted != str(error):
-                self._unlisted = str(error)
-                self._say(f"{error}; meanwhile the shards that are known are read")
+            self._unlisted.met(error)
             return [replace(shard, is_open=False) for shard in listed]  # by now, perhaps
-        self._unlisted = ""
+        self._unlisted.over()
         return found
 
     def _is_done(self, listed: Sequence[Listed]) -> bool:
@@ -356,7 +348,7 @@ class KinesisSource:
         elif code == "ResourceNotFoundException":
             # The shard has expired, or the stream is gone; the listing tells.
             self._let_go(shard)
-            if not self._unlisted:  # else the next listing is soon enough
+            if not self._unlisted.reason:  # else the next listing is soon enough
                 self._look.set()
         else:
             raise translate(error, what) from error

@@ -13,7 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from logship.errors import ConnectError
-from logship.forward.checkpoints.port import LeaseLost
+from logship.forward.checkpoints.port import SAVED_LATER, LeaseLost
+from logship.forward.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -51,13 +52,12 @@ class Holdings:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._checkpoints, self._scheduler, self._key, self._reader = checkpoints, scheduler, key, reader
-        self._say, self._clock = say, clock
+        self._clock = clock
         self._lock = threading.Lock()
         self._leaving: dict[str, tuple[GroupReader, float]] = {}
         self._saved_s = float("-inf")
         self._quiet_s = float("-inf")
-        self.unsaved = ""
-        """Why checkpoints could not be saved the last time; "" where they were."""
+        self.unsaved = Trouble(say, SAVED_LATER)
 
     def open(self, names: Collection[str]) -> set[str]:
         """Begins to read those of the groups that are this process's, and lets go of those that are not.
@@ -131,9 +131,7 @@ class Holdings:
                     if quiet_too or group.has_news:
                         self._save(group)
             except ConnectError as error:
-                if self.unsaved != str(error):
-                    self.unsaved = str(error)
-                    self._say(f"{error}; checkpoints are saved later")
+                self.unsaved.met(error)
 
     def _save(self, group: GroupReader) -> None:
         text = group.to_save()
@@ -141,7 +139,7 @@ class Holdings:
             return
         try:
             group.version = self._checkpoints.save(self._key(group.name), text, group.version)
-            self.unsaved = ""
+            self.unsaved.over()
         except LeaseLost:
             self._scheduler.remove(group)
             self._leaving.pop(group.name, None)

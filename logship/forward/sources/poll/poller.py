@@ -23,6 +23,7 @@ from logship.forward.sources.poll.marks import Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
 from logship.forward.sources.poll.status import group_status
 from logship.forward.sources.poll.waking import Waker
+from logship.forward.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -123,8 +124,7 @@ class CloudWatchPoller:
         """The names of those that this source reads, unless another process does."""
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
-        self._unlisted = ""
-        """Why the last listing failed."""
+        self._unlisted = Trouble(say, "new log groups are not found meanwhile")
         self._failure: BaseException | None = None
         self._scheduler: Scheduler | None = None
         self._holdings: Holdings | None = None
@@ -182,8 +182,8 @@ class CloudWatchPoller:
             return
         if now:
             self._holdings.save()
-            if self._wanted.once and self._holdings.unsaved:  # there is no later
-                raise ConnectError(self._holdings.unsaved)
+            if self._wanted.once and self._holdings.unsaved.reason:  # there is no later
+                raise ConnectError(self._holdings.unsaved.reason)
         elif not self._checkpoints.save_interval_s:  # else it takes its time, and is not for the thread that stores
             self._holdings.save_when_due()
 
@@ -222,11 +222,9 @@ class CloudWatchPoller:
             try:
                 self._list(Retry(ended, say=self._say))
             except LogshipError as error:
-                if self._unlisted != str(error):
-                    self._unlisted = str(error)
-                    self._say(f"{error}; new log groups are not found meanwhile")
+                self._unlisted.met(error)
             else:
-                self._unlisted = ""
+                self._unlisted.over()
                 self._gone.clear()
 
     def _reader(self, name: str, found: tuple[str, int] | None) -> GroupReader:
