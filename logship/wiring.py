@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from logship import settings as config
-    from logship.cloudwatch.quotas import Governor
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.port import Source
@@ -178,26 +177,19 @@ class _Pollers:
     """Makes pollers; those of one account and region share its quota and no group, and all the memory of known ids."""
 
     def __init__(self) -> None:
+        from logship.cloudwatch.quotas import Governors
         from logship.forward.sources.poll.known import Memory
 
         self._memory = Memory()
         self._readers: dict[str, object] = {}
-        self._governors: dict[tuple[str, str], Governor] = {}
-        self._given: dict[tuple[str, str], float] = {}
-        """What sources may spend at most, by their own words: the least of them holds."""
+        self._governors = Governors()
 
     def __call__(self, source: config.Source, place: str, options: SourceOptions) -> Callable[[SourcePorts], Source]:
         from logship.cloudwatch.client import logs_client
-        from logship.cloudwatch.quotas import Governor, filter_tps
         from logship.cloudwatch.session import account_of
         from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 
         client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
-        account, region = account_of(source.role), client.meta.region_name
-        governor = self._governors.setdefault((account, region), Governor(filter_tps(region)))
-        if source.tps is not None:
-            given = self._given[account, region] = min(source.tps, self._given.get((account, region), source.tps))
-            governor.allow(given)
         polled = Polled(
             groups=tuple(source.groups),
             exclude=tuple(source.exclude_groups),
@@ -207,10 +199,11 @@ class _Pollers:
             interval_s=options.interval_s,
             once=options.once,
             waits=options.waits,
-            account=account,
+            account=account_of(source.role),
             memory=self._memory,
+            tps=source.tps,
+            governors=self._governors,
             readers=self._readers,
-            governor=governor,
             live_tail=source.live_tail,
         )
         return lambda ports: CloudWatchPoller(client, ports.checkpoints, polled, say=ports.say)

@@ -81,7 +81,8 @@ class Discovery:
         self._client, self._patterns, self._exclude = client, patterns or ["*"], exclude
         self._wanted_tags, self._linked, self._observe, self._clock = dict(tags or {}), linked, observe, clock
         self._say, self._is_first, self._waits = say, True, waits
-        self._own = ""
+        self.account = ""
+        """The account whose credentials these are, once a listing has told."""
         self.untagged: frozenset[str] = frozenset()
         """The keys of groups that the last listing left out for their tags alone."""
         self._tags: dict[str, tuple[float, dict[str, str]]] = {}
@@ -106,9 +107,9 @@ class Discovery:
             found |= {group.key: group for group in groups}
             if not groups:
                 missed.append(pattern)
-        if self._is_first:
+        is_first, self._is_first = self._is_first, False
+        if is_first:
             self._tell(missed)
-            self._is_first = False
         named = {
             key: found[key]
             for key in sorted(found)
@@ -117,6 +118,13 @@ class Discovery:
         if not self._wanted_tags:
             return named
         wanted = {key: group for key, group in named.items() if self._has_tags(group, retry)}
+        if is_first and named and not wanted:
+            tags = ", ".join(f"{key}={value}" for key, value in self._wanted_tags.items())
+            arn = next(iter(named.values())).arn
+            self._say(
+                f"no log group that is named has the tags {tags} in {self._client.meta.region_name}; "
+                f"see those of one with: aws logs list-tags-for-resource --resource-arn {arn}"
+            )
         self.untagged = frozenset(named.keys() - wanted.keys())
         self._tags = {group.arn: self._tags[group.arn] for group in named.values() if group.arn in self._tags}
         return wanted
@@ -140,6 +148,8 @@ class Discovery:
             page = self._page(retry, **request)
             for name, arn in _named(page):
                 account = arn.split(":")[4] if arn else ""
+                if own is None:
+                    self.account = account
                 yield FoundGroup(name if own in {None, account} else f"{account}:{name}", name, arn, account)
             if "nextToken" not in page:
                 return
@@ -154,9 +164,9 @@ class Discovery:
 
     def _own_account(self, retry: Retry) -> str:
         """This account's number: the account of the groups that are listed without linked ones, "" if it has none."""
-        if not self._own:
-            self._own = next((arn.split(":")[4] for _, arn in _named(self._page(retry, limit=1)) if arn), "")
-        return self._own
+        if not self.account:
+            self.account = next((arn.split(":")[4] for _, arn in _named(self._page(retry, limit=1)) if arn), "")
+        return self.account
 
     def _has_tags(self, group: FoundGroup, retry: Retry) -> bool:
         try:

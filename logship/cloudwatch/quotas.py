@@ -49,7 +49,6 @@ class Governor:
         self.quota = tps
         self.rate = tps * _USED
         """Calls a second that are made at most, now."""
-        self.calls = self.throttled = 0
         self._clock = clock
         self._lock = threading.Lock()
         self._next_s = 0.0
@@ -68,7 +67,6 @@ class Governor:
             self._probe(now)
             at = max(now, self._next_s)
             self._next_s = at + 1 / self.rate
-            self.calls += 1
             return at
 
     def accepted(self) -> None:
@@ -82,7 +80,6 @@ class Governor:
         """A call was throttled."""
         with self._lock:
             now = self._clock()
-            self.throttled += 1
             self._trim(now)
             self._next_s = max(self._next_s, now + 1 / self.rate)
             if now - self._lowered_s < _LOOK_BACK_S / 2:
@@ -99,3 +96,28 @@ class Governor:
     def _trim(self, now: float) -> None:
         while self._accepted and self._accepted[0] < now - _LOOK_BACK_S:
             self._accepted.popleft()
+
+
+class Governors:
+    """The governors of FilterLogEvents: one for an account and region, whoever reads there. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._governors: dict[tuple[str, str], Governor] = {}
+        self._given: dict[tuple[str, str], float] = {}
+
+    def of(self, account: str, region: str, tps: float | None = None) -> Governor:
+        """The governor of an account and region.
+
+        Args:
+            account: its number; "" while it is not known.
+            region: the region.
+            tps: what the caller is to spend at most, calls a second: the least that any caller says holds for all.
+        """
+        place = account, region
+        with self._lock:
+            governor = self._governors.setdefault(place, Governor(filter_tps(region)))
+            if tps is not None and tps != self._given.get(place):
+                self._given[place] = min(tps, self._given.get(place, tps))
+                governor.allow(self._given[place])
+            return governor

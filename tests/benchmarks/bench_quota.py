@@ -59,11 +59,12 @@ def backfill(tps: float, seconds: float, size: int) -> None:
         run_for(running, seconds)
         took_s = time.monotonic() - began_s
         figures = poller.groups["/a"].figures
-    governor = poller.governor
+    status = poller.describes()
+    calls, throttled = status.calls or 0, status.throttled or 0
     used = figures.bytes / (tps * MEGABYTE * took_s)
     print(
         f"{tps:4.0f} TPS, {size:5} B an event: {figures.bytes / took_s / MEGABYTE:6.2f} MB/s, {used:6.1%} of the quota "
-        f"(budget 95 %), {governor.calls} calls, {governor.throttled / governor.calls:.2%} throttled (budget 1 %)"
+        f"(budget 95 %), {calls} calls, {throttled / calls:.2%} throttled (budget 1 %)"
     )
 
 

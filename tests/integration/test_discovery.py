@@ -72,6 +72,23 @@ def test_groups_are_found(wanted: dict[str, Any], found: list[str]) -> None:
     assert list(listed) == found
 
 
+def test_tags_that_no_group_has_are_said_once() -> None:
+    """A mistyped tag looks like a forwarder with nothing to do."""
+    said: list[str] = []
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", team="blue")
+        discovery = Discovery(client_of(cw), tags={"team": "bleu"}, say=said.append)
+        listed = [discovery.list(Retry()) for _ in range(2)]
+
+    assert listed == [{}, {}]
+    assert said == [
+        (
+            "no log group that is named has the tags team=bleu in us-east-1; see those of one with: "
+            "aws logs list-tags-for-resource --resource-arn arn:aws:logs:us-east-1:123456789012:log-group:/shop/a"
+        )
+    ]
+
+
 def test_tags_are_asked_for_once() -> None:
     """Listing again within ten minutes costs no more calls for tags."""
     clock = [0.0]
@@ -226,7 +243,10 @@ def test_a_group_that_changes_its_tags_changes_its_source(tmp_path: Path, monkey
 
     assert (left, [text.partition(";")[0] for text in said]) == (
         {},
-        ["log group '/shop/a' no longer has the tags that are wanted"],
+        [
+            "no log group that is named has the tags team=red in us-east-1",
+            "log group '/shop/a' no longer has the tags that are wanted",
+        ],
     )
 
 

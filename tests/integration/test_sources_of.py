@@ -89,7 +89,26 @@ def test_sources_of_an_account_and_region_spend_what_the_least_of_them_allows(
     keys = [f"[[forward.source]]\n{f'tps = {tps}' if tps else ''}\n" for tps in given]
     made = sources(tmp_path, "".join(keys))
 
-    assert [source.governor.quota for source in made if isinstance(source, CloudWatchPoller)] == [3.0, 3.0]
+    assert [source.describes().quota for source in made if isinstance(source, CloudWatchPoller)] == [3.0, 3.0]
+
+
+def test_a_source_without_a_role_spends_the_quota_of_the_account_that_its_credentials_are_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which one that is, the first groups tell: those of a role there share the quota with them; calls are counted
+    by source."""
+    with fake_aws.moto(monkeypatch):
+        client = open_client("logs", open_session(region="us-east-2"))
+        client.create_log_group(logGroupName="/shop/a")
+        account = client.describe_log_groups()["logGroups"][0]["arn"].split(":")[4]
+        keys = [f'tps = 3\nrole = "arn:aws:iam::{account}:role/reader"', 'groups = ["/shop/*"]', f'role = "{ROLE}"']
+        toml = "".join(f'[[forward.source]]\nregion = "us-east-2"\n{line}\n' for line in keys)
+        made = sources(tmp_path, toml, once=True)
+        forward(made, tmp_path, MemoryStore())
+        seen = [source.describes() for source in made if isinstance(source, CloudWatchPoller)]
+
+    assert [status.quota for status in seen] == [3.0, 3.0, 10.0]
+    assert [(status.calls or 0) > 0 for status in seen] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.discovery import Discovery, FoundGroup
 from logship.cloudwatch.paging import Retry, events_of
 from logship.cloudwatch.permissions import allow, partition
-from logship.cloudwatch.quotas import Governor, filter_tps
+from logship.cloudwatch.quotas import Governor, Governors
 from logship.cloudwatch.service_clock import ServiceClock, steady_s
 from logship.errors import AccessError, ConnectError, LogshipError, Stopped, UnknownGroupError
 from logship.forward.outside.status import SourceStatus
@@ -75,8 +75,8 @@ class Polled:
     memory: Memory = field(default_factory=Memory)
     tps: float | None = None
     """Calls a second; None takes the documented quota of the region."""
-    governor: Governor | None = None
-    """Of all sources of the account and region; None makes one."""
+    governors: Governors = field(default_factory=Governors)
+    """Of all sources of a forwarder."""
     readers: dict[str, object] = field(default_factory=dict)
     """Which source reads a group, by its checkpoint's key: the first that finds it. Shared by all of a forwarder."""
     live_tail: bool = False
@@ -103,12 +103,14 @@ class CloudWatchPoller:
         say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = steady_s,
     ) -> None:
-        region = client.meta.region_name
+        region = self._region = client.meta.region_name
         self.name = f"cloudwatch {wanted.account + ' ' if wanted.account else ''}{region}"
-        self.governor = wanted.governor or Governor(wanted.tps or filter_tps(region))
-        self.retried = 0
+        self.retried = self.throttled = 0
         self._client, self._checkpoints, self._wanted, self._say = client, checkpoints, wanted, say
         self._clock = ServiceClock(clock)
+        self._ended = threading.Event()
+        """Ends the threads of this source; the `stop` of `run` ends everything."""
+        self._scheduler = Scheduler(self._governor(wanted.account), self._clock.now_ms, self._ended)
         self._discovery = Discovery(
             client,
             wanted.groups,
@@ -126,7 +128,6 @@ class CloudWatchPoller:
         self._gone: set[str] = set()
         self._unlisted = Trouble(say, "new log groups are not found meanwhile")
         self._failure: BaseException | None = None
-        self._scheduler: Scheduler | None = None
         self._holdings: Holdings | None = None
         self._waker: Waker | None = None
 
@@ -138,7 +139,7 @@ class CloudWatchPoller:
     @property
     def groups(self) -> dict[str, GroupReader]:
         """The readers of the groups that are read now, by name."""
-        return dict(self._scheduler.groups) if self._scheduler else {}
+        return dict(self._scheduler.groups)
 
     def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
         """Reads until stopped, or until all is read with `once`; see the port.
@@ -147,8 +148,7 @@ class CloudWatchPoller:
             ConnectError, AccessError, UnknownGroupError: before the first page.
             AccessError: credentials that are no longer good; with `once`, a group that the role may not read.
         """
-        ended = threading.Event()  # ends the threads of this source; `stop` ends everything
-        scheduler = self._scheduler = Scheduler(self.governor, self._clock.now_ms, ended)
+        scheduler = self._scheduler
         if self._wanted.live_tail and not self._wanted.once:
             self._waker = Waker(self._client, scheduler, self._clock.now_ms, say=self._say)
         self._list(Retry(stop, say=self._say) if self._wanted.waits else Retry(stop, tries=_FIRST_TRIES))
@@ -158,11 +158,11 @@ class CloudWatchPoller:
             threading.Thread(target=self._run, args=(self._work, deliver), name=f"logship-poll-{number}", daemon=True)
             for number in range(self._threads())
         ]
-        threads.append(threading.Thread(target=self._run, args=(self._relist, ended), name="logship-list", daemon=True))
+        threads.append(threading.Thread(target=self._run, args=(self._relist,), name="logship-list", daemon=True))
         for thread in threads:
             thread.start()
         try:
-            self._tend(holdings, stop, ended)
+            self._tend(holdings, stop)
         finally:
             scheduler.end()
             if self._waker:
@@ -193,14 +193,17 @@ class CloudWatchPoller:
         return SourceStatus(
             name=self.name,
             ready=self._holdings is not None,
-            calls=self.governor.calls,
-            throttled=self.governor.throttled,
+            calls=self._scheduler.taken,
+            throttled=self.throttled,
             retried=self.retried,
-            rate=self.governor.rate,
-            quota=self.governor.quota,
+            rate=self._scheduler.governor.rate,
+            quota=self._scheduler.governor.quota,
             live_tail_s=self.live_tail_s if self._waker else None,
             groups=tuple(group_status(groups[name], now_ms) for name in sorted(groups)),
         )
+
+    def _governor(self, account: str) -> Governor:
+        return self._wanted.governors.of(account, self._region, self._wanted.tps)
 
     def _key(self, group: str) -> str:
         return f"{self._prefix}:{group}"
@@ -213,14 +216,15 @@ class CloudWatchPoller:
         for name in self._found.keys() - listed.keys() - read:
             if readers.get(self._key(name)) is self:
                 del readers[self._key(name)]
+        self._scheduler.governor = self._governor(self._wanted.account or self._discovery.account)
         self._found |= listed
         self._listed = [name for name in listed if readers.setdefault(self._key(name), self) is self]
 
-    def _relist(self, ended: threading.Event) -> None:
+    def _relist(self) -> None:
         """Lists again and again. Tags of many groups take minutes, and an outage takes hours: nothing waits for it."""
-        while not ended.wait(_RELIST_S):
+        while not self._ended.wait(_RELIST_S):
             try:
-                self._list(Retry(ended, say=self._say))
+                self._list(Retry(self._ended, say=self._say))
             except LogshipError as error:
                 self._unlisted.met(error)
             else:
@@ -243,14 +247,14 @@ class CloudWatchPoller:
             version=found[1] if found else 0,
         )
 
-    def _tend(self, holdings: Holdings, stop: threading.Event, ended: threading.Event) -> None:
+    def _tend(self, holdings: Holdings, stop: threading.Event) -> None:
         """Shares the groups with other processes, opens new ones, and sees whether all is done, until the end."""
         began_s = time.monotonic()
         share_s = self._checkpoints.share_interval_s
         pause_s = 0.02 if self._wanted.once else min(share_s, _TEND_S)
         next_share_s, listed = began_s + share_s, self._listed
         self._watch()
-        while not ended.is_set():
+        while not self._ended.is_set():
             now_s = time.monotonic()
             if now_s >= next_share_s or listed is not self._listed:
                 next_share_s, listed = now_s + share_s, self._listed
@@ -287,15 +291,13 @@ class CloudWatchPoller:
         return not others or running_s >= _OTHERS_S
 
     def _work(self, deliver: Callable[[Batch], None]) -> None:
-        assert self._scheduler is not None
         while (reading := self._scheduler.take()) is not None:
             self._page(reading, deliver)
 
-    def _run(self, work: Callable[[Any], None], argument: Any) -> None:
+    def _run(self, work: Callable[..., None], *arguments: Any) -> None:
         """A thread of this source: if one fails, all end."""
-        assert self._scheduler is not None
         try:
-            work(argument)
+            work(*arguments)
         except Stopped:
             pass
         except BaseException as error:  # handed to the thread that runs the source
@@ -307,7 +309,6 @@ class CloudWatchPoller:
         """Fetches a reading's next page and delivers what is new in it."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        assert self._scheduler is not None
         group = reading.group
         request = group.request(reading, self._clock.now_ms())
         try:
@@ -319,7 +320,7 @@ class CloudWatchPoller:
             raise no_cloudwatch(f"log group {group.name!r}") from None
         if "events" not in page:
             raise no_cloudwatch(f"log group {group.name!r}")
-        self.governor.accepted()
+        self._scheduler.governor.accepted()
         self._clock.observe(page)
         group.refused = ""
         group.figures.bytes += _size(page)
@@ -330,14 +331,13 @@ class CloudWatchPoller:
         self._scheduler.give_back(reading)
 
     def _take(self, reading: Reading, page: dict[str, Any]) -> Batch | None:
-        assert self._scheduler is not None
         group, spare = reading.group, self._scheduler.spare(self._threads())
         found = self._found[group.name]
         events = events_of(found.name, page, found.cloud)
         return group.take(reading, events, page.get("nextToken"), self._clock.now_ms(), spare=spare)
 
     def _threads(self) -> int:
-        return min(_MOST_THREADS, 2 + int(self.governor.quota / _CALLS_PER_THREAD_S))
+        return min(_MOST_THREADS, 2 + int(self._scheduler.governor.quota / _CALLS_PER_THREAD_S))
 
     def _failed(self, reading: Reading, error: Exception) -> None:
         """Puts the reading off, restarts it, or gives its group up.
@@ -345,10 +345,10 @@ class CloudWatchPoller:
         Raises:
             LogshipError: nothing can be read any more.
         """
-        assert self._scheduler is not None
         group, code = reading.group, _code(error)
         if code in _THROTTLED:
-            self.governor.throttle()
+            self.throttled += 1
+            self._scheduler.governor.throttle()
         if code in _BAD_TOKEN and reading.token:
             group.restart(reading)
             self._scheduler.give_back(reading, wait_s=0.0)
@@ -375,10 +375,9 @@ class CloudWatchPoller:
 
         With `once` it is said at the end.
         """
-        assert self._scheduler is not None
         group = reading.group
         if not group.refused:
-            found, region = self._found[group.name], self._client.meta.region_name
+            found, region = self._found[group.name], self._region
             arn = found.arn or f"arn:{partition(region)}:logs:{region}:*:log-group:{found.name}"
             needs = allow("logs:FilterLogEvents", f"{arn}:*")
             group.refused = str(translate(error, f"log group {group.name!r}", needs=needs))

@@ -37,7 +37,11 @@ class Scheduler:
         self, governor: Governor, now_ms: Callable[[], int], stop: Event, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.groups: dict[str, GroupReader] = {}
-        self._governor, self._now_ms, self._stop, self._clock = governor, now_ms, stop, clock
+        self.governor = governor
+        """May be another one from one call to the next."""
+        self.taken = 0
+        """Readings handed out so far, a call each."""
+        self._now_ms, self._stop, self._clock = now_ms, stop, clock
         self._lock = threading.Lock()
         self._picking = threading.Lock()
         self._wake = threading.Event()
@@ -68,7 +72,8 @@ class Scheduler:
                     return None
                 reading, wait_s = self._choose()
                 if reading is not None:
-                    at_s = self._governor.reserve()
+                    at_s = self.governor.reserve()
+                    self.taken += 1
                     break
                 self._wake.wait(min(wait_s, _LONGEST_WAIT_S))
         if self._stop.wait(max(0.0, at_s - self._clock())):
@@ -138,7 +143,7 @@ class Scheduler:
             chosen = self._between(best)
             if chosen is not None:
                 if _is_idle(chosen, now_ms):
-                    self._idle_due_s = now_s + 1.0 / (_IDLE_SHARE * self._governor.rate)
+                    self._idle_due_s = now_s + 1.0 / (_IDLE_SHARE * self.governor.rate)
                 self._charge(chosen, now_ms)
         return chosen, soonest_s - now_s
 
