@@ -202,7 +202,7 @@ def test_throttled_and_repeated_calls_are_counted(cw: LocalCloudWatch, up: DownS
         cw.faults = Faults(throttle_rate=1.0, operations=frozenset({"FilterLogEvents"}))
         steady(lambda: seen.status.sources[0].throttled)
         cw.faults = Faults()
-        steady(lambda: seen.status.sources[0].throttled == cw.injected["throttle"])
+        steady(lambda: seen.status.sources[0].retried == cw.injected["throttle"])
         [source] = seen.status.sources
 
         assert source.retried == source.throttled
