@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,14 +19,30 @@ if TYPE_CHECKING:
 _LONGEST_WAIT_S: Final = 1.0
 _IDLE_SHARE: Final = 0.15
 """Groups in which nothing happens have that part of the calls together: so often one of them is looked at."""
+_CLASSES: Final = (0, 1)
+"""The live edge, and what lies behind."""
+_LOOK_S: Final = 1.0
+_IDLE_LOOK_S: Final = 5.0
+"""A group is looked at again after that long: sweeps become due, and weights grow, as time goes by."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """What is due of a group: of each class the reading that has had least of the calls."""
+
+    until_s: float
+    """When to look again."""
+    best: list[Reading | None]
+    share: list[float]
 
 
 class Scheduler:
     """Hands out readings to the threads that carry them out.
 
     Two classes share the calls half and half where both want them: the live edge with the sweeps near it, and
-    ranges with the deep sweep. Within a class readings have calls in proportion to their weights (stride
-    scheduling), so that a busy group cannot starve the others.
+    ranges with the deep sweep. Within a class readings have calls in proportion to their weights of now (stride
+    scheduling), so that a busy group cannot starve the others. Live readings of groups in which nothing happens come
+    first in their class, as often as their part of the calls allows: the one that has waited longest.
 
     Args:
         governor: gives each call its time.
@@ -47,6 +65,10 @@ class Scheduler:
         self._wake = threading.Event()
         self._used = [0.0, 0.0]
         self._share = [0.0, 0.0]
+        self._looks: dict[GroupReader, _Look] = {}
+        """What was due of each group at the last look, unless something has happened since."""
+        self._idle: dict[GroupReader, None] = {}
+        """Groups in which nothing happens and whose live readings are due, the one that has waited longest first."""
         self._idle_due_s = 0.0
 
     def add(self, group: GroupReader) -> None:
@@ -61,6 +83,8 @@ class Scheduler:
             if self.groups.get(group.name) is not group:
                 return False
             del self.groups[group.name]
+            self._looks.pop(group, None)
+            self._idle.pop(group, None)
             return True
 
     def take(self) -> Reading | None:
@@ -99,6 +123,7 @@ class Scheduler:
             reading.done_s = self._clock()
             reading.due_s = reading.done_s + wait_s
             reading.busy = False
+            self._looks.pop(reading.group, None)
         self._wake.set()
 
     def wake(self, group: GroupReader) -> None:
@@ -108,6 +133,7 @@ class Scheduler:
             if live.busy or live.began_ms or live.failures or group.refused:
                 return
             live.due_s = min(live.due_s, max(self._clock(), live.done_s + group.soonest_ms / 1000))
+            self._looks.pop(group, None)
         self._wake.set()
 
     def spare(self, threads: int) -> int:
@@ -126,26 +152,61 @@ class Scheduler:
         """The reading whose turn it is, and else how long until one may be due, in seconds."""
         now_s, now_ms = self._clock(), self._now_ms()
         best: list[Reading | None] = [None, None]
+        lowest = [math.inf, math.inf]
         soonest_s = now_s + _LONGEST_WAIT_S
         with self._lock:
             for group in self.groups.values():
-                for reading in group.readings():
-                    if reading.busy or not group.is_due(reading, now_ms):
-                        continue
-                    due_s = max(reading.due_s, self._idle_due_s) if _is_idle(reading, now_ms) else reading.due_s
-                    if due_s > now_s:
-                        soonest_s = min(soonest_s, due_s)
-                        continue
-                    behind = _is_behind(reading)
-                    other = best[behind]
-                    if other is None or reading.share < other.share:
-                        best[behind] = reading
+                look = self._looks.get(group)
+                if look is None or look.until_s <= now_s:
+                    look = self._looks[group] = self._look(group, now_s, now_ms)
+                for behind in _CLASSES:
+                    if look.share[behind] < lowest[behind]:
+                        best[behind], lowest[behind] = look.best[behind], look.share[behind]
+                soonest_s = min(soonest_s, look.until_s)
+            idle = self._longest_idle(now_s, now_ms)
+            if idle is not None:
+                best[False] = idle
             chosen = self._between(best)
             if chosen is not None:
-                if _is_idle(chosen, now_ms):
+                chosen.busy = True
+                self._looks.pop(chosen.group, None)
+                self._used[_is_behind(chosen)] += 1.0
+                if chosen is chosen.group.live:
+                    self._idle.pop(chosen.group, None)
+                if chosen is idle:
                     self._idle_due_s = now_s + 1.0 / (_IDLE_SHARE * self.governor.rate)
-                self._charge(chosen, now_ms)
-        return chosen, soonest_s - now_s
+                else:
+                    self._charge(chosen, now_ms)
+        return chosen, max(0.0, min(soonest_s, self._idle_due_s if self._idle else math.inf) - now_s)
+
+    def _look(self, group: GroupReader, now_s: float, now_ms: int) -> _Look:
+        """What is due of a group, but for the live reading of one in which nothing happens: that one queues."""
+        until_s = now_s + (_IDLE_LOOK_S if group.is_idle(now_ms) else _LOOK_S)
+        look = _Look(until_s, [None, None], [math.inf, math.inf])
+        for reading in group.readings():
+            if reading.busy or not group.is_due(reading, now_ms):
+                continue
+            if reading.due_s > now_s:
+                look.until_s = min(look.until_s, reading.due_s)
+            elif _is_idle(reading, now_ms):
+                self._idle.setdefault(group)
+            else:
+                behind, share = _is_behind(reading), _share(reading, now_ms)
+                if share < look.share[behind]:
+                    look.best[behind], look.share[behind] = reading, share
+        return look
+
+    def _longest_idle(self, now_s: float, now_ms: int) -> Reading | None:
+        """The live reading that has waited longest of those in whose groups nothing happens, if it is their turn."""
+        if now_s < self._idle_due_s:
+            return None
+        while self._idle:
+            group = next(iter(self._idle))
+            if not group.live.busy and group.live.due_s <= now_s and _is_idle(group.live, now_ms):
+                return group.live
+            del self._idle[group]
+            self._looks.pop(group, None)
+        return None
 
     def _between(self, best: list[Reading | None]) -> Reading | None:
         edge, behind = best
@@ -158,11 +219,12 @@ class Scheduler:
 
     def _charge(self, reading: Reading, now_ms: int) -> None:
         behind = _is_behind(reading)
-        self._used[behind] += 1.0
-        share = max(reading.share, self._share[behind])
-        self._share[behind] = share
-        reading.share = share + 1.0 / reading.group.weight(reading, now_ms)
-        reading.busy = True
+        self._share[behind] = reading.share = max(self._share[behind], _share(reading, now_ms))
+
+
+def _share(reading: Reading, now_ms: int) -> float:
+    """What it will have had of the calls with another one: as weights are now, so that lagging behind pays at once."""
+    return reading.share + 1.0 / reading.group.weight(reading, now_ms)
 
 
 def _is_idle(reading: Reading, now_ms: int) -> bool:
