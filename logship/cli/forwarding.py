@@ -303,12 +303,17 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
 
     def samples() -> Iterator[GroupSample]:
         from logship.cloudwatch.paging import Retry
+        from logship.cloudwatch.quotas import Governors
+        from logship.cloudwatch.session import account_of
         from logship.forward.between.dry_run import foresee
 
+        governors = Governors()
         for source in settings.forward.source:
-            retry = Retry(tries=4)
-            client, groups = _groups_of(source, retry)
+            client, groups = _groups_of(source, Retry(tries=4))
             counts.append(len(groups))
+            if client is None:
+                continue
+            retry = Retry(tries=4, governor=governors.of(account_of(source.role), client.meta.region_name, source.tps))
             yield from foresee(
                 client, groups, prepare, place, first=first, start_ms=start_ms, now_ms=now_us // 1000, retry=retry
             )

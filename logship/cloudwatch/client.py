@@ -49,11 +49,16 @@ _PASSING_CODES: Final = frozenset(
         "SlowDown",  # S3
         "RequestTimeout",
         "RequestTimeoutException",
+        "ServiceUnavailableException",
+        "InternalServerException",
+        "OperationAbortedException",  # somebody else changes the same group
         "IDPCommunicationError",  # STS: it could not ask who gave out the web identity
     }
 )
 _SET_CLOCK: Final = "set this machine's clock (NTP)"
 _SERVER_ERROR: Final = 500
+_PASSING_STATUS: Final = frozenset({408, 429})
+"""What a proxy says of a request that it did not wait for, or of too many, in words of its own."""
 
 
 def logs_client(
@@ -158,7 +163,7 @@ def is_retriable(error: Exception) -> bool:
     if isinstance(error, sdk.ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return code in _PASSING_CODES or status >= _SERVER_ERROR
+        return code in _PASSING_CODES or status in _PASSING_STATUS or status >= _SERVER_ERROR
     return isinstance(
         error,
         (sdk.HTTPClientError, sdk.ConnectionError, sdk.ResponseStreamingError, sdk.CredentialRetrievalError),

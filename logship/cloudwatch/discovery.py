@@ -151,9 +151,12 @@ class Discovery:
                 if own is None:
                     self.account = account
                 yield FoundGroup(name if own in {None, account} else f"{account}:{name}", name, arn, account)
-            if "nextToken" not in page:
+            token = page.get("nextToken")
+            if not token:
                 return
-            request["nextToken"] = page["nextToken"]
+            if token == request.get("nextToken"):  # would go on for ever
+                raise no_cloudwatch("listing log groups")
+            request["nextToken"] = token
 
     def _page(self, retry: Retry, **request: Any) -> dict[str, Any]:
         region = self._client.meta.region_name

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import backoff_s, is_said
 from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
+from logship.cloudwatch.permissions import allow
 from logship.errors import Stopped, UsageError
 from logship.events import Columns, Events
 from logship.record import NO_CLOUD, Cloud
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from logship.cloudwatch.discovery import FoundGroup
+    from logship.cloudwatch.quotas import Governor
+
+STRANGE: Final = (AttributeError, KeyError, TypeError, ValueError)
+"""What the SDK raises of an answer that is none of AWS: it reads any text as UTF-8, and any JSON as an object."""
 
 
 @dataclass
@@ -29,6 +35,8 @@ class Retry:
     """Told of a request that keeps failing: at its third try, and ever more seldom after that."""
     answered: bool = False
     """Whether the request was answered before: then what it names, and is gone now, is waited for as well."""
+    governor: Governor | None = None
+    """Gives each call its time, where calls should keep to a quota."""
     retried: int = 0
     """Requests that had to be tried again, so far."""
 
@@ -51,9 +59,11 @@ class Retry:
 
         attempt = 0
         while True:
+            if self.governor and self.stop.wait(max(0.0, self.governor.reserve() - time.monotonic())):
+                raise Stopped
             try:
                 return request(**arguments)
-            except (AttributeError, TypeError, KeyError):  # the SDK reads any answer as an object
+            except STRANGE:
                 raise no_cloudwatch(what) from None
             except (BotoCoreError, ClientError) as error:
                 attempt += 1
@@ -74,13 +84,14 @@ def filter_pages(client: Any, group: FoundGroup, start_ms: int, end_ms: int | No
     Only a page without a token is the last one.
     """
     what = f"log group {group.key!r}"
-    request: dict[str, Any] = {**group.address, "startTime": max(start_ms, 0)}
+    request: dict[str, Any] = {**group.address, "startTime": max(start_ms, 0), "interleaved": True}
+    needs = allow("logs:FilterLogEvents", f"{group.arn}:*") if group.arn else None
     if end_ms is not None:
         request["endTime"] = end_ms
     while True:
-        page = retry.call(what, client.filter_log_events, **request)
+        page = retry.call(what, client.filter_log_events, needs=needs, **request)
         yield events_of(group.name, page, group.cloud)
-        if "nextToken" not in page:
+        if not page.get("nextToken"):
             return
         request["nextToken"] = page["nextToken"]
 

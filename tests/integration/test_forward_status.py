@@ -340,3 +340,39 @@ def test_groups_that_cannot_be_read_are_told_from_quiet_ones(
         wait_for(lambda: forwarder.status.wrong == [])
 
     assert (quiet.wrong, quiet.sources[0].unread_s, unread_s > 0.0) == ([], 0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>be right back</html>"),
+        (200, b""),
+        (200, b'{"events":[{"timestamp":17'),
+        (200, b'{"events":[{"timestamp":"now"}]}'),
+        (200, b"\xff\xfe"),
+        (408, b""),
+        (429, b"<html>too many</html>"),
+        (500, b'"oops"'),
+        (503, "gerade nicht verfügbar".encode("latin-1")),
+    ],
+)
+def test_what_something_in_between_answers_ends_nothing(
+    cw: LocalCloudWatch, up: DownStore, tmp_path: Path, status: int, body: bytes
+) -> None:
+    """Once CloudWatch has answered, a proxy's page, half an answer and bytes that are no text are tried again."""
+    wrong: list[int] = []
+    client = client_of(cw)
+
+    def answer(request: Any, **_: Any) -> AWSResponse | None:
+        return AWSResponse(request.url, wrong.pop(), {}, Raw(body)) if wrong else None
+
+    client.meta.events.register("before-send.cloudwatch-logs", answer)
+    put(cw, "one")
+    with running(cw, up, tmp_path, client=client) as seen:
+        steady(lambda: seen.status.stored == 1)
+        wrong += [status] * 3
+        steady(lambda: not wrong)
+        put(cw, "two")
+        steady(lambda: seen.status.stored == 2)
+
+        assert seen.status.sources[0].retried

@@ -408,3 +408,28 @@ def test_marks_that_cannot_be_read_are_refused(text: str) -> None:
 
     assert "the checkpoint '/us-east-1:/g' in the state folder '/s' cannot be read" in str(told.value)
     assert """sqlite3 checkpoints.db "DELETE FROM checkpoint WHERE key = '/us-east-1:/g'\"""" in str(told.value)
+
+
+def test_events_of_two_streams_that_have_the_same_id_are_two() -> None:
+    """CloudWatch's are unique; of others the record's identity asks no more than that they are within a stream."""
+    known = KnownIds(Memory())
+    events = [LogEvent("/g", stream, NOW_MS, "x", "1") for stream in ("a", "b", "a")]
+
+    assert [event.stream for event in known.fresh(events, 0)] == ["a", "b"]
+
+
+def test_a_range_whose_pages_come_stream_by_stream_is_neither_split_nor_cut() -> None:
+    """Where its last event lies says nothing of what is still to come; it is done when there is no token."""
+    first_ms = NOW_MS - 3_600_000
+    reader = GroupReader("/g", Marks.begin(first_ms, NOW_MS), KnownIds(Memory()), interval_ms=1_000, now_ms=NOW_MS)
+    [reading] = reader.ranges.values()
+    for page in range(30):
+        reader.request(reading, NOW_MS)
+        number, minute = divmod(page, 10)
+        times_ms = [first_ms + minute * 300_000 + part * 1_000 for part in range(100)]
+        events = [LogEvent("/g", f"s{number}", at_ms, "x", f"{number}/{at_ms}") for at_ms in times_ms]
+        batch = reader.take(reading, events, "more", NOW_MS, spare=1 if page > 10 else 0)
+        assert batch
+        batch.stored()
+
+    assert (len(reader.ranges), reader.safe.ranges) == (1, {1: (first_ms, NOW_MS)})

@@ -5,8 +5,9 @@ event's time is read several times, and what is known is skipped:
 
 * The *live* reading follows the newest events, and each time begins somewhat before where it stood: the near
   window, as wide as late events need and re-reading allows.
-* *Sweeps* read everything once more when it is old enough: after 5 minutes and after 26 hours, and at ages
-  between where events were that late of late. Each has a mark that moves over every millisecond once.
+* *Sweeps* read everything once more when it is old enough: after 5 minutes and after 26 hours, and at other ages
+  where events were that late of late, or are so few that it costs hardly anything. Elsewhere those look at a part, to
+  see whether any are. Each has a mark that moves over every millisecond once.
 * *Ranges* are what lies behind: the first backfill, an outage, the rest of a burst. Each is read once, in pages,
   several at a time, from where they were created on; a range is split where there is room for more readings.
 
@@ -24,8 +25,11 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.events import chosen, columns_of
 from logship.forward.port import Batch
 from logship.forward.sources.poll.lateness import (
+    A_PAGE,
     FEW_EVENTS,
     LARGEST_WINDOW_MS,
+    MANY_PAGES,
+    OFTEN,
     WINDOW_OF_INTERVAL,
     Lateness,
 )
@@ -33,9 +37,11 @@ from logship.forward.sources.poll.marks import (
     DEEP,
     GAP_MS,
     NEAR,
+    OLDEST,
     SWEEPS,
     Marks,
     Settle,
+    settle_jumbled,
     settle_live,
     settle_nothing,
     settle_range,
@@ -56,6 +62,7 @@ LIVE_PAGES: Final = 10
 AHEAD_MS: Final = 60_000
 """Events stamped further ahead than that are read apart, so that they are not read each time."""
 REMEMBERED_MS: Final = SWEEPS[NEAR].age_ms + 2 * SWEEPS[NEAR].every_ms
+"""So long an event is known, and longer where all come late."""
 
 
 class GroupReader:
@@ -67,15 +74,24 @@ class GroupReader:
         known: the ids read of late.
         interval_ms: the pause between two live readings.
         now_ms: the service's time.
+        version: of the checkpoint; 0 for a new group.
+        after_gap: the sweep at whose mark reading begins after a gap.
     """
 
     def __init__(
-        self, name: str, marks: Marks, known: KnownIds, *, interval_ms: int, now_ms: int, version: int = 0
+        self,
+        name: str,
+        marks: Marks,
+        known: KnownIds,
+        *,
+        interval_ms: int,
+        now_ms: int,
+        version: int = 0,
+        after_gap: int = NEAR,
     ) -> None:
         self.name = name
-        was_read = version > 0 and now_ms - marks.position_ms < GAP_MS
         if version:
-            marks.resume(now_ms, LARGEST_WINDOW_MS)
+            marks.resume(now_ms, LARGEST_WINDOW_MS, after_gap=after_gap)
         self.marks, self.safe = marks, marks.copy()
         self.version = version
         self.figures = Figures(newest_ms=marks.position_ms, newest_stored_ms=marks.position_ms)
@@ -89,6 +105,11 @@ class GroupReader:
         self._lock = threading.Lock()
         self._began_ms = now_ms
         self._newest_ms = marks.position_ms
+        """Time of the newest event; until the ranges of the start are read, what they end with."""
+        self._found_ms = 0
+        """Time of the newest event that was read; 0 for none."""
+        self._came = 0
+        """New events that live readings found."""
         self._ahead_ms = 0
         self._polled_ms = 0
         self._underway = Underway()
@@ -97,9 +118,9 @@ class GroupReader:
         self._ahead = Reading(self, "ahead")
         self._sweeps = [Reading(self, "sweep", number) for number in range(len(SWEEPS))]
         self.ranges = Ranges(self, marks)
-        if was_read:
+        if version:
             # What was known went with the process before: who restarts learns lateness anew, so it looks everywhere.
-            self._begin_sweeps(self.lateness.start(range(DEEP), now_ms), now_ms)
+            self._begin_sweeps(self.lateness.start(range(NEAR + 2), now_ms), now_ms)
 
     # What to read
 
@@ -183,7 +204,8 @@ class GroupReader:
             if not reading.token:
                 reading.asked_ms = (reading.cursor_ms, reading.end_ms)
             start_ms, end_ms = reading.asked_ms
-            request: dict[str, Any] = {"startTime": start_ms}
+            # What AWS always does now: events in order of time whatever their stream. Others still want to be told.
+            request: dict[str, Any] = {"startTime": start_ms, "interleaved": True}
             if end_ms is not None:
                 request["endTime"] = end_ms
             if reading.token:
@@ -194,9 +216,12 @@ class GroupReader:
         """The reading's token is no longer taken: it goes on from the last event's time."""
         with self._lock:
             reading.token = None
+            if reading.is_jumbled:
+                reading.cursor_ms = reading.start_ms
 
     def _begin(self, reading: Reading, now_ms: int) -> None:
         reading.began_ms, reading.pages, reading.events, reading.token, reading.end_ms = now_ms, 0, 0, None, None
+        reading.is_jumbled = False
         if reading.kind == "live":
             start_ms = self._live_start(now_ms)
             if self._ahead_ms > now_ms + AHEAD_MS:
@@ -204,14 +229,24 @@ class GroupReader:
         elif reading.kind == "ahead":
             start_ms = self._ahead_ms + 1
         else:
-            start_ms = self.marks.swept_ms[reading.number]
             reading.end_ms = now_ms - SWEEPS[reading.number].age_ms
+            if not self._is_whole(reading.number, now_ms):
+                for marks in (self.marks, self.safe):
+                    part_ms = reading.end_ms - SWEEPS[reading.number].every_ms
+                    marks.swept_ms[reading.number] = max(marks.swept_ms[reading.number], part_ms)
+            start_ms = self.marks.swept_ms[reading.number]
         reading.start_ms = reading.cursor_ms = max(start_ms, self.marks.first_ms)
 
     def _live_start(self, now_ms: int) -> int:
-        """From the near window on; where nothing is known to lie between, or after a gap, from the sweeps' marks on."""
+        """From the near window on; where nothing is known to lie between, or after a gap, from the sweeps' marks on.
+
+        Where nothing has come for a while it begins behind the newest event, so that what comes now is seen however
+        late it is: reading where nothing lies costs nothing.
+        """
         marks = self.marks
-        start_ms = marks.position_ms - self.lateness.window_ms
+        start_ms = min(
+            marks.position_ms - self.lateness.window_ms, max(self._newest_ms + 1, now_ms - SWEEPS[NEAR + 2].age_ms)
+        )
         gap = now_ms - (self._polled_ms or marks.position_ms) > GAP_MS
         for number, swept_ms in enumerate(marks.swept_ms):
             empty = self._newest_ms <= swept_ms and self._sweep_is_due(number, now_ms)
@@ -220,9 +255,23 @@ class GroupReader:
         return start_ms
 
     def _sweep_is_due(self, number: int, now_ms: int) -> bool:
-        sweep = SWEEPS[number]
-        waited_ms = now_ms - sweep.age_ms - self.marks.swept_ms[number]
-        return waited_ms >= sweep.every_ms and self.lateness.wants(number, now_ms)
+        waited_ms = now_ms - SWEEPS[number].age_ms - self.marks.swept_ms[number]
+        return waited_ms >= SWEEPS[number].every_ms and waited_ms >= self.lateness.pause_ms(
+            number, self._rate(now_ms) * waited_ms, now_ms
+        )
+
+    def _is_whole(self, number: int, now_ms: int) -> bool:
+        """Whether a sweep reads all that is to be read, and not merely a part to see what is in it."""
+        waited_ms = now_ms - SWEEPS[number].age_ms - self.marks.swept_ms[number]
+        limit = MANY_PAGES if number == OLDEST else A_PAGE
+        return self.lateness.is_on(number, now_ms) or self._rate(now_ms) * waited_ms <= limit
+
+    def _rate(self, now_ms: int) -> float:
+        """Events that come, a millisecond."""
+        return self._came / max(now_ms - self._began_ms, GAP_MS)
+
+    def _known_from_ms(self, now_ms: int) -> int:
+        return now_ms - self.lateness.floor_ms - REMEMBERED_MS
 
     @property
     def _surely_known_ms(self) -> int:
@@ -234,6 +283,13 @@ class GroupReader:
         for number in numbers:
             for marks in (self.marks, self.safe):
                 marks.swept_ms[number] = max(marks.swept_ms[number], now_ms - 2 * SWEEPS[number].age_ms)
+
+    def _go_back(self, numbers: Sequence[int], now_ms: int) -> None:
+        """Sweeps that were off and would have found events begin where they may have missed some."""
+        for number in numbers:
+            for marks in (self.marks, self.safe):
+                since_ms = max(marks.first_ms, now_ms - OFTEN * SWEEPS[number].age_ms)
+                marks.swept_ms[number] = min(marks.swept_ms[number], since_ms)
 
     # What a page settles
 
@@ -263,9 +319,10 @@ class GroupReader:
                 times_ms = enumerate(columns_of(events).timestamps_ms)
                 events, token = chosen(events, [place for place, at_ms in times_ms if at_ms <= reading.end_ms]), None
             self.figures.count(events)
-            fresh = self._known.fresh(events, now_ms - REMEMBERED_MS)
+            fresh = self._known.fresh(events, self._known_from_ms(now_ms))
             if events:
                 self._see(reading, events, now_ms)
+                self._go_back(self.lateness.taken_in(events, now_ms), now_ms)
             if events and reading.kind != "range":
                 sweeps, surely_ms = reading.kind == "sweep", self._surely_known_ms
                 late = sum(at_ms >= surely_ms for at_ms in columns_of(fresh).timestamps_ms) if sweeps else 0
@@ -287,21 +344,26 @@ class GroupReader:
     def _see(self, reading: Reading, events: Sequence[LogEvent], now_ms: int) -> None:
         if reading.first_ms is None:
             reading.first_ms = events[0].timestamp_ms
-        reading.cursor_ms = max(reading.cursor_ms, events[-1].timestamp_ms)
+        times_ms = columns_of(events).timestamps_ms
+        newest_ms = max(times_ms)
+        reading.is_jumbled |= min(times_ms) < reading.cursor_ms or times_ms[-1] < newest_ms
+        reading.cursor_ms = max(reading.cursor_ms, newest_ms)
         if reading.cursor_ms > now_ms + AHEAD_MS:
             self._ahead_ms = max(self._ahead_ms, reading.cursor_ms)
-        self._newest_ms = max(self._newest_ms, min(reading.cursor_ms, now_ms))
+        self._found_ms = max(self._found_ms, min(reading.cursor_ms, now_ms))
+        self._newest_ms = max(self._newest_ms, self._found_ms)
         self.figures.newest_ms = self._newest_ms
 
     def _take_live(
         self, reading: Reading, fresh: Sequence[LogEvent], token: str | None, now_ms: int
     ) -> tuple[Settle, bool]:
+        self._came += len(fresh)
         self._fit_window(fresh, now_ms)
         began_ms, start_ms = reading.began_ms, reading.start_ms
         if not token:
             self._polls += 1
             self._polled_ms = began_ms
-            self._known.forget_before(now_ms - REMEMBERED_MS)
+            self._known.forget_before(self._known_from_ms(now_ms))
             # What is late by less than that is seen by the next window, so a quiet group's mark may follow the clock.
             quiet_ms = began_ms - self.lateness.floor_ms - self.lateness.largest_window_ms
             return partial(
@@ -339,13 +401,17 @@ class GroupReader:
             self._begin_sweeps(self.lateness.found_by_sweep(number, now_ms), now_ms)
         assert reading.end_ms is not None
         swept_ms = reading.cursor_ms if token else reading.end_ms
-        return partial(settle_sweep, number=number, swept_ms=swept_ms), not token
+        return partial(settle_sweep, number=number, start_ms=reading.start_ms, swept_ms=swept_ms), not token
 
     def _take_range(self, reading: Reading, token: str | None, spare: int) -> tuple[Settle, bool]:
         number = reading.number
         if not token:
             del self.ranges[number]
+            if not self.ranges and (self._found_ms or not self.version):
+                self._newest_ms = max(self._found_ms, self.marks.first_ms)
             return partial(settle_range, number=number, start_ms=None), True
+        if reading.is_jumbled:
+            return partial(settle_jumbled, number=number, start_ms=reading.start_ms), False
         if spare > 0 and number in self.safe.ranges:  # what a live reading left is there once its pages are stored
             self.dirty = self.ranges.split(reading, self.marks, self.safe) or self.dirty
         return partial(settle_range, number=number, start_ms=reading.cursor_ms), False

@@ -95,7 +95,7 @@ class Memory:
 
 
 class KnownIds:
-    """The ids of one group's events.
+    """The ids of one group's events, which count within their streams.
 
     An id is known by Python's 64-bit hash of it, which differs from process to process: two ids of one bucket
     are taken for one with a chance of one in 10^13 for a million of them.
@@ -119,14 +119,14 @@ class KnownIds:
         with self._memory.lock:
             if self._cleared:
                 return events
-            for place, (at_ms, event_id) in enumerate(zip(columns.timestamps_ms, columns.event_ids, strict=True)):
+            keys = map(hash, zip(columns.streams, columns.event_ids, strict=True))
+            for place, (at_ms, key) in enumerate(zip(columns.timestamps_ms, keys, strict=True)):
                 if at_ms >= from_ms:
                     number = at_ms // BUCKET_MS
                     if number != current:
                         self._memory.added(len(ids) - size)
                         current, ids = number, self._memory.bucket(self, number)
                         size = len(ids)
-                    key = hash(event_id)
                     if key in ids:
                         continue
                     ids.add(key)

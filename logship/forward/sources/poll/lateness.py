@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from operator import sub
 from typing import TYPE_CHECKING, Final
 
 from logship.events import columns_of
-from logship.forward.sources.poll.marks import DEEP, NEAR, SWEEPS
+from logship.forward.sources.poll.marks import DEEP, NEAR, OLDEST, SWEEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,6 +32,18 @@ MANY_LATE: Final = 0.01
 """... unless that part of the events or more is found by sweeps alone."""
 FEW_EVENTS: Final = 200
 """Reading so few again and again costs no more than the call."""
+LATEST_FLOOR_MS: Final = SWEEPS[NEAR + 2].age_ms
+"""Groups whose events are all later than that are found by sweeps alone."""
+SLACK_MS: Final = 30_000
+"""An event that was taken in may become visible that much later."""
+A_PAGE: Final = 1_000
+"""A sweep over so few events costs a call or two, and is worth it wherever it may find some that nobody knows of."""
+MANY_PAGES: Final = 100_000
+"""The oldest sweep is not worth its calls over more."""
+OFTEN: Final = 4
+"""So many times more seldom a sweep that is merely cheap sweeps than one that is known to find events."""
+TRIAL_OF: Final = 20
+"""Elsewhere a sweep looks at that part of the events: enough to see whether any are that late."""
 RECENT_EVENTS: Final = 20_000
 FLOOR_OF: Final = 8
 """So many readings with new events tell how late the earliest are."""
@@ -61,9 +75,48 @@ class Lateness:
         """How late the earliest events are: where agents ship every minute, nothing is younger than that."""
         return min(self._floors_ms, default=0)
 
-    def wants(self, sweep: int, now_ms: int) -> bool:
-        """Whether a sweep is worth its calls."""
-        return sweep in ALWAYS or (now_ms <= self._wanted_until_ms[sweep] and not self._is_read_enough())
+    def is_on(self, sweep: int, now_ms: int) -> bool:
+        """Whether a sweep reads everything, in its turn."""
+        if sweep in ALWAYS:
+            return True
+        return now_ms <= self._wanted_until_ms[sweep] and (sweep > NEAR or not self._is_read_enough())
+
+    def pause_ms(self, sweep: int, events: float, now_ms: int) -> float:
+        """How much time should have come of age until a sweep is worth its calls.
+
+        Args:
+            sweep: which.
+            events: how many it would read.
+            now_ms: the service's time.
+        """
+        every_ms = SWEEPS[sweep].every_ms
+        if self.is_on(sweep, now_ms):
+            return every_ms
+        if sweep < NEAR:
+            return math.inf
+        if sweep == OLDEST:
+            return every_ms if events <= MANY_PAGES else math.inf
+        return every_ms * (OFTEN if events <= A_PAGE else TRIAL_OF)
+
+    def taken_in(self, events: Sequence[LogEvent], now_ms: int) -> list[int]:
+        """Learns of events that were taken in too late for the sweep that always sweeps, whoever finds them.
+
+        Args:
+            events: of a page, in any order.
+            now_ms: the service's time.
+
+        Returns:
+            The sweeps that were off and are on by that: the first one that reads events so late.
+        """
+        columns = columns_of(events)
+        ingestions_ms, times_ms = columns.ingestions_ms, columns.timestamps_ms
+        if max(map(sub, ingestions_ms, times_ms), default=0) + SLACK_MS <= SWEEPS[NEAR].age_ms:
+            return []
+        late_ms, taken_ms = max(zip(map(sub, ingestions_ms, times_ms), ingestions_ms, strict=True))
+        found = next((number for number, sweep in enumerate(SWEEPS) if late_ms + SLACK_MS <= sweep.age_ms), OLDEST)
+        if now_ms - taken_ms > OFTEN * SWEEPS[found].age_ms:
+            return []  # long ago, and perhaps over
+        return self.start([found], now_ms)
 
     def _is_read_enough(self) -> bool:
         """Whether of late events were read so often that another reading is too dear, and few come late."""
@@ -104,7 +157,7 @@ class Lateness:
             seen_ms = now_ms - fresh[-1].timestamp_ms
             late_ms = seen_ms if late_ms is None else min(late_ms, seen_ms)
         if late_ms is not None:
-            self._floors_ms.append(min(max(0, late_ms), SWEEPS[NEAR].age_ms))
+            self._floors_ms.append(min(max(0, late_ms), LATEST_FLOOR_MS))
 
     def found_by_sweep(self, number: int, now_ms: int) -> list[int]:
         """A sweep has found events that came late: it goes on, instead of younger ones; the next is tried.

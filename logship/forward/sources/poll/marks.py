@@ -28,12 +28,17 @@ SWEEPS: Final = (
     Sweep(120_000, 30_000),
     Sweep(300_000, 60_000),
     Sweep(900_000, 180_000),
+    Sweep(3_600_000, 720_000),
+    Sweep(14_400_000, 2_880_000),
     Sweep(93_600_000, 10_800_000),
+    Sweep(1_213_200_000, 86_400_000),
 )
-"""Youngest first. The last finds a day's batch of an agent that ships once a day; PutLogEvents takes 14 days."""
+"""Youngest first. The last but one finds a day's batch of an agent that ships once a day, the last one all that
+PutLogEvents takes, which is 14 days."""
 NEAR: Final = 3
-"""This one and the last always sweep; the others where events were that late of late."""
-DEEP: Final = 5
+DEEP: Final = 7
+"""These two always sweep; the others where events were that late of late, or where that costs hardly anything."""
+OLDEST: Final = 8
 GAP_MS: Final = 60_000
 """A group that was not read for so long is read from its sweeps' marks on."""
 MERGED_MS: Final = 3_600_000
@@ -63,16 +68,16 @@ class Marks:
         ranges = {1: (first_ms, now_ms)} if first_ms < now_ms else {}
         return cls(first_ms, position_ms, swept, ranges)
 
-    def resume(self, now_ms: int, window_ms: int) -> None:
+    def resume(self, now_ms: int, window_ms: int, *, after_gap: int = NEAR) -> None:
         """Makes a range of what may lie between the last process and now: ranges are saved page by page.
 
         So a process that is killed after a page has come a page further, however soon it is killed. After a gap the
-        range begins where the sweep that completeness stands on stood, and does that sweep's work.
+        range begins where the sweep `after_gap` stood, and does that sweep's work.
         """
         self.lives += 1
         gap = now_ms - self.position_ms > GAP_MS
         start_ms = self.position_ms - window_ms
-        start_ms = max(self.first_ms, min(start_ms, self.swept_ms[NEAR]) if gap else start_ms)
+        start_ms = max(self.first_ms, min(start_ms, self.swept_ms[after_gap]) if gap else start_ms)
         if start_ms >= now_ms:
             return
         end_ms, recent_ms = now_ms, now_ms - MERGED_MS
@@ -121,9 +126,10 @@ def settle_live(
             marks.swept_ms[number] = max(marks.swept_ms[number], at_ms)
 
 
-def settle_sweep(marks: Marks, *, number: int, swept_ms: int) -> None:
-    """Moves a sweep's mark."""
-    marks.swept_ms[number] = max(marks.swept_ms[number], swept_ms)
+def settle_sweep(marks: Marks, *, number: int, start_ms: int, swept_ms: int) -> None:
+    """Moves a sweep's mark, unless it has gone back behind the begin of this reading."""
+    if start_ms <= marks.swept_ms[number]:
+        marks.swept_ms[number] = max(marks.swept_ms[number], swept_ms)
 
 
 def settle_range(marks: Marks, *, number: int, start_ms: int | None) -> None:
@@ -135,6 +141,12 @@ def settle_range(marks: Marks, *, number: int, start_ms: int | None) -> None:
         if start_ms > marks.ranges[number][0]:
             marks.lives = max(0, marks.lives - 1)
         marks.ranges[number] = (max(start_ms, marks.ranges[number][0]), marks.ranges[number][1])
+
+
+def settle_jumbled(marks: Marks, *, number: int, start_ms: int) -> None:
+    """A range whose pages are not in order of time is settled by its end alone."""
+    if number in marks.ranges:
+        marks.ranges[number] = (min(start_ms, marks.ranges[number][0]), marks.ranges[number][1])
 
 
 def loads(text: str, key: str, place: str = "the state folder") -> Marks:

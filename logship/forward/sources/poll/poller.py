@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.cloudwatch.backoff import backoff_s, is_said
 from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.discovery import Discovery, FoundGroup
-from logship.cloudwatch.paging import Retry, events_of
+from logship.cloudwatch.paging import STRANGE, Retry, events_of
 from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import Governor, Governors
 from logship.cloudwatch.service_clock import ServiceClock, steady_s
@@ -19,7 +19,7 @@ from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.poll.group import GroupReader
 from logship.forward.sources.poll.holdings import Holdings
 from logship.forward.sources.poll.known import KnownIds, Memory
-from logship.forward.sources.poll.marks import Marks, loads
+from logship.forward.sources.poll.marks import NEAR, Marks, loads
 from logship.forward.sources.poll.scheduler import Scheduler
 from logship.forward.sources.poll.status import group_status
 from logship.forward.sources.poll.waking import Waker
@@ -28,6 +28,7 @@ from logship.forward.trouble import Trouble
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from logship.events import Events
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.port import Batch
     from logship.forward.sources.poll.reading import Reading
@@ -126,6 +127,8 @@ class CloudWatchPoller:
         """The names of those that this source reads, unless another process does."""
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
+        self._has_read = False
+        """Whether any page was one of CloudWatch Logs."""
         self._unlisted = Trouble(say, "new log groups are not found meanwhile")
         self._failure: BaseException | None = None
         self._holdings: Holdings | None = None
@@ -245,6 +248,8 @@ class CloudWatchPoller:
             interval_ms=max(1, int(self._wanted.interval_s * 1000)),
             now_ms=now_ms,
             version=found[1] if found else 0,
+            # One that ends is not there for what a later sweep would find.
+            after_gap=NEAR + 1 if self._wanted.once else NEAR,
         )
 
     def _tend(self, holdings: Holdings, stop: threading.Event) -> None:
@@ -316,25 +321,54 @@ class CloudWatchPoller:
         except (BotoCoreError, ClientError) as error:
             self._failed(reading, error)
             return
-        except (AttributeError, KeyError, TypeError):  # the SDK reads any answer as an object
-            raise no_cloudwatch(f"log group {group.name!r}") from None
-        if "events" not in page:
-            raise no_cloudwatch(f"log group {group.name!r}")
+        except STRANGE:
+            self._strange(reading)
+            return
         self._scheduler.governor.accepted()
+        try:
+            events = self._events(group, page)
+        except ConnectError:
+            self._strange(reading)
+            return
         self._clock.observe(page)
-        group.refused = ""
+        group.refused, self._has_read = "", True
         group.figures.bytes += _size(page)
-        batch = self._take(reading, page)
+        spare = self._scheduler.spare(self._threads())
+        batch = group.take(reading, events, page.get("nextToken") or None, self._clock.now_ms(), spare=spare)
         page.clear()  # delivering may wait long, and a page takes more memory than its events
         if batch is not None:
             deliver(batch)
         self._scheduler.give_back(reading)
 
-    def _take(self, reading: Reading, page: dict[str, Any]) -> Batch | None:
-        group, spare = reading.group, self._scheduler.spare(self._threads())
+    def _events(self, group: GroupReader, page: dict[str, Any]) -> Events:
+        """Those of a page; one that has none may leave the word out.
+
+        Raises:
+            ConnectError: it is no page of events.
+        """
         found = self._found[group.name]
-        events = events_of(found.name, page, found.cloud)
-        return group.take(reading, events, page.get("nextToken"), self._clock.now_ms(), spare=spare)
+        if "events" not in page and page.keys().isdisjoint({"nextToken", "searchedLogStreams"}):
+            raise no_cloudwatch(f"log group {group.name!r}")
+        return events_of(found.name, {"events": ()} | page, found.cloud)
+
+    def _strange(self, reading: Reading) -> None:
+        """Puts a reading off whose answer is none of CloudWatch's: something in between gave it, and may not again.
+
+        Raises:
+            ConnectError: nothing was ever read: something else is there.
+        """
+        failure = no_cloudwatch(f"log group {reading.group.name!r}")
+        if not self._has_read:
+            raise failure
+        reading.group.restart(reading)
+        self._put_off(reading, failure)
+
+    def _put_off(self, reading: Reading, failure: LogshipError) -> None:
+        self.retried += 1
+        reading.failures += 1
+        if is_said(reading.failures):
+            self._say(f"{failure}; trying again")
+        self._scheduler.give_back(reading, wait_s=backoff_s(reading.failures))
 
     def _threads(self) -> int:
         return min(_MOST_THREADS, 2 + int(self._scheduler.governor.quota / _CALLS_PER_THREAD_S))
@@ -353,11 +387,7 @@ class CloudWatchPoller:
             group.restart(reading)
             self._scheduler.give_back(reading, wait_s=0.0)
         elif is_retriable(error):
-            self.retried += 1
-            reading.failures += 1
-            if is_said(reading.failures):
-                self._say(f"{translate(error, f'log group {group.name!r}')}; trying again")
-            self._scheduler.give_back(reading, wait_s=backoff_s(reading.failures))
+            self._put_off(reading, translate(error, f"log group {group.name!r}"))
         elif code in _DENIED:
             self._refuse(reading, error)
         else:

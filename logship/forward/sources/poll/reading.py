@@ -30,6 +30,8 @@ class Reading:
     """Everything before that time has been read."""
     first_ms: int | None = None
     """Time of the first event of a range."""
+    is_jumbled: bool = False
+    """Whether its pages are not in order of time: then the cursor says nothing of what is still to come."""
     asked_ms: tuple[int, int | None] = (0, None)
     """The times of the request whose pages are read: a token is good for these alone."""
     began_ms: int = 0
