@@ -103,7 +103,7 @@ class RedactRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str
     """Stands in the text instead of the secret: ``[redacted:NAME]``."""
     pattern: str
-    """RE2; what its first group matches is taken out, or all of it if it has none."""
+    """RE2 of no empty text; what its groups match is taken out, or all of a match that no group took part in."""
 
 
 class Redact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
