@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from logship.errors import SettingsError
+from logship.validation import check_names, check_sources, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """`[[forward.source]]`: where events come from. Each type reads the keys that are named for it."""
+    """`[[forward.source]]`: where events come from. Each type takes the keys that are named for it, and no other."""
 
     type: Literal["cloudwatch", "kinesis", "firehose", "s3"] = "cloudwatch"
     region: str | None = None
@@ -249,11 +250,12 @@ def load(path: str | None = None, *, environ: Mapping[str, str] | None = None) -
     named = path or env.get("LOGSHIP_CONFIG")
     file = file_of(path, environ=env)
     found = _read(file) if named or file.exists() else {}
-    _check_names(found, Settings, str(file), "")
+    check_names(found, Settings, str(file))
     try:
         settings = msgspec.convert(found, Settings)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{file}: {_in_words(str(error))}") from None
+        raise SettingsError(f"{file}: {in_words(str(error))}") from None
+    check_sources(found, str(file))
     return _with_environment(settings, env)
 
 
@@ -349,35 +351,6 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(f"cannot read the settings file {str(file)!r}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is no TOML: {error}") from None
-
-
-def _check_names(found: Any, kind: Any, file: str, place: str) -> None:
-    """Names the nearest known key of the first unknown one, at any depth."""
-    if not isinstance(found, dict):
-        return
-    known = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    for key, value in found.items():
-        if key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(sorted(known))}"
-            raise SettingsError(f"{file}: unknown key {place + key!r}; {hint}")
-        _check_value(value, msgspec.inspect.type_info(known[key]), file, f"{place}{key}.")
-
-
-def _check_value(value: Any, kind: msgspec.inspect.Type, file: str, place: str) -> None:
-    if isinstance(kind, msgspec.inspect.StructType):
-        _check_names(value, kind.cls, file, place)
-    elif isinstance(kind, msgspec.inspect.ListType) and isinstance(value, list):
-        for item in value:
-            _check_value(item, kind.item_type, file, place)
-    elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
-        for key, item in value.items():
-            _check_value(item, kind.value_type, file, f"{place}{key}.")
-
-
-def _in_words(complaint: str) -> str:
-    problem, _, place = complaint.partition(" - at `$.")
-    return f"key {place.rstrip('`')!r}: {problem[0].lower()}{problem[1:]}" if place else problem
 
 
 def _with_environment(settings: Settings, env: Mapping[str, str]) -> Settings:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from logship.errors import SettingsError, TimeRangeError
 from logship.naming import Naming, service_of_group
 from logship.record import Record, format_time, from_document, record_id, severity, to_document
-from logship.settings import load, resolve_store
+from logship.settings import Source, load, resolve_store
 from logship.timerange import TimeRange, human_span, parse_span, parse_time, resolve
+from logship.validation import SOURCE_KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +106,35 @@ def test_settings_errors_name_file_and_key(tmp_path: Path, toml: str, said: str)
         load(str(path), environ={})
 
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            'type = "kinesis"\nstream = "st"\ngroups = ["/a"]',
+            ["source[1].groups'", "type 'kinesis'", "[[forward.rule]]"],
+        ),
+        ('type = "s3"\ntags = { team = "a" }', ["source[1].tags'", "type 's3'", "[[forward.rule]]"]),
+        ('stream = "st"', ["source[1].stream'", "type 'cloudwatch'", "it is of type 'kinesis'"]),
+        ('type = "firehose"\nregion = "eu-west-1"', ["source[1].region'", "type 'firehose'", "leave it out"]),
+        ('type = "s3"\nstart = "1h"', ["source[1].start'", "type 's3'", "it is of type 'cloudwatch' or 'kinesis'"]),
+        ('external_id = "shop"', ["source[1].external_id'", "add role ="]),
+    ],
+)
+def test_a_key_that_its_source_does_not_read_is_refused(tmp_path: Path, keys: str, said: list[str]) -> None:
+    """A filter that filters nothing would store what nobody wanted to have stored."""
+    path = tmp_path / "logship.toml"
+    path.write_text(f"[[forward.source]]\n[[forward.source]]\n{keys}\n")
+    with pytest.raises(SettingsError, match=r"logship\.toml: key 'forward\.source") as error:
+        load(str(path), environ={})
+
+    assert [piece for piece in said if piece not in str(error.value)] == []
+
+
+def test_every_key_of_a_source_is_read_by_some_type() -> None:
+    """One that is added has to say which."""
+    assert {key for keys in SOURCE_KEYS.values() for key in keys} == set(Source.__struct_fields__)
 
 
 def test_stores_are_named_by_folder_profile_or_variable(tmp_path: Path) -> None:
