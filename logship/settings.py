@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from logship.errors import SettingsError
+from logship.validation import check_sources, converted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ DEFAULT_FILE: Final = "logship.toml"
 _SCHEMES: Final = ("http", "https")
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 """Seconds or a rate; neither 0 nor endless, nor what is no number at all."""
+NonEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Naming(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +37,7 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """`[[forward.source]]`: where events come from. Each type reads the keys that are named for it."""
+    """`[[forward.source]]`: where events come from. Each type takes the keys that are named for it, and no other."""
 
     type: Literal["cloudwatch", "kinesis", "firehose", "s3"] = "cloudwatch"
     region: str | None = None
@@ -55,7 +57,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     live_tail: bool = False
     """cloudwatch: wake the reader by Live Tail (charged by the minute) instead of waiting out its interval."""
     start: str = "1h"
-    """cloudwatch, kinesis: how far back the first run reads: a span or an ISO time."""
+    """cloudwatch, kinesis: how far back the first run reads: a span or an ISO time, now at the latest."""
     tps: Positive | None = None
     """cloudwatch: calls a second that may be spent; None takes the quota of the region."""
     stream: str = ""
@@ -76,14 +78,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     query: str
     """In the query language, without stages: ``level:debug service:edge``."""
     action: Literal["keep", "drop", "sample"]
-    rate: float = 1.0
-    """sample: the part that is kept, 0 to 1; kept records carry it as `logship.sample_rate`."""
+    rate: float | None = None
+    """sample, which needs it: the part that is kept, 0 to 1; kept records carry it as `logship.sample_rate`."""
 
 
 class Forward(msgspec.Struct, frozen=True, kw_only=True):
     """`[forward]`: the forwarder."""
 
-    state: str = "./state"
+    state: NonEmpty = "./state"
     """Folder of checkpoints and dead letters."""
     checkpoints: str = ""
     """``dynamodb:TABLE`` shares checkpoints among processes; empty keeps them in the state folder."""
@@ -103,7 +105,7 @@ class RedactRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str
     """Stands in the text instead of the secret: ``[redacted:NAME]``."""
     pattern: str
-    """RE2; what its first group matches is taken out, or all of it if it has none."""
+    """RE2 of no empty text; what its groups match is taken out, or all of a match that no group took part in."""
 
 
 class Redact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,7 +171,7 @@ class ServiceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Service(msgspec.Struct, frozen=True, kw_only=True):
     """`[[service]]`: one description for agent config, logging wiring, forwarding and IAM."""
 
-    name: str
+    name: NonEmpty
     framework: str | None = None
     """What its Python logging is wired into: see ``logship generate logging --help``."""
     recipe: str | None = None
@@ -249,11 +251,8 @@ def load(path: str | None = None, *, environ: Mapping[str, str] | None = None) -
     named = path or env.get("LOGSHIP_CONFIG")
     file = file_of(path, environ=env)
     found = _read(file) if named or file.exists() else {}
-    _check_names(found, Settings, str(file), "")
-    try:
-        settings = msgspec.convert(found, Settings)
-    except msgspec.ValidationError as error:
-        raise SettingsError(f"{file}: {_in_words(str(error))}") from None
+    settings = converted(found, Settings, str(file))
+    check_sources(found, str(file))
     return _with_environment(settings, env)
 
 
@@ -348,36 +347,7 @@ def _read(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"cannot read the settings file {str(file)!r}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is no TOML: {error}") from None
-
-
-def _check_names(found: Any, kind: Any, file: str, place: str) -> None:
-    """Names the nearest known key of the first unknown one, at any depth."""
-    if not isinstance(found, dict):
-        return
-    known = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    for key, value in found.items():
-        if key not in known:
-            near = get_close_matches(key, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(sorted(known))}"
-            raise SettingsError(f"{file}: unknown key {place + key!r}; {hint}")
-        _check_value(value, msgspec.inspect.type_info(known[key]), file, f"{place}{key}.")
-
-
-def _check_value(value: Any, kind: msgspec.inspect.Type, file: str, place: str) -> None:
-    if isinstance(kind, msgspec.inspect.StructType):
-        _check_names(value, kind.cls, file, place)
-    elif isinstance(kind, msgspec.inspect.ListType) and isinstance(value, list):
-        for item in value:
-            _check_value(item, kind.item_type, file, place)
-    elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, dict):
-        for key, item in value.items():
-            _check_value(item, kind.value_type, file, f"{place}{key}.")
-
-
-def _in_words(complaint: str) -> str:
-    problem, _, place = complaint.partition(" - at `$.")
-    return f"key {place.rstrip('`')!r}: {problem[0].lower()}{problem[1:]}" if place else problem
+        raise SettingsError(f"{file}: this is no TOML: {error}") from None
 
 
 def _with_environment(settings: Settings, env: Mapping[str, str]) -> Settings:

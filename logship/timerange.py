@@ -89,6 +89,18 @@ def parse_time(text: str, *, now_us: int) -> int:
     return time_us_of(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
+def parse_past(text: str, *, now_us: int) -> int:
+    """Microseconds since 1970 of a point in time that reading may start at.
+
+    Raises:
+        TimeRangeError: the text is no time, or one that is still to come.
+    """
+    time_us = parse_time(text, now_us=now_us)
+    if time_us > now_us:
+        raise TimeRangeError(f"{text!r} is still to come; write now, 1h or a time that has passed")
+    return time_us
+
+
 def resolve(since: str | None, start: str | None, end: str | None, *, now_us: int) -> TimeRange | None:
     """The range that `--since`, `--from` and `--to` mean, or None when none was given.
 

@@ -233,7 +233,7 @@ def _firehose(source: config.Source, place: str, options: SourceOptions) -> Call
 
     host, _, port = source.listen.rpartition(":")
     host = host.strip("[]")
-    if not host or not port.isdecimal() or int(port) > _LAST_PORT:
+    if not host or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
         raise SettingsError(f"{place}.listen = {source.listen!r} is no host and port; write 127.0.0.1:8088")
     if options.once:
         raise SettingsError(f"{place}: deliveries of Firehose have no end to stop at; leave --once or this source out")
@@ -260,10 +260,10 @@ def _s3(source: config.Source, place: str, options: SourceOptions) -> Callable[[
 
 def _start_ms(source: config.Source, place: str, options: SourceOptions) -> int:
     from logship.errors import TimeRangeError
-    from logship.timerange import parse_time
+    from logship.timerange import parse_past
 
     try:
-        return parse_time(source.start, now_us=options.now_us) // 1000
+        return parse_past(source.start, now_us=options.now_us) // 1000
     except TimeRangeError as error:
         raise SettingsError(f"{place}.start: {error}") from None
 

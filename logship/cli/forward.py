@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from logship.cli import diagnostics, options
+from logship.errors import TimeRangeError, UsageError
+from logship.timerange import parse_past
 
 
 @click.command()
@@ -37,6 +39,8 @@ def command(store: str | None, *, dry_run: bool, first: int, form: str, **flags:
     from logship.cli import forwarding
 
     diagnostics.expect_many_objects()
+    if flags["start"] is not None:
+        _check_start(flags["start"])
     wanted = forwarding.Wanted(
         groups=flags["groups"], start=flags["start"], state=flags["state"], region=flags["region"], once=flags["once"]
     )
@@ -44,3 +48,11 @@ def command(store: str | None, *, dry_run: bool, first: int, form: str, **flags:
     if dry_run:
         return forwarding.show(wanted, target, first=first, form=form)
     return forwarding.run(wanted, target)
+
+
+def _check_start(text: str) -> None:
+    """Names the flag, which stands in for `start` of every source, where it is no time to start at."""
+    try:
+        parse_past(text, now_us=options.now_us())
+    except TimeRangeError as error:
+        raise UsageError(f"--start: {error}") from None

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from logship.cloudwatch.client import explained
 from logship.errors import AccessError, UsageError
+from logship.validation import ROLE
 
-_ROLE: Final = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/.+\Z")
 _TIMEOUT_S: Final = 5
 
 
@@ -47,7 +46,7 @@ def account_of(role: str) -> str:
     """
     if not role:
         return ""
-    found = _ROLE.match(role)
+    found = ROLE.match(role)
     if not found:
         raise UsageError(f"role {role!r} is no ARN of a role; write arn:aws:iam::123456789012:role/NAME")
     return found[1]

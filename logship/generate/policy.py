@@ -106,6 +106,10 @@ def _nothing(source: Source, place: str, account: str) -> Iterator[tuple[str, St
 
 
 def _objects(source: Source, place: str, account: str) -> Iterator[tuple[str, Statement]]:
+    """Who may not list a bucket is told 403 of an object that is gone, as of one that may not be read.
+
+    Source: "GetObject", permissions, in the API reference of S3.
+    """
     del account
     queue = _QUEUE.fullmatch(source.queue)
     if queue is None:
@@ -118,6 +122,7 @@ def _objects(source: Source, place: str, account: str) -> Iterator[tuple[str, St
     calls = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
     yield "Queue", allow(calls, f"{head}:sqs:{region}:{queue[3]}:{queue[4]}")
     yield "Objects", allow("s3:GetObject", [f"{head}:s3:::{bucket}/*" for bucket in source.buckets])
+    yield "Buckets", allow("s3:ListBucket", [f"{head}:s3:::{bucket}" for bucket in source.buckets])
 
 
 def _own(forward: Forward, store: Store | None, account: str) -> Iterator[Statement]:

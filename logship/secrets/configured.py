@@ -22,7 +22,7 @@ _PLACED: Final = re.compile(r"(?<!\[)\^|\$|\\[AzQ]|\(\?P?<")
 
 @dataclass(frozen=True)
 class _Own:
-    """A rule of the settings: the first group of each match is a secret, or all of it if there is no group."""
+    """A rule of the settings: the groups that took part in a match are secrets, or all of it where none did."""
 
     name: str
     pattern: Any
@@ -30,16 +30,19 @@ class _Own:
     """The pattern itself; "" where each text has to be searched by itself."""
 
     def find(self, data: bytes) -> list[Span]:
-        group = 1 if self.pattern.groups else 0
-        spans = (match.span(group) for match in self.pattern.finditer(data))
-        return [Span(start, end) for start, end in spans if end > start]
+        groups = range(1, self.pattern.groups + 1)
+        found: list[Span] = []
+        for match in self.pattern.finditer(data):
+            taken = [match.span(group) for group in groups if match.start(group) >= 0] or [match.span()]
+            found += (Span(start, end) for start, end in taken if end > start)
+        return found
 
 
 def from_settings(settings: Redact) -> Redactor | None:
     """The redactor that the settings want; None where they want none.
 
     Raises:
-        SettingsError: a pattern is no RE2, a name is unknown, taken, or none.
+        SettingsError: a pattern is no RE2 or matches the empty text, a name is unknown, taken, or none.
     """
     if not settings.enabled:
         return None
@@ -72,5 +75,9 @@ def _own(rule: RedactRule, index: int, settings: Redact, known: list[str]) -> _O
         raise SettingsError(
             f"{place}.pattern': {rule.pattern!r} is no RE2 ({reason}); it has no look-around and no back-references"
         ) from None
-    alone = _PLACED.search(rule.pattern) or pattern.match(b"")
-    return _Own(rule.name, pattern, "" if alone else rule.pattern)
+    if pattern.match(b""):
+        raise SettingsError(
+            f"{place}.pattern': {rule.pattern!r} matches the empty text; write what every such secret has, with '+' in "
+            "place of '*'"
+        )
+    return _Own(rule.name, pattern, "" if _PLACED.search(rule.pattern) else rule.pattern)

@@ -20,6 +20,8 @@ _NEXT_ITEM: Final = r"\\*[\"'](?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*b?(\\*[\"'])"
 _LONGEST_PREFIX: Final = 24
 _LONGEST_NAME: Final = 40
 _COUNT_DIGITS: Final = 9
+_LONG: Final = 16
+"""A value that touches the colon behind a word of prose has at least as many characters."""
 _BRACKETS: Final = (b"{", b"<", b"(", b"[", b"`")
 _PLAIN: Final = b" \t\r\n\"'([{,;=:"
 
@@ -56,8 +58,8 @@ class Named:
     numbers: bool = False
     """Whether a number of a few digits is a secret and not a count."""
     prose: bool = True
-    """Whether the key is a word that is also used in sentences, `unexpected token: end`: then `key:value` without a
-    space, and a word of letters alone behind `key: `, are none."""
+    """Whether the key is a word that is also used in sentences, `unexpected token: end`: then a word of letters alone
+    behind `key: `, and a name behind `key:` without a space, are none."""
     quoted: bool = False
     """Whether the key is a word that counts and verdicts have too, `pass: 3`: then a value without quotes is one
     behind a flag alone."""
@@ -110,8 +112,6 @@ class Named:
         before = data[max(0, lead.start - _LONGEST_PREFIX) : lead.start]
         if self.quoted and not data.startswith(b"--", lead.start) and (lead.sign == " " or not lead.open):
             return True
-        if self.prose and not lead.spaced and (lead.sign, lead.open, lead.close) == (":", b"", b""):
-            return True
         return bool(self.not_after) and bool(compiled(self._other_names).search(before))
 
     @cached_property
@@ -121,6 +121,9 @@ class Named:
 
     def _accepted(self, data: bytes, lead: _Lead, value: bytes) -> bool:
         """`value` is all of it, or so much that it is longer than anything that is refused."""
+        touches = not lead.spaced and (lead.sign, lead.open, lead.close) == (":", b"", b"")
+        if self.prose and touches and not _is_pair(data, lead, value):
+            return False
         if len(value) > values.LONGEST_JUDGED:
             return True
         if len(value) < self.shortest or values.is_mask(value):
@@ -149,6 +152,14 @@ class Named:
         if not lead.spaced and not self.prose:
             return values.is_handed_on(value, written)
         return values.is_code(value, data[lead.end + len(value) : lead.end + len(value) + 1], written)
+
+
+def _is_pair(data: bytes, lead: _Lead, value: bytes) -> bool:
+    """Whether `key:value` is a pair, `X-Auth-Token:ab12cd34`; a phrase, a cache's key, an ARN or an image is none."""
+    before = compiled(r"[\w.:/-]*\z").search(data[max(0, lead.start - _LONGEST_NAME) : lead.start]).group()
+    if b":" in before or b"/" in before or values.is_name(value):
+        return False
+    return bool(before) or len(value) >= _LONG
 
 
 def _taken_apart(data: bytes, start: int, end: int) -> _Lead:

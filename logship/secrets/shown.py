@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _JUDGED: Final = 256
 """Longer secrets are never refused for what they are."""
 _LONGEST_AFTER: Final = 6
+_SECRET_KEY: Final = 40
+"""So many characters has a secret key of AWS."""
 
 
 def _any_secret(lead: bytes, secret: bytes) -> bool:
@@ -72,6 +74,10 @@ def _key_id_and_secret(lead: bytes, secret: bytes) -> bool:
     return bool(secret.strip(b"0123456789abcdef"))
 
 
+def _named_secret(lead: bytes, secret: bytes) -> bool:
+    return len(secret) == _SECRET_KEY and _key_id_and_secret(lead, secret)
+
+
 def _token(name: str, prefix: str, rest: str) -> Shown:
     return Shown(name=name, anchor=prefix + rest, secret=prefix + rest)
 
@@ -111,6 +117,12 @@ _BLANK: Final = r"(?: |%20|\+)"
 _PEM_BEGIN: Final = rf"-----BEGIN{_BLANK}(?:[A-Z0-9]|{_BLANK}){{0,40}}PRIVATE{_BLANK}KEY"
 _PEM: Final = rf"{_PEM_BEGIN}(?:{_BLANK}BLOCK)?-----"
 
+_GREATER: Final = r"(?:>|&gt;|\\+u003[eE])"
+"""The end of an XML tag, also one within XML or JSON."""
+_GAP: Final = r"(?:\s|\\+[nrt])"
+_SECRET_NAME: Final = rf"(?i:secret[_ -]?access[_ -]?key)(?:[ \t]+(?:\\*[\"'])?|{_GREATER}{_GAP}*)"
+"""The key's name in a command or a Dockerfile, which put a space behind it, or in an answer of STS."""
+
 RULES: Final[tuple[Shown | _KeyLines, ...]] = (
     Shown(
         name="private-key",
@@ -133,6 +145,19 @@ RULES: Final[tuple[Shown | _KeyLines, ...]] = (
         lead=r"A[KS]IA[A-Z0-9]{16,}[,:;|/\s\"'\\]{1,8}",
         secret="[A-Za-z0-9/+]{40}",
         accepts=_key_id_and_secret,
+    ),
+    Shown(
+        name="aws-secret-key",
+        anchor=rf"{_SECRET_NAME}[A-Za-z0-9/+]",
+        lead=_SECRET_NAME,
+        secret="[A-Za-z0-9/+]{40,}",
+        accepts=_named_secret,
+    ),
+    Shown(
+        name="aws-session-token",
+        anchor=rf"SessionToken{_GREATER}",
+        lead=rf"SessionToken{_GREATER}{_GAP}*",
+        secret=rf"[A-Za-z0-9/+=]{{16,}}(?:{_GAP}*[A-Za-z0-9/+=]+)*",
     ),
     _token("aws-session-token", "(?:IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz)", r"(?:[A-Za-z0-9/+=_-]|%2[BbFf]|%3[Dd]){32,}"),
     # With two dots behind its header it is encrypted with a key that both sides have.

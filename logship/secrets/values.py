@@ -16,7 +16,8 @@ _ESCAPE: Final = r"\\+(?:u(?:0[^0]|[1-9a-fA-F]|00[013-9a-fA-F]|002[0-57-9a-fA-F]
 _FIRST: Final = rf"(?:{_HARD}|{_ESCAPE})"
 _BARE: Final = rf"{_FIRST}(?:{_HARD}|{_ESCAPE}|{_SOFT}+{_HARD}|[(\[{{]+[A-Za-z0-9]|\"[A-Za-z0-9])*"
 _NEXT_PAIR: Final = r"{soft}+[\"']?[A-Za-z_][\w.%\[\]-]{{0,63}}[\"']?[{sign}]"
-_SINGLE: Final = r"(?:[^'\"\\]|\\+[^\"\\]|\"[^,:}\]\s\"'\\])*"
+_SINGLE: Final = r"(?:[^'\"\\]|''|\\+[^\"\\]|\"[^,:}\]\s\"'\\])*"
+"""A value in single quotes; SQL doubles one within."""
 _PERCENT: Final = r"(?:[^%&\s\"'\\]|%(?:[013-9A-Fa-f][0-9A-Fa-f]|2[013-57-9AaBbD-Fd-f]))*"
 """A percent-encoded value, up to the code of a quote, `&` or a comma."""
 _LITERAL: Final = r"-?[0-9][0-9.eE+-]*|true|false|null"
@@ -171,6 +172,12 @@ def is_word(value: bytes) -> bool:
 def is_message(value: bytes) -> bool:
     """Whether a value is letters alone, or the name of an error: `token: invalid_grant`."""
     return bool(compiled("[A-Za-z]+|[a-z]+(?:_[a-z]+)+").fullmatch(value))
+
+
+def is_name(value: bytes) -> bool:
+    """Whether a value is words and numbers that somebody chose: `expired`, `my-app/v2`, `42:user`, `T_STRING`."""
+    piece = "(?:[A-Za-z]*[0-9]{0,2}|[0-9]+)"
+    return bool(compiled(rf"[^0-9]*|{piece}(?:[-_./:]{piece})*").fullmatch(value))
 
 
 def is_answer(value: bytes) -> bool:

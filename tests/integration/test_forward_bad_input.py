@@ -139,6 +139,14 @@ def test_settings_are_named_by_file_and_key(tmp_path: Path, settings: str, statu
     assert stored(tmp_path) == []
 
 
+@pytest.mark.parametrize(("start", "said"), [("nope", "is no time"), ("2999-01-01", "is still to come")])
+def test_a_start_that_a_flag_names_is_no_mistake_of_the_settings(tmp_path: Path, start: str, said: str) -> None:
+    """The flag is named, and neither file nor key."""
+    status, found = run("http://127.0.0.1:1", tmp_path, "--start", start)
+
+    assert (status, found.count("\n"), found.startswith(f"logship: --start: {start!r} {said}")) == (2, 1, True), found
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -147,7 +155,7 @@ def test_settings_are_named_by_file_and_key(tmp_path: Path, settings: str, statu
         ('[[forward.source]]\nregion = "us-east-1"\ngroups = ["/shop/nope"]\n', "/shop/nope"),
         ('[forward]\nlisten = "nonsense"\n', "forward.listen"),
         ("[forward]\ninterval_s = 0\n", "forward.interval_s"),
-        ('[[forward.source]]\ntype = "firehose"\nlisten = "127.0.0.1:0"\naccess_key = "file:key"\n', "file:key"),
+        ('[[forward.source]]\ntype = "firehose"\nlisten = "127.0.0.1:8"\naccess_key = "file:key"\n', "file:key"),
     ],
 )
 def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: str, named: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from logship.cloudwatch.session import open_client, open_session
-from logship.errors import SettingsError, UsageError
+from logship.errors import SettingsError
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.sources.poll.poller import CloudWatchPoller
@@ -116,6 +116,8 @@ def test_a_source_without_a_role_spends_the_quota_of_the_account_that_its_creden
     [
         ('type = "kinesis"', "forward.source[1].stream is missing"),
         ('start = "yesterdayish"', "forward.source[1].start: "),
+        ('start = "2999-01-01"', "forward.source[1].start: '2999-01-01' is still to come"),
+        ('type = "firehose"\nlisten = "127.0.0.1:0"', "forward.source[1].listen = '127.0.0.1:0' is no host and port"),
         ('type = "s3"', "forward.source[1].queue = '' is no URL"),
         ('type = "firehose"\nlisten = "8088"', "forward.source[1].listen = '8088'"),
         ('type = "firehose"\nlisten = "0.0.0.0:8088"', "is open to others without a key"),
@@ -167,11 +169,3 @@ def test_deliveries_have_no_end(tmp_path: Path) -> None:
     """A source that waits for others to send cannot be read once."""
     with pytest.raises(SettingsError, match="leave --once"):
         sources(tmp_path, '[[forward.source]]\ntype = "firehose"', once=True)
-
-
-def test_a_role_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the type of the source."""
-    fake_aws.use_credentials(monkeypatch)
-    for kind in ("cloudwatch", "kinesis"):
-        with pytest.raises(UsageError, match="'reader' is no ARN of a role"):
-            sources(tmp_path, f'[[forward.source]]\ntype = "{kind}"\nrole = "reader"\nstream = "a"')

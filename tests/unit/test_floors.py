@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from logship.errors import SettingsError, TimeRangeError
 from logship.naming import Naming, service_of_group
 from logship.record import Record, format_time, from_document, record_id, severity, to_document
-from logship.settings import load, resolve_store
-from logship.timerange import TimeRange, human_span, parse_span, parse_time, resolve
+from logship.settings import Source, load, resolve_store
+from logship.timerange import TimeRange, human_span, parse_past, parse_span, parse_time, resolve
+from logship.validation import SOURCE_KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,13 @@ def test_times_are_read_as_people_write_them(text: str, time: str) -> None:
     assert format_time(parse_time(text, now_us=NOW_US)) == time
 
 
+def test_reading_starts_at_a_time_that_has_passed() -> None:
+    """A first run that begins later would leave out what arrives until then."""
+    assert parse_past("now", now_us=NOW_US) == NOW_US
+    with pytest.raises(TimeRangeError, match="'2026-11-24' is still to come; write now"):
+        parse_past("2026-11-24", now_us=NOW_US)
+
+
 def test_a_range_is_resolved_once() -> None:
     """No flag is the whole store; an end that is not after its start is an error with a remedy."""
     assert resolve(None, None, None, now_us=NOW_US) is None
@@ -95,6 +103,28 @@ def test_names_follow_the_rule() -> None:
         ('[[forward.source]]\ntype = "kinesi"', "forward.source"),
         ("[forward]\ninterval_s = 'x'", "forward.interval_s"),
         ("store =", "no TOML"),
+        ("[[forward.source]]\n[[forward.source]]\nregon = 'x'", "unknown key 'forward.source[1].regon'; did you mean"),
+        ("[[service]]\nname = 'a'\n[[service.file]]\npth = 'x'", "unknown key 'service[0].file[0].pth'"),
+        ("[stores.prod]\nlocation = './x'\ntimeout_s = 0", "key 'stores.prod.timeout_s': expected `float` > 0"),
+        ("[stores.prod]\nindex = 'x'", "key 'stores.prod': object missing required field `location`"),
+        ("[[forward.source]]\ntags = { team = 1 }", "key 'forward.source[0].tags.team': expected `str`"),
+        (
+            '[[forward.source]]\ntype = "cloudwatchlogs"',
+            "[0].type' = 'cloudwatchlogs' is none of 'cloudwatch', 'firehose'",
+        ),
+        (
+            "[[forward.rule]]\nquery = 'a'\naction = 'zap'",
+            "rule[0].action' = 'zap' is none of 'drop', 'keep', 'sample'",
+        ),
+        ("[stores.prod]\nlocation = './x'\nauth = 'key'", "key 'stores.prod.auth' = 'key' is none of 'auto'"),
+        ("[forward]\nstate = ''", "key 'forward.state': expected `str` of length >= 1"),
+        ("[[service]]\nname = ''", "key 'service[0].name': expected `str` of length >= 1"),
+        ("[[forward.source]]\nrole = 'nope'", "key 'forward.source[0].role' = 'nope' is no ARN of a role; write arn:"),
+        ("[[forward.source]]\nregion = 'EU West'", "key 'forward.source[0].region' = 'EU West' is no region; write"),
+        (
+            "[[forward.source]]\ntype = 's3'\nbuckets = ['a', 'arn:aws:s3:::b2/x']",
+            "key 'forward.source[0].buckets[1]' = 'arn:aws:s3:::b2/x' is no name of a bucket; write 'b2'",
+        ),
     ],
 )
 def test_settings_errors_name_file_and_key(tmp_path: Path, toml: str, said: str) -> None:
@@ -105,6 +135,36 @@ def test_settings_errors_name_file_and_key(tmp_path: Path, toml: str, said: str)
         load(str(path), environ={})
 
     assert said in str(error.value)
+    assert str(error.value).count("logship.toml") == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            'type = "kinesis"\nstream = "st"\ngroups = ["/a"]',
+            ["source[1].groups'", "type 'kinesis'", "[[forward.rule]]"],
+        ),
+        ('type = "s3"\ntags = { team = "a" }', ["source[1].tags'", "type 's3'", "[[forward.rule]]"]),
+        ('stream = "st"', ["source[1].stream'", "type 'cloudwatch'", "it is of type 'kinesis'"]),
+        ('type = "firehose"\nregion = "eu-west-1"', ["source[1].region'", "type 'firehose'", "leave it out"]),
+        ('type = "s3"\nstart = "1h"', ["source[1].start'", "type 's3'", "it is of type 'cloudwatch' or 'kinesis'"]),
+        ('external_id = "shop"', ["source[1].external_id'", "add role ="]),
+    ],
+)
+def test_a_key_that_its_source_does_not_read_is_refused(tmp_path: Path, keys: str, said: list[str]) -> None:
+    """A filter that filters nothing would store what nobody wanted to have stored."""
+    path = tmp_path / "logship.toml"
+    path.write_text(f"[[forward.source]]\n[[forward.source]]\n{keys}\n")
+    with pytest.raises(SettingsError, match=r"logship\.toml: key 'forward\.source") as error:
+        load(str(path), environ={})
+
+    assert [piece for piece in said if piece not in str(error.value)] == []
+
+
+def test_every_key_of_a_source_is_read_by_some_type() -> None:
+    """One that is added has to say which."""
+    assert {key for keys in SOURCE_KEYS.values() for key in keys} == set(Source.__struct_fields__)
 
 
 def test_stores_are_named_by_folder_profile_or_variable(tmp_path: Path) -> None:

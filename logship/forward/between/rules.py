@@ -50,7 +50,7 @@ class Rules:
         rules: as logship.toml has them.
 
     Raises:
-        SettingsError: a query that cannot be read, or that a rule cannot have; a rate that is no part.
+        SettingsError: a query that cannot be read, or that a rule cannot have; a rate that is no part, or missing.
     """
 
     def __init__(self, rules: Sequence[Rule]) -> None:
@@ -102,9 +102,12 @@ class _Compiled:
         self.rate = rule.rate if rule.action == "sample" else None
         self.left_out = (0, 0)
         self._drops = rule.action == "drop"
-        if not 0 <= rule.rate <= 1:
+        if rule.rate is None:
+            if rule.action == "sample":
+                raise SettingsError(f"key '{self.place}.rate' is missing; write the part that is kept: rate = 0.1")
+        elif not 0 <= rule.rate <= 1:
             raise SettingsError(f"key '{self.place}.rate' = {rule.rate!r} is no part of the records; write 0 to 1")
-        if rule.rate != 1 and self.rate is None:
+        elif self.rate is None:
             raise SettingsError(
                 f"key '{self.place}.rate' = {rule.rate!r} goes with action = \"sample\" alone, and this rule's "
                 f"action is {rule.action!r}; remove it, or sample"
@@ -140,6 +143,8 @@ def _tree(query: str, place: str) -> Node:
     """The tree of a rule's query."""
     from logship.query.stages.lexer import split
 
+    if not query.strip():
+        raise SettingsError(f"key '{place}' = {query!r} says nothing; write '*' to mean every record")
     try:
         if len(split(query)) > 1:
             raise SettingsError(f"key '{place}' = {query!r}: a rule has no stages; remove the | and what follows it")

@@ -105,6 +105,8 @@ BAD = [
     (Rule(query='"open', action="drop"), "key 'forward.rule[1].query'", "never closed"),
     (Rule(query="a", action="sample", rate=1.5), "key 'forward.rule[1].rate' = 1.5", "0 to 1"),
     (Rule(query="a", action="sample", rate=float("nan")), "key 'forward.rule[1].rate' = nan", "0 to 1"),
+    (Rule(query="a", action="sample"), "key 'forward.rule[1].rate' is missing", "rate = 0.1"),
+    (Rule(query=" ", action="drop"), "key 'forward.rule[1].query' = ' ' says nothing", "write '*'"),
     (Rule(query="a", action="drop", rate=0.5), "key 'forward.rule[1].rate' = 0.5", "'drop'"),
 ]
 

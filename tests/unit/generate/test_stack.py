@@ -86,7 +86,7 @@ def test_policies_name_what_they_permit(everything: dict[str, str]) -> None:
 
 
 def test_every_action_is_one_of_aws(everything: dict[str, str]) -> None:
-    """Names of calls are those of the SDK's own models; what OpenSearch calls HTTP methods is IAM's alone."""
+    """Names of calls are those of the SDK's own models; methods of OpenSearch and listing of S3 IAM alone names so."""
     session, known = botocore.session.get_session(), set[str]()
     for service in ("logs", "kinesis", "sqs", "s3", "sts", "dynamodb"):
         known |= {f"{service}:{name}" for name in session.get_service_model(service).operation_names}
@@ -98,7 +98,7 @@ def test_every_action_is_one_of_aws(everything: dict[str, str]) -> None:
         for action in listed(one["Action"])
     }
 
-    assert {action for action in actions - known if not action.startswith("es:ESHttp")} == set()
+    assert {action for action in actions - known if not action.startswith("es:ESHttp")} == {"s3:ListBucket"}
     assert len(actions & known) >= 18
 
 
@@ -157,6 +157,15 @@ def test_deliveries_of_firehose_need_no_permission() -> None:
     assert sorted(found) == [CONTAINER, UNIT]
     assert "logship[firehose,local,metrics]==1.2.3" in found[CONTAINER]
     assert "EXPOSE 8088 9404" in found[CONTAINER]
+
+
+def test_an_object_that_is_gone_is_told_from_one_that_is_forbidden() -> None:
+    """S3 does so for whoever may list the bucket."""
+    text = files(Source(type="s3", queue=QUEUE, buckets=["exports"]))[POLICY]
+
+    assert permits(text, "s3:GetObject", "arn:aws:s3:::exports/2026/x.gz")
+    assert permits(text, "s3:ListBucket", "arn:aws:s3:::exports")
+    assert not permits(text, "s3:ListBucket", "arn:aws:s3:::exports-2")
 
 
 @pytest.mark.parametrize(

@@ -35,11 +35,26 @@ def test_a_rule_can_be_turned_off() -> None:
 
 
 def test_rules_of_ones_own_come_after_the_built_in_ones() -> None:
-    """The first group is the secret, or the whole match where there is no group."""
+    """A group is the secret, or the whole match where there is no group."""
     assert redacted(own("EMP-[0-9]{5}")) == "password=[redacted:password] badge [redacted:own0] é [redacted:own0]"
     assert redacted(own("(?:badge|é) EMP-([0-9]+)")) == (
         "password=[redacted:password] badge EMP-[redacted:own0] é EMP-[redacted:own0]"
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "becomes"),
+    [
+        ("card=([0-9]+)|iban=([A-Z]{2}[0-9]+)", "card=41 iban=DE89 x", "card=[redacted:own0] iban=[redacted:own0] x"),
+        ("user (é+), pin ([0-9]+)", "user éé, pin 12", "user [redacted:own0], pin [redacted:own0]"),
+        ("(EMP)|badge-[0-9]+", "EMP badge-123", "[redacted:own0] [redacted:own0]"),
+        ("pin=(([0-9]{2})-[0-9]{2})", "pin=12-34", "pin=[redacted:own0]"),
+        ("pin=([0-9]*)", "pin= x", "pin= x"),
+    ],
+)
+def test_every_group_of_a_match_is_a_secret(pattern: str, line: str, becomes: str) -> None:
+    """Those that took part in it, and all of the match where none did."""
+    assert redacted(own(pattern), line) == becomes
 
 
 @pytest.mark.parametrize(
@@ -49,9 +64,7 @@ def test_rules_of_ones_own_come_after_the_built_in_ones() -> None:
         r"EMP-\d+$",
         r"\Apassword",
         r"\w+",
-        ".*",
-        "",
-        "x*",
+        ".+",
         r"(x)?EMP",
         r"(?P<a>E)MP",
         r"[^ ]+",
@@ -94,6 +107,8 @@ def test_own_rules_count_too() -> None:
         (Redact(off=["jwt", "zzz"]), ["'redact.off[1]'", "'zzz'", "private-key, aws-access-key-id"]),
         (own("ok", "(?=x)"), ["'redact.rule[1].pattern'", "'(?=x)'", "look-around"]),
         (own("a(b"), ["'redact.rule[0].pattern'", "'a(b'", "missing )"]),
+        (own(""), ["'redact.rule[0].pattern'", "'' matches the empty text", "write what every such secret has"]),
+        (own("ok", "x*|^"), ["'redact.rule[1].pattern'", "'x*|^' matches the empty text"]),
         (Redact(rule=[RedactRule(name="jwt", pattern="x")]), ["'redact.rule[0].name'", "'jwt' is taken"]),
         (Redact(rule=[RedactRule(name="a", pattern="x")] * 2), ["'redact.rule[1].name'", "'a' is taken"]),
         (Redact(rule=[RedactRule(name='a"b', pattern="x")]), ["'redact.rule[0].name'", "is no name; write letters"]),
