@@ -170,6 +170,43 @@ def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: s
     assert (named in refused, running.returncode) == (True, 0), refused
 
 
+_ONE_SOURCE = '[forward]\nlisten = ""\ninterval_s = 0.2\n[[forward.source]]\ngroups = ["/shop/a"]\n'
+
+
+@pytest.mark.parametrize(
+    ("flags", "change", "named"),
+    [
+        ((), "", "are gone or empty"),
+        ((), None, "are gone or empty"),
+        (("--group", "/shop/a"), "", "are gone or empty"),
+        ((), 'store = "./data"\n[forward]\nlisten = ""\n', "no [[forward.source]] is left"),
+    ],
+    ids=["empty", "gone", "empty beside flags", "no source"],
+)
+def test_settings_that_would_forward_something_else_are_refused(
+    tmp_path: Path, flags: tuple[str, ...], change: str | None, named: str
+) -> None:
+    """On SIGHUP a file that is just being written does not move a forwarder from what it does."""
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        fill(cw, "/shop/b")
+        running = start(cw.url, tmp_path, *flags, settings=_ONE_SOURCE)
+        wait_for(lambda: len(stored(tmp_path)) == 3)
+        if change is None:
+            (tmp_path / "logship.toml").unlink()
+        else:
+            (tmp_path / "logship.toml").write_text(change)
+        running.send_signal(signal.SIGHUP)
+        said = next(line for line in running.stderr or () if "settings" in line)
+        fill(cw, "/shop/a")
+        wait_for(lambda: len(stored(tmp_path)) == 6)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+    assert (named in said, "; going on with the settings as they were" in said, running.returncode) == (True, True, 0)
+    assert {line.split()[0] for line in stored(tmp_path)} == {"/shop/a"}
+
+
 def test_settings_read_again_many_times_leave_nothing_behind(tmp_path: Path) -> None:
     """A process that is told to every day for a year takes no more memory for it."""
     with LocalCloudWatch() as cw:
