@@ -38,7 +38,12 @@ def command(store: str | None, *, dry_run: bool, first: int, form: str, **flags:
 
     diagnostics.expect_many_objects()
     wanted = forwarding.Wanted(
-        groups=flags["groups"], start=flags["start"], state=flags["state"], region=flags["region"], once=flags["once"]
+        store=store,
+        groups=flags["groups"],
+        start=flags["start"],
+        state=flags["state"],
+        region=flags["region"],
+        once=flags["once"],
     )
     target = options.chosen_store(store)
     if dry_run:

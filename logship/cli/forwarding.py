@@ -44,6 +44,7 @@ _LAST_S: Final = 8.0
 class Wanted:
     """The flags; what is not given leaves the word to the settings."""
 
+    store: str | None
     groups: Sequence[str]
     start: str | None
     state: str | None
@@ -106,7 +107,7 @@ def _plan(wanted: Wanted, found: Settings, *, waits: bool = False) -> _Plan:
     return _Plan(found=found, settings=settings, prepare=prepare_of(settings), sources=sources)
 
 
-def _check_reload(found: Settings, plan: _Plan, wanted: Wanted) -> None:
+def _check_reload(found: Settings, plan: _Plan, wanted: Wanted, target: Store) -> None:
     """Looks whether a forwarder that runs can go on with settings that were read again.
 
     A file is empty for a moment while it is written, and without sources every log group would be read.
@@ -125,6 +126,13 @@ def _check_reload(found: Settings, plan: _Plan, wanted: Wanted) -> None:
             "no [[forward.source]] is left, and every log group would be read; name one and send SIGHUP again, or "
             "restart to read them all"
         )
+    store = options.chosen_store(wanted.store, found)
+    changed = [key for key in store.__struct_fields__ if getattr(store, key) != getattr(target, key)]
+    if changed:
+        raise SettingsError(
+            f"store {store.location!r} differs in {', '.join(changed)} from {target.location!r}, which is open; "
+            "restart to change the store"
+        )
 
 
 def run(wanted: Wanted, target: Store) -> int:
@@ -133,7 +141,7 @@ def run(wanted: Wanted, target: Store) -> int:
     from logship.cli.forward_progress import telling
     from logship.wiring import open_writer
 
-    signals = _Signals(wanted)
+    signals = _Signals(wanted, target)
     signals.plan = plan = _plan(wanted, options.settings())  # complains before anything is opened
     writer = open_writer(target, "forward", long_running=True)
 
@@ -239,7 +247,7 @@ class _Signals:
     plan: _Plan
     """What runs: settings that are read again are held against it."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, target: Store) -> None:
         from logship.forward.outside.notify import Notifier
 
         self.notifier = Notifier()
@@ -248,7 +256,7 @@ class _Signals:
         """Says a last word while everything else may be stuck."""
         self.ending = threading.Event()
         """Set when everything is to end."""
-        self._wanted = wanted
+        self._wanted, self._target = wanted, target
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._began = False
@@ -319,7 +327,7 @@ class _Signals:
     def _read_again(self) -> _Plan:
         with self._context:
             found = options.settings()
-            _check_reload(found, self.plan, self._wanted)
+            _check_reload(found, self.plan, self._wanted, self._target)
             return _plan(self._wanted, found)
 
 
