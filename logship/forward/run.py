@@ -152,7 +152,7 @@ def forward_groups(
     A parser in place of `prepare` makes records of all events, as no rules do.
     """
     prepare = Preparer(prepare) if isinstance(prepare, Parser) else prepare
-    checkpoints = SqliteCheckpoints(options.state, store=options.store)
+    checkpoints = SqliteCheckpoints(options.state, store=options.store, say=say)
     dead_letters = DeadLetters(options.state, store=options.store)
     wanted = Polled(
         groups=options.groups,

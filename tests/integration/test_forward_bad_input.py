@@ -359,7 +359,7 @@ def test_told_to_end_it_ends_within_ten_seconds(tmp_path: Path, faults: dict[str
 
 
 def test_a_damaged_checkpoint_file_is_kept_aside(tmp_path: Path) -> None:
-    """The run ends with 5 and says where the file went; the next begins anew, and stores nothing twice."""
+    """The run ends with 5 and says where the file went; the next begins anew, says so, and stores nothing twice."""
     with LocalCloudWatch() as cw:
         fill(cw, "/shop/a")
         run(cw.url, tmp_path)
@@ -367,9 +367,10 @@ def test_a_damaged_checkpoint_file_is_kept_aside(tmp_path: Path) -> None:
             file.unlink()
         (tmp_path / "state/checkpoints.db").write_bytes(b"not a database" * 500)
         status, said = run(cw.url, tmp_path)
-        again, _ = run(cw.url, tmp_path)
+        again, told = run(cw.url, tmp_path)
 
     assert (status, "kept aside" in said, said.count("\n")) == (5, True, 1)
+    assert "its positions were lost" in told
     assert (again, len(stored(tmp_path)), len(list((tmp_path / "state").glob("checkpoints.db.damaged-*")))) == (0, 3, 1)
 
 
