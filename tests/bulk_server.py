@@ -46,7 +46,8 @@ class Sink:
         self.faults: dict[str, Any] = {}
         """Rates of `status_500`, `status_503`, `reset`, `lost_answer` for each request, and `item_429` and `item_503`
         for each record; `down` resets every connection; `poison` is text that no document may hold; `blocked` is an
-        index that takes no writes; `latency_s` delays each bulk, `most_bytes` bounds it."""
+        index that takes no writes; `latency_s` delays each bulk, `most_bytes` bounds it; `page` answers all requests,
+        as what stands before a cluster does."""
         self.drawn = random.Random(1)
 
     def draw(self, name: str) -> bool:
@@ -169,6 +170,8 @@ class Connection:
     async def answer(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         sink = self.sink
         if not path.startswith("/_test"):
+            if "page" in sink.faults:
+                return 200, str(sink.faults["page"]).encode()
             if sink.faults.get("down") or sink.draw("reset"):
                 return 0, b""
             if sink.draw("status_500"):

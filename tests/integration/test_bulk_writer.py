@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -230,6 +231,26 @@ def test_an_answer_to_something_else_is_none(
         answer_bulks(patched, writer, answer)
         with pytest.raises(ConnectError, match="answered a bulk request with something else"):
             writer.add([record(number) for number in range(3)])
+
+
+@pytest.mark.parametrize("page", ["<html>it is being mended</html>", "", '{"took":3,"err', "{}"])
+def test_an_answer_of_something_else_is_an_outage(server: BulkServer, writer: Writer, page: str) -> None:
+    """Whatever answers in place of a cluster that was there, to any request of an open writer, loses nothing."""
+    records = [record(1), replace(record(2), attributes={"a_new_column": 1})]
+    assert writer.add(records[:1]).accepted == 1
+    server.faults(page=page)
+    with pytest.raises(ConnectError):
+        writer.add(records[:1])
+    for _ in range(2):
+        with pytest.raises(ConnectError):
+            writer.add(records)
+    if page != "{}":
+        with pytest.raises(ConnectError):
+            writer.commit()
+    server.faults()
+
+    result = writer.add(records)
+    assert (result.accepted, result.existing) == (1, 1)
 
 
 def test_large_batches_become_several_requests(server: BulkServer, writer: Writer) -> None:

@@ -92,6 +92,8 @@ class Cluster:
 
     def __init__(self, store: Store) -> None:
         self.url = store.location.rstrip("/")
+        self.is_known = False
+        """Whether it has shown itself an OpenSearch: whoever answers otherwise then stands before it, for now."""
         self._store = store
         self._client = OpenSearch(
             hosts=[self.url],
@@ -126,7 +128,7 @@ class Cluster:
                 0.7 s. That is safe for every request of ours: what is made twice is there already.
 
         Raises:
-            ConnectError: the server does not answer, or is too busy.
+            ConnectError: the server does not answer, or is too busy; or it is known, and something else answers.
             AccessError: it does not know us, or does not let us.
             DiskFullError: it takes no more writes because its disk is full.
             RefusedError: any other refusal.
@@ -139,7 +141,7 @@ class Cluster:
                     method, path, params=dict(params or {}), body=body, headers=dict(headers or {})
                 )
             except (AttributeError, ValueError, SerializationError):  # the SDK reads any answer as an object
-                raise self.strange() from None
+                raise self.strange(f"{method} {path}") from None
             except TransportError as error:
                 _let_go(error)
                 if not waits or not _is_worth_it(error, waits[0]):
@@ -148,14 +150,16 @@ class Cluster:
             else:
                 if isinstance(answer, dict):
                     return answer
-                raise self.strange()
+                raise self.strange(f"{method} {path}")
 
     def close(self) -> None:
         """Lets go of the connections."""
         self._client.close()
 
-    def strange(self) -> StoreError:
+    def strange(self, asked: str) -> LogshipError:
         """The complaint about an answer that is none of OpenSearch's."""
+        if self.is_known:
+            return ConnectError(f"{self.url} answered {asked} as no OpenSearch does; see what stands before it")
         return StoreError(f"{self.url} does not answer as OpenSearch does; is the URL right?")
 
     def _explained(self, error: TransportError, asked: str) -> LogshipError:

@@ -177,6 +177,17 @@ def test_each_complaint_is_one_of_ours(status: int, body: Any, kind: type[Except
         cluster.close()
 
 
+@pytest.mark.parametrize("answer", ["a page", None, []])
+def test_a_cluster_that_is_known_is_waited_for(answer: Any) -> None:
+    """What a load balancer answers in its place is an outage, and named as what it is."""
+    with Server((200, answer)) as server:
+        cluster = Cluster(Store(location=server.url))
+        cluster.is_known = True
+        with pytest.raises(ConnectError, match="answered POST /_bulk as no OpenSearch does; see what stands before"):
+            cluster.request("POST", "/_bulk", b"{}")
+        cluster.close()
+
+
 def test_a_request_that_fails_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """While a server is away, each try gives its body's memory back at once, without the collector of cycles."""
     caplog.set_level(logging.CRITICAL, "opensearch")  # pytest keeps log records with their exceptions

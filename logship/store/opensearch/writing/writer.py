@@ -72,6 +72,7 @@ def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Wr
         meta.read()
     elif not setup.template_of(cluster, store.index):
         raise StoreError(_no_template(cluster, store.index))
+    cluster.is_known = True
     return Writer(cluster, store.index, meta)
 
 
