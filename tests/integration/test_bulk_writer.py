@@ -206,12 +206,23 @@ def test_a_cluster_that_fails_for_now_is_tried_again(
     assert server.ids() == {one.id for one in records}
 
 
-def test_however_many_indices_were_written_are_refreshed(writer: Writer) -> None:
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_a_refresh_that_is_not_possible_is_no_failure(server: BulkServer, writer: Writer, status: int) -> None:
+    """All is stored, and the cluster shows it in its own time."""
+    writer.add([record(1)])
+    server.faults(no_refresh=status)
+    writer.commit()
+
+    assert server.counts()["refreshes"] == 1
+
+
+def test_however_many_indices_were_written_are_refreshed(server: BulkServer, writer: Writer) -> None:
     """Their names are more than the first line of a request may hold."""
     records = [record(number, at_ms=TIME_MS - number * MONTH_MS) for number in range(400)]
 
     assert writer.add(records).accepted == 400
     writer.commit()
+    assert server.counts()["refreshes"] > 1
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ _GZIP_LEVEL: Final = 1
 _CREATED: Final = 201
 _EXISTS: Final = 409
 _TOO_LARGE: Final = 413
+_NO_REFRESH: Final = frozenset({400, 404, 405})
 _REFRESHED_BYTES: Final = 3_000
 """The names of indices that one request refreshes: OpenSearch reads no first line of more than 4,096 bytes
 (`http.max_initial_line_length`)."""
@@ -143,7 +144,7 @@ class Writer:
         return total.result()
 
     def commit(self) -> None:
-        """Makes what was added visible to searches."""
+        """Makes what was added visible to searches; where that cannot be asked for, the cluster does it in its time."""
         with self._lock:
             touched, self._touched = self._touched, set()
         if touched:
@@ -158,8 +159,12 @@ class Writer:
         at_once = _REFRESHED_BYTES // (max(map(len, indices)) + 1)
         for start in range(0, len(indices), at_once):
             path = f"/{','.join(indices[start : start + at_once])}/_refresh"
-            # Of an index all of whose records were refused nothing may have come to be.
-            self._cluster.request("POST", path, params={"ignore_unavailable": "true"})
+            try:
+                # Of an index all of whose records were refused nothing may have come to be.
+                self._cluster.request("POST", path, params={"ignore_unavailable": "true"})
+            except RefusedError as error:
+                if error.status not in _NO_REFRESH:
+                    raise
 
     def prune(self, before_us: int) -> int:
         """Deletes every record older than that time; how many there were."""
