@@ -104,7 +104,7 @@ class Sink:
             return 200, b'{"version":{"number":"3.6.0","distribution":"opensearch"}}'
         if path.endswith("/_refresh"):
             self.counts["refreshes"] += 1
-            return self.faults.get("no_refresh", 200), b"{}"
+            return (self.faults["no_refresh"], b"") if "no_refresh" in self.faults else (200, b"{}")
         if method == "PUT":
             self.held[path] = orjson.loads(body) if body else {}
             return 200, b'{"acknowledged":true,"_seq_no":0,"_primary_term":1}'

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from logship.settings import Store
 
 _POOL_SIZE: Final = 4
+TOO_LARGE: Final = 413
 _BUSY: Final = frozenset({408, 429})
 _SERVER_ERRORS: Final = 500
 """From that status on it is the server, or what stands before it, that failed."""
@@ -79,12 +80,24 @@ class RefusedError(StoreError):
 
     Attributes:
         status: of HTTP.
-        kind: the server's name for the reason, such as ``index_not_found_exception``.
+        kind: the server's name for the reason, such as ``index_not_found_exception``; "" if it gives none.
     """
 
     def __init__(self, message: str, status: int, kind: str) -> None:
         super().__init__(message)
         self.status, self.kind = status, kind
+
+
+class StandInError(ConnectError):
+    """Something answered in place of a known cluster, which may be back later.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Cluster:
@@ -175,7 +188,7 @@ class Cluster:
         return self._refusal(error, asked)
 
     def _refusal(self, error: TransportError, asked: str) -> LogshipError:
-        status, kind, reason = int(error.status_code), *reason_of(error.info, error.error)
+        status, kind, reason = int(error.status_code), *_complaint(error)
         if is_full_disk(reason):
             return DiskFullError(f"{self.url} takes no more writes, its disk is full: {_short(reason)}")
         if isinstance(error, AuthenticationException):
@@ -183,8 +196,14 @@ class Cluster:
         if isinstance(error, AuthorizationException) and "block" not in kind:
             return AccessError(f"{self.url} does not permit {asked}: {_short(reason)}")
         if may_pass(status) and not _is_of_query(error):
-            return ConnectError(f"{self.url} is too busy, or failed ({status} {_short(kind)}); try again later")
-        return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
+            return ConnectError(
+                f"{self.url} is too busy, or failed ({_short(f'{status} {kind}' if kind else reason)}); try again later"
+            )
+        if kind:
+            return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
+        if self.is_known and status != TOO_LARGE:
+            return StandInError(f"{self.url} refused {asked}: {_short(reason)}; see what stands before it", status)
+        return RefusedError(f"{self.url} refused {asked}: {_short(reason)}", status, kind)
 
 
 def may_pass(status: int) -> bool:
@@ -214,6 +233,17 @@ def _let_go(error: BaseException | None) -> None:
         if isinstance(error, TransportError) and isinstance(error.info, BaseException):
             _let_go(error.info)
         error = error.__cause__ or error.__context__
+
+
+def _complaint(error: TransportError) -> tuple[str, str]:
+    """The kind and the words of a refusal; no kind where it is none of OpenSearch's, whose words may be a page."""
+    status, text = f"HTTP {error.status_code}", str(error.error or "")
+    if isinstance(error.info, dict):
+        of_aws = error.info.get("Message") or error.info.get("message")  # said before a request reaches a domain
+        return ("", f"{of_aws} ({status})") if of_aws else reason_of(error.info, error.error)
+    if "<" in text:
+        return "", f"an answer that is not OpenSearch's: {status}"
+    return "", f"{text} ({status})" if text else f"an empty answer: {status}"
 
 
 def reason_of(info: Any, fallback: Any = "") -> tuple[str, str]:
