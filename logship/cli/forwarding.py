@@ -200,7 +200,13 @@ def _forward(
         ):
             ports = SourcePorts(checkpoints=checkpoints, keep=letters.keep, redact=prepare.redact, say=people.say)
             forwarder = Forwarder(
-                plan.sources(ports), writer, prepare, letters, stop=signals.stop_of_next(), say=people.say
+                plan.sources(ports),
+                writer,
+                prepare,
+                letters,
+                stop=signals.stop_of_next(),
+                say=people.say,
+                once=wanted.once,
             )
             status = partial(status_of, forwarder, prepared=prepare.counts)
             with (
