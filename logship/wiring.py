@@ -90,7 +90,7 @@ def open_checkpoints(forward: Forward, store: str, *, say: Callable[[str], None]
     if not forward.checkpoints:
         from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 
-        return SqliteCheckpoints(forward.state, store=store)
+        return SqliteCheckpoints(forward.state, store=store, say=say)
     from logship.forward.checkpoints.dynamodb import DynamoCheckpoints, dynamodb_client
 
     named = re.fullmatch(r"dynamodb:([A-Za-z0-9_.-]{3,255})", forward.checkpoints)

@@ -28,6 +28,7 @@ REASONS = {
     200: b"OK",
     400: b"Bad Request",
     404: b"Not Found",
+    405: b"Method Not Allowed",
     409: b"Conflict",
     413: b"Too Large",
     500: b"Error",
@@ -42,11 +43,13 @@ class Sink:
         self.ids: set[bytes] = set()
         self.remember = remember
         self.held: dict[str, Any] = {}
-        self.counts = {"requests": 0, "created": 0, "existing": 0, "poison": 0, "refused": 0, "lost": 0, "bytes": 0}
+        kinds = ("requests", "created", "existing", "poison", "refused", "lost", "bytes", "refreshes")
+        self.counts = dict.fromkeys(kinds, 0)
         self.faults: dict[str, Any] = {}
         """Rates of `status_500`, `status_503`, `reset`, `lost_answer` for each request, and `item_429` and `item_503`
-        for each record; `down` resets every connection; `poison` is text that no document may hold; `blocked` is an
-        index that takes no writes; `latency_s` delays each bulk, `most_bytes` bounds it."""
+        for each record; `down` resets every connection; `page` answers every request, as what stands before a cluster
+        does; `poison` is text that no document may hold; `blocked` is an index that takes no writes; `latency_s` delays
+        each bulk, `most_bytes` bounds it; `no_refresh` is the status of each refresh."""
         self.drawn = random.Random(1)
 
     def draw(self, name: str) -> bool:
@@ -100,7 +103,8 @@ class Sink:
         if path == "/":
             return 200, b'{"version":{"number":"3.6.0","distribution":"opensearch"}}'
         if path.endswith("/_refresh"):
-            return 200, b"{}"
+            self.counts["refreshes"] += 1
+            return (self.faults["no_refresh"], b"") if "no_refresh" in self.faults else (200, b"{}")
         if method == "PUT":
             self.held[path] = orjson.loads(body) if body else {}
             return 200, b'{"acknowledged":true,"_seq_no":0,"_primary_term":1}'
@@ -169,6 +173,8 @@ class Connection:
     async def answer(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         sink = self.sink
         if not path.startswith("/_test"):
+            if "page" in sink.faults:
+                return 200, str(sink.faults["page"]).encode()
             if sink.faults.get("down") or sink.draw("reset"):
                 return 0, b""
             if sink.draw("status_500"):

@@ -12,7 +12,10 @@ BREAK: Final = (0, None)
 
 
 class Server(ThreadingHTTPServer):
-    """Answers from a list of (status, body), the last one for ever; keeps the headers it was sent."""
+    """Answers from a list of (status, body), the last one for ever; keeps the headers it was sent.
+
+    A body of bytes is a page, anything else is JSON.
+    """
 
     daemon_threads = True
 
@@ -48,9 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not status:
             self.close_connection = True
             return
-        data = json.dumps(body).encode()
+        is_page = isinstance(body, bytes)
+        data = body if is_page else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", "text/html" if is_page else "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

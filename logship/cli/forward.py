@@ -42,7 +42,12 @@ def command(store: str | None, *, dry_run: bool, first: int, form: str, **flags:
     if flags["start"] is not None:
         _check_start(flags["start"])
     wanted = forwarding.Wanted(
-        groups=flags["groups"], start=flags["start"], state=flags["state"], region=flags["region"], once=flags["once"]
+        store=store,
+        groups=flags["groups"],
+        start=flags["start"],
+        state=flags["state"],
+        region=flags["region"],
+        once=flags["once"],
     )
     target = options.chosen_store(store)
     if dry_run:

@@ -17,7 +17,7 @@ import msgspec
 
 from logship.cli import diagnostics, options
 from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError, SettingsError, UsageError
-from logship.settings import Source, in_file
+from logship.settings import Source, file_of, in_file, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,15 +44,15 @@ _LAST_S: Final = 8.0
 class Wanted:
     """The flags; what is not given leaves the word to the settings."""
 
+    store: str | None
     groups: Sequence[str]
     start: str | None
     state: str | None
     region: str | None
     once: bool
 
-    def settings(self) -> Settings:
-        """The settings as they are now, with the flags over them."""
-        found = options.settings()
+    def over(self, found: Settings) -> Settings:
+        """Settings with the flags over them."""
         forward = found.forward
         sources = [self._over(source) for source in self._sources(forward.source)]
         changed = msgspec.structs.replace(forward, state=self.state or forward.state, source=sources)
@@ -73,6 +73,8 @@ class Wanted:
 class _Plan:
     """Settings that a forwarder can run with, and what it will run with: one forwarder, once."""
 
+    found: Settings
+    """As they were read, without the flags."""
     settings: Settings
     prepare: Preparer
     sources: Callable[[SourcePorts], Sequence[ForwardSource]]
@@ -80,12 +82,12 @@ class _Plan:
     """Whether all sources were ready: then the settings are good."""
 
 
-def _plan(wanted: Wanted, settings: Settings, *, waits: bool = False) -> _Plan:
+def _plan(wanted: Wanted, found: Settings, *, waits: bool = False) -> _Plan:
     """Looks whether settings can be used, as far as that is known without asking anybody.
 
     Args:
         wanted: the flags.
-        settings: with the flags over them.
+        found: the settings, as they were read.
         waits: whether named groups that are gone are waited for, since they have been read before.
 
     Raises:
@@ -95,12 +97,42 @@ def _plan(wanted: Wanted, settings: Settings, *, waits: bool = False) -> _Plan:
     from logship.forward.outside.http import address_of
     from logship.wiring import SourceOptions, sources_of
 
+    settings = wanted.over(found)
     if settings.forward.listen and not wanted.once:
         address_of(settings.forward.listen)
     reading = SourceOptions(
         now_us=options.now_us(), interval_s=settings.forward.interval_s, once=wanted.once, waits=waits
     )
-    return _Plan(settings=settings, prepare=prepare_of(settings), sources=sources_of(settings.forward.source, reading))
+    sources = sources_of(settings.forward.source, reading)
+    return _Plan(found=found, settings=settings, prepare=prepare_of(settings), sources=sources)
+
+
+def _check_reload(found: Settings, plan: _Plan, wanted: Wanted, target: Store) -> None:
+    """Looks whether a forwarder that runs can go on with settings that were read again.
+
+    A file is empty for a moment while it is written, and without sources every log group would be read.
+
+    Raises:
+        SettingsError: it cannot.
+    """
+    nothing = load(os.devnull)
+    if found == nothing != plan.found:
+        file = file_of(options.context().find_root().obj)
+        raise SettingsError(
+            f"{file}: the settings are gone or empty; write them and send SIGHUP again, or restart to do without"
+        )
+    if plan.found.forward.source and not found.forward.source and not wanted.groups:
+        raise SettingsError(
+            "no [[forward.source]] is left, and every log group would be read; name one and send SIGHUP again, or "
+            "restart to read them all"
+        )
+    store = options.chosen_store(wanted.store, found)
+    changed = [key for key in store.__struct_fields__ if getattr(store, key) != getattr(target, key)]
+    if changed:
+        raise SettingsError(
+            f"store {store.location!r} differs in {', '.join(changed)} from {target.location!r}, which is open; "
+            "restart to change the store"
+        )
 
 
 def run(wanted: Wanted, target: Store) -> int:
@@ -109,8 +141,8 @@ def run(wanted: Wanted, target: Store) -> int:
     from logship.cli.forward_progress import telling
     from logship.wiring import open_writer
 
-    signals = _Signals(wanted)
-    plan = _plan(wanted, wanted.settings())  # complains before anything is opened
+    signals = _Signals(wanted, target)
+    signals.plan = plan = _plan(wanted, options.settings())  # complains before anything is opened
     writer = open_writer(target, "forward", long_running=True)
 
     def cost(status: ForwardStatus, rate: Rate) -> str:
@@ -126,15 +158,16 @@ def run(wanted: Wanted, target: Store) -> int:
                 failure = _forward(wanted, plan, target, writer, signals, people)
                 renewed = signals.renewed()
                 if renewed is not None:
-                    before = plan.settings if plan.has_begun else before
-                    plan = renewed
+                    before = plan.found if plan.has_begun else before
+                    signals.plan = plan = renewed
                     people.say("the settings were read again; going on where it stood")
                 elif failure is None or signals.ending.is_set():
                     signals.notifier.stopping()
                     return ExitCode.DONE
                 elif before is not None:
                     people.say(f"{failure}; going on with the settings as they were")
-                    plan, before = _plan(wanted, before, waits=True), None
+                    signals.plan = plan = _plan(wanted, before, waits=True)
+                    before = None
                 else:
                     raise failure
                 gc.collect()  # clients of the SDK are cycles, and the collector hardly ever comes by itself
@@ -167,7 +200,13 @@ def _forward(
         ):
             ports = SourcePorts(checkpoints=checkpoints, keep=letters.keep, redact=prepare.redact, say=people.say)
             forwarder = Forwarder(
-                plan.sources(ports), writer, prepare, letters, stop=signals.stop_of_next(), say=people.say
+                plan.sources(ports),
+                writer,
+                prepare,
+                letters,
+                stop=signals.stop_of_next(),
+                say=people.say,
+                once=wanted.once,
             )
             status = partial(status_of, forwarder, prepared=prepare.counts)
             with (
@@ -211,7 +250,10 @@ class _Signals:
     store may take its time over a request, and the process ends without it: that loses nothing, as `kill -9` does not.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    plan: _Plan
+    """What runs: settings that are read again are held against it."""
+
+    def __init__(self, wanted: Wanted, target: Store) -> None:
         from logship.forward.outside.notify import Notifier
 
         self.notifier = Notifier()
@@ -220,22 +262,22 @@ class _Signals:
         """Says a last word while everything else may be stuck."""
         self.ending = threading.Event()
         """Set when everything is to end."""
-        self._wanted = wanted
+        self._wanted, self._target = wanted, target
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._began = False
         self._renewed: _Plan | None = None
         # Whatever a handler interrupts may hold the lock of an event; a simple queue has none.
         self._ends, self._hangups = SimpleQueue[None](), SimpleQueue[None]()
-        context = options.context()
+        self._context = options.context()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         signal.signal(signal.SIGHUP, lambda *_: self._hangups.put(None))
         self._ended = threading.Event()
         threading.Thread(target=self._end_at_last, name="logship-end", daemon=True).start()
-        threading.Thread(target=self._watch, args=(context,), name="logship-reload", daemon=True).start()
 
     def __enter__(self) -> Self:
+        threading.Thread(target=self._watch, name="logship-reload", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -274,20 +316,25 @@ class _Signals:
             self.leave("stopped before all that was read is stored; the next forwarder reads it again")
             os._exit(ExitCode.DONE)
 
-    def _watch(self, context: Any) -> None:
+    def _watch(self) -> None:
         while True:
             self._hangups.get()
             try:
-                with context:
-                    plan = _plan(self._wanted, self._wanted.settings())
+                plan = self._read_again()
             except Exception as found:  # whatever is wrong with them, those of now are good
-                error = in_file(found, context.find_root().obj) if isinstance(found, SettingsError) else found
+                error = in_file(found, self._context.find_root().obj) if isinstance(found, SettingsError) else found
                 self.say(f"{error}; going on with the settings as they were")
                 continue
             self.notifier.reloading()
             with self._lock:
                 self._renewed = plan
                 self._stop.set()
+
+    def _read_again(self) -> _Plan:
+        with self._context:
+            found = options.settings()
+            _check_reload(found, self.plan, self._wanted, self._target)
+            return _plan(self._wanted, found)
 
 
 def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
@@ -296,7 +343,7 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     from logship.timerange import parse_time
     from logship.wiring import place_of
 
-    plan, now_us, place = _plan(wanted, wanted.settings()), options.now_us(), place_of(target)
+    plan, now_us, place = _plan(wanted, options.settings()), options.now_us(), place_of(target)
     settings, prepare = plan.settings, plan.prepare
     start_ms = parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None
     counts: list[int] = []

@@ -120,9 +120,9 @@ def settings() -> Settings:
     return load(context.find_root().obj)
 
 
-def chosen_store(where: str | None) -> Store:
-    """The store that `--store`, `--index` and the settings name."""
-    store = resolve_store(where, settings())
+def chosen_store(where: str | None, found: Settings | None = None) -> Store:
+    """The store that `--store`, `--index` and the settings name; None reads these."""
+    store = resolve_store(where, found or settings())
     index = click.get_current_context().meta.get(_INDEX)
     return msgspec.structs.replace(store, index=index) if index else store
 

@@ -67,6 +67,7 @@ class Pipeline:
         stop: set when the forwarder is to end: what is read is still stored, for some seconds.
         after_round: called after acknowledgements, in the same thread: checkpoints are saved there.
         say: told what people should know.
+        patience_s: so long the store may take nothing at all before it is given up.
     """
 
     def __init__(
@@ -78,9 +79,10 @@ class Pipeline:
         stop: threading.Event,
         after_round: Callable[[], None] = lambda: None,
         say: Callable[[str], None] = lambda _: None,
+        patience_s: float = float("inf"),
     ) -> None:
         self.counts = Counts()
-        self.patience = Patience(stop, say)
+        self.patience = Patience(stop, say, longest_s=patience_s)
         self.moved_s = time.monotonic()
         """When the storing thread last went round, or looked whether the store has answered; monotonic."""
         self._clean = prepare.clean

@@ -13,6 +13,7 @@ from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.pipeline import Counts, Pipeline
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+from logship.forward.storing import ONCE_S
 from logship.parse import Parser
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Forwarder:
         dead_letters: keeps what cannot be stored.
         stop: ends everything.
         say: told what people should know, a line each.
+        once: whether the run ends by itself, and gives up a store that takes nothing for minutes.
     """
 
     def __init__(
@@ -66,12 +68,19 @@ class Forwarder:
         *,
         stop: threading.Event | None = None,
         say: Callable[[str], None] = lambda _: None,
+        once: bool = False,
     ) -> None:
         self.stop = stop or threading.Event()
         self.sources = sources
         self.dead_letters = dead_letters
         self.pipeline = Pipeline(
-            writer, prepare, keep=dead_letters.keep, stop=self.stop, after_round=self._save, say=say
+            writer,
+            prepare,
+            keep=dead_letters.keep,
+            stop=self.stop,
+            after_round=self._save,
+            say=say,
+            patience_s=ONCE_S if once else float("inf"),
         )
         self._failure: BaseException | None = None
 
@@ -152,7 +161,7 @@ def forward_groups(
     A parser in place of `prepare` makes records of all events, as no rules do.
     """
     prepare = Preparer(prepare) if isinstance(prepare, Parser) else prepare
-    checkpoints = SqliteCheckpoints(options.state, store=options.store)
+    checkpoints = SqliteCheckpoints(options.state, store=options.store, say=say)
     dead_letters = DeadLetters(options.state, store=options.store)
     wanted = Polled(
         groups=options.groups,
@@ -164,7 +173,7 @@ def forward_groups(
     )
     try:
         poller = CloudWatchPoller(client, checkpoints, wanted, say=say, clock=clock)
-        counts = Forwarder([poller], writer, prepare, dead_letters, stop=stop, say=say).run()
+        counts = Forwarder([poller], writer, prepare, dead_letters, stop=stop, say=say, once=options.once).run()
     finally:
         checkpoints.close()
         dead_letters.close()

@@ -29,6 +29,8 @@ _LOOK_S: Final = 0.5
 """So often whoever waits for answers looks up, and is seen to move."""
 GRACE_S: Final = 6.0
 """So long after it was told to stop, a forwarder still tries to store what it has read."""
+ONCE_S: Final = 300.0
+"""So long a run that ends by itself waits for a store that takes nothing: what starts such runs starts the next one."""
 _LAST_WAIT_S: Final = 0.5
 _SLICE: Final = 200
 """Events that are prepared and written together: their records are still in the processor's cache then."""
@@ -110,13 +112,16 @@ class Patience:
     Args:
         stop: set when the forwarder is to end.
         say: told what people should know.
+        longest_s: so long the store may take nothing at all before it is given up.
     """
 
-    def __init__(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+    def __init__(self, stop: threading.Event, say: Callable[[str], None], *, longest_s: float = float("inf")) -> None:
         self.waits = 0
         self.reason = ""
         """Why the store is waited for at the moment; "" while it takes records."""
-        self._stop, self._say = stop, say
+        self._stop, self._say, self._longest_s = stop, say, longest_s
+        self._since_s: float | None = None
+        """Since when the store has taken nothing; None while it takes records."""
         self._said_s = float("-inf")
         self._until_s = float("inf")
 
@@ -124,10 +129,14 @@ class Patience:
         """Waits a little longer than before; how long.
 
         Raises:
-            LogshipError: the error itself, if waiting has to end.
+            LogshipError: the error itself, if waiting has to end; one of its kind, if the store is given up.
         """
         self.waits += 1
         self.reason = str(error)
+        since_s = self._since_s = self._since_s or time.monotonic()  # another thread may set it back meanwhile
+        if time.monotonic() - since_s > self._longest_s:
+            kind = DiskFullError if isinstance(error, DiskFullError) else ConnectError
+            raise kind(f"{error}; given up after {self._longest_s / 60:.0f} min, the next run reads again") from error
         if time.monotonic() - self._said_s > _SAID_EVERY_S:
             self._said_s = time.monotonic()
             self._say(f"{error}; nothing is lost, the forwarder waits for the store")
@@ -150,7 +159,7 @@ class Patience:
 
     def over(self) -> None:
         """The store has taken something."""
-        self.reason = ""
+        self.reason, self._since_s = "", None
 
 
 class Rounds:
@@ -342,7 +351,8 @@ class Requests:
                 chunk.accepted += result.accepted
                 chunk.existing += result.existing
                 chunk.rejected += result.rejected
+                if failure is None or result.accepted:
+                    self._patience.over()
             if failure is None:
-                self._patience.over()
                 return
             waited_s = self._patience.wait(failure, waited_s)

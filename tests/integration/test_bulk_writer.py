@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -205,12 +206,23 @@ def test_a_cluster_that_fails_for_now_is_tried_again(
     assert server.ids() == {one.id for one in records}
 
 
-def test_however_many_indices_were_written_are_refreshed(writer: Writer) -> None:
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_a_refresh_that_is_not_possible_is_no_failure(server: BulkServer, writer: Writer, status: int) -> None:
+    """All is stored, and the cluster shows it in its own time."""
+    writer.add([record(1)])
+    server.faults(no_refresh=status)
+    writer.commit()
+
+    assert server.counts()["refreshes"] == 1
+
+
+def test_however_many_indices_were_written_are_refreshed(server: BulkServer, writer: Writer) -> None:
     """Their names are more than the first line of a request may hold."""
     records = [record(number, at_ms=TIME_MS - number * MONTH_MS) for number in range(400)]
 
     assert writer.add(records).accepted == 400
     writer.commit()
+    assert server.counts()["refreshes"] > 1
 
 
 @pytest.mark.parametrize(
@@ -230,6 +242,26 @@ def test_an_answer_to_something_else_is_none(
         answer_bulks(patched, writer, answer)
         with pytest.raises(ConnectError, match="answered a bulk request with something else"):
             writer.add([record(number) for number in range(3)])
+
+
+@pytest.mark.parametrize("page", ["<html>it is being mended</html>", "", '{"took":3,"err', "{}"])
+def test_an_answer_of_something_else_is_an_outage(server: BulkServer, writer: Writer, page: str) -> None:
+    """Whatever answers in place of a cluster that was there, to any request of an open writer, loses nothing."""
+    records = [record(1), replace(record(2), attributes={"a_new_column": 1})]
+    assert writer.add(records[:1]).accepted == 1
+    server.faults(page=page)
+    with pytest.raises(ConnectError):
+        writer.add(records[:1])
+    for _ in range(2):
+        with pytest.raises(ConnectError):
+            writer.add(records)
+    if page != "{}":
+        with pytest.raises(ConnectError):
+            writer.commit()
+    server.faults()
+
+    result = writer.add(records)
+    assert (result.accepted, result.existing) == (1, 1)
 
 
 def test_large_batches_become_several_requests(server: BulkServer, writer: Writer) -> None:

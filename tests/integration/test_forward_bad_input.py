@@ -178,6 +178,64 @@ def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: s
     assert (named in refused, running.returncode) == (True, 0), refused
 
 
+_ONE_SOURCE = '[forward]\nlisten = ""\ninterval_s = 0.2\n[[forward.source]]\ngroups = ["/shop/a"]\n'
+
+
+@pytest.mark.parametrize(
+    ("flags", "change", "named"),
+    [
+        ((), "", "are gone or empty"),
+        ((), None, "are gone or empty"),
+        (("--group", "/shop/a"), "", "are gone or empty"),
+        ((), 'store = "./data"\n[forward]\nlisten = ""\n', "no [[forward.source]] is left"),
+        ((), f'store = "./other"\n{_ONE_SOURCE}', "'./other' differs in location from './data'"),
+        ((), f'store = "one"\n{_ONE_SOURCE}[stores.one]\nlocation = "./data"\nindex = "i"\n', "differs in index"),
+        (("--store", "one"), f'{_ONE_SOURCE}[stores.one]\nlocation = "./other"\n', "restart to change the store"),
+    ],
+    ids=["empty", "gone", "empty beside flags", "no source", "store", "profile", "profile of the flag"],
+)
+def test_settings_that_would_forward_something_else_are_refused(
+    tmp_path: Path, flags: tuple[str, ...], change: str | None, named: str
+) -> None:
+    """On SIGHUP neither a file that is just being written nor another store moves a forwarder from what it does."""
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        fill(cw, "/shop/b")
+        settings = _ONE_SOURCE + '[stores.one]\nlocation = "./data"\n'
+        running = start(cw.url, tmp_path, *flags, settings=settings)
+        wait_for(lambda: len(stored(tmp_path)) == 3)
+        if change is None:
+            (tmp_path / "logship.toml").unlink()
+        else:
+            (tmp_path / "logship.toml").write_text(change)
+        running.send_signal(signal.SIGHUP)
+        said = next(line for line in running.stderr or () if "settings" in line)
+        fill(cw, "/shop/a")
+        wait_for(lambda: len(stored(tmp_path)) == 6)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+    assert (named in said, "; going on with the settings as they were" in said, running.returncode) == (True, True, 0)
+    assert {line.split()[0] for line in stored(tmp_path)} == {"/shop/a"}
+
+
+def test_a_flag_for_the_store_outlasts_settings_that_name_another(tmp_path: Path) -> None:
+    """On SIGHUP as at the start: where `--store` is given, what the settings say of the store does not count."""
+    with LocalCloudWatch() as cw:
+        fill(cw, "/shop/a")
+        running = start(cw.url, tmp_path, "--store", "./data", settings=_ONE_SOURCE)
+        wait_for(lambda: len(stored(tmp_path)) == 3)
+        (tmp_path / "logship.toml").write_text(f'store = "./other"\n{_ONE_SOURCE}')
+        running.send_signal(signal.SIGHUP)
+        said = next(line for line in running.stderr or () if "settings" in line)
+        fill(cw, "/shop/a")
+        wait_for(lambda: len(stored(tmp_path)) == 6)
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=30)
+
+    assert ("were read again" in said, running.returncode) == (True, 0), said
+
+
 def test_settings_read_again_many_times_leave_nothing_behind(tmp_path: Path) -> None:
     """A process that is told to every day for a year takes no more memory for it."""
     with LocalCloudWatch() as cw:
@@ -309,7 +367,7 @@ def test_told_to_end_it_ends_within_ten_seconds(tmp_path: Path, faults: dict[str
 
 
 def test_a_damaged_checkpoint_file_is_kept_aside(tmp_path: Path) -> None:
-    """The run ends with 5 and says where the file went; the next begins anew, and stores nothing twice."""
+    """The run ends with 5 and says where the file went; the next begins anew, says so, and stores nothing twice."""
     with LocalCloudWatch() as cw:
         fill(cw, "/shop/a")
         run(cw.url, tmp_path)
@@ -317,9 +375,10 @@ def test_a_damaged_checkpoint_file_is_kept_aside(tmp_path: Path) -> None:
             file.unlink()
         (tmp_path / "state/checkpoints.db").write_bytes(b"not a database" * 500)
         status, said = run(cw.url, tmp_path)
-        again, _ = run(cw.url, tmp_path)
+        again, told = run(cw.url, tmp_path)
 
     assert (status, "kept aside" in said, said.count("\n")) == (5, True, 1)
+    assert "its positions were lost" in told
     assert (again, len(stored(tmp_path)), len(list((tmp_path / "state").glob("checkpoints.db.damaged-*")))) == (0, 3, 1)
 
 

@@ -28,8 +28,9 @@ from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.outside.http import serving
 from logship.forward.outside.status import ForwardStatus, GroupStatus, status_of
-from logship.forward.run import Forwarder
+from logship.forward.run import Forwarder, ForwardOptions, forward_groups
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
+from logship.parse import Parser
 from logship.settings import Forward, Rule, Settings
 from logship.store.port import AddResult, Rejected
 from logship.testing import Faults, LocalCloudWatch, MemoryStore
@@ -160,6 +161,22 @@ def test_lag_grows_while_the_store_is_down_and_ends_with_it(cw: LocalCloudWatch,
         assert (health[0], json.loads(health[1])["waits_for_store"]) == (200, "the store does not answer")
         assert (ready[0], json.loads(ready[1])["reason"]) == (503, "waiting for the store: the store does not answer")
         assert seen.ask("/readyz")[0] == 200
+
+
+def test_a_run_that_ends_by_itself_gives_up_a_store_that_is_away(
+    cw: LocalCloudWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or cron would start one beside another; the next run reads what is not stored."""
+    monkeypatch.setattr("logship.forward.run.ONCE_S", 0.5)
+    put(cw, "one")
+    store = DownStore()
+    start_ms = int(time.time() * 1000) - 3_600_000
+    once = ForwardOptions(groups=["/shop/*"], start_ms=start_ms, state=str(tmp_path), once=True)
+    with pytest.raises(ConnectError, match="the store does not answer; given up"):
+        forward_groups(client_of(cw), store, Parser(), once)
+    store.is_up.set()
+
+    assert forward_groups(client_of(cw), store, Parser(), once).counts.stored == 1
 
 
 def test_a_backlog_is_what_is_left_of_the_first_hour(cw: LocalCloudWatch, tmp_path: Path) -> None:

@@ -208,6 +208,24 @@ def test_a_server_that_cannot_do_it_is_named(version: dict[str, str], said: str)
         open_writer(Remote(server.url).store)
 
 
+def test_compatibility_mode_is_named_with_its_remedy() -> None:
+    """The cluster says that it is Elasticsearch 7.10.2; only its tagline tells what it is."""
+    answer = {
+        "version": {"number": "7.10.2", "build_type": "tar"},
+        "tagline": "The OpenSearch Project: https://opensearch.org/",
+    }
+    said = r"compatibility mode, as Elasticsearch 7\.10\.2; .*override_main_response_version\": false"
+    with Server((404, {}), (200, answer)) as server, pytest.raises(StoreError, match=said):
+        open_writer(Remote(server.url).store)
+
+
+def test_serverless_is_named_as_not_supported() -> None:
+    """It has no `GET /`, and in collections of time series no ids of one's own, which nothing-twice rests on."""
+    said = "answers GET / with 404; .*Serverless is not supported, use a domain"
+    with Server((404, b"")) as server, pytest.raises(StoreError, match=said):
+        open_writer(Remote(server.url).store)
+
+
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[secured_node.Secured]:
     with opensearch_available():

@@ -13,9 +13,10 @@ from logship.errors import ConnectError, DataError, LogshipError, StoreLockedErr
 from logship.forward.database import check_database, make_database
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _FILE: Final = "checkpoints.db"
+_ASIDE: Final = f"{_FILE}.damaged-"
 _APPLICATION_ID: Final = 0x6C6F6701
 _SCHEMA: Final = """
 CREATE TABLE checkpoint (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL);
@@ -31,6 +32,7 @@ class SqliteCheckpoints:
     Args:
         folder: the state folder, made if it is not there.
         store: which store the checkpoints are about, in words; "" is not looked at.
+        say: told, while a damaged file is kept aside, what was lost with it.
 
     Raises:
         DataError: the file cannot be used, is no database, or is about another store.
@@ -40,7 +42,7 @@ class SqliteCheckpoints:
     save_interval_s: float = 0.0
     share_interval_s: float = 10.0
 
-    def __init__(self, folder: str | Path, *, store: str = "") -> None:
+    def __init__(self, folder: str | Path, *, store: str = "", say: Callable[[str], None] = lambda _: None) -> None:
         self._folder = Path(folder)
         self.place = f"the state folder {str(self._folder)!r}"
         # One connection has one transaction: without the lock another thread's commit would end it half-way.
@@ -66,6 +68,7 @@ class SqliteCheckpoints:
         except LogshipError:
             self._database.close()
             raise
+        self._say_lost(say)
 
     def load(self, key: str) -> tuple[str, int] | None:
         """The text of a key and its version; None for a new key."""
@@ -128,10 +131,20 @@ class SqliteCheckpoints:
             "rights, a full disk), since with another --state reading begins at --start"
         )
 
+    def _say_lost(self, say: Callable[[str], None]) -> None:
+        """A supervisor that starts the next run hides how the last one ended, so what it meant is said each time."""
+        for number in sorted(path.name.removeprefix(_ASIDE) for path in self._folder.glob(f"{_ASIDE}*")):
+            if number.isdecimal():  # not the log of one
+                say(
+                    f"{self.place} holds {_ASIDE}{number}: its positions were lost and reading began anew at --start, "
+                    f"so what was older and not stored is missing; to read it stop, remove {_FILE} and give an earlier "
+                    f"--start (what the store has is not stored twice); remove {_ASIDE}{number} to end this message"
+                )
+
     def _set_aside(self, error: Exception) -> DataError:
         """A damaged file is kept under another name; going on without it is the user's decision."""
         self._database.close()
-        aside = f"{_FILE}.damaged-{int(time.time())}"
+        aside = f"{_ASIDE}{int(time.time())}"
         for suffix in ("", "-wal", "-shm"):
             path = self._folder / (_FILE + suffix)
             if path.exists():

@@ -55,17 +55,19 @@ class Meta:
         Raises:
             NewerFormatError: it was set up by a newer logship.
             StoreError: what answers is no OpenSearch.
+            ConnectError: the same, of a cluster that is known.
         """
         try:
-            self._seen = self._cluster.request("GET", self._path)
+            seen = self._cluster.request("GET", self._path)
         except RefusedError as error:
             if error.status != _NOT_FOUND:
                 raise
             return False
         try:
-            self._take(self._seen["_source"])
+            self._take(seen["_source"])
         except (AttributeError, KeyError, TypeError):
-            raise self._cluster.strange() from None
+            raise self._cluster.strange(f"GET {self._path}") from None
+        self._seen = seen
         return True
 
     def create(self) -> None:
@@ -117,11 +119,14 @@ class Meta:
             if error.status == _CONFLICT:
                 return False
             raise
-        self._seen = {
-            "_source": {**self._seen["_source"], "columns": columns},
-            "_seq_no": answer["_seq_no"],
-            "_primary_term": answer["_primary_term"],
-        }
+        try:
+            self._seen = {
+                "_source": {**self._seen["_source"], "columns": columns},
+                "_seq_no": answer["_seq_no"],
+                "_primary_term": answer["_primary_term"],
+            }
+        except KeyError:
+            raise self._cluster.strange(f"PUT {self._path}") from None
         return True
 
     def _take(self, source: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from logship.settings import Store
 
 _POOL_SIZE: Final = 4
+TOO_LARGE: Final = 413
 _BUSY: Final = frozenset({408, 429})
 _SERVER_ERRORS: Final = 500
 """From that status on it is the server, or what stands before it, that failed."""
@@ -79,7 +80,7 @@ class RefusedError(StoreError):
 
     Attributes:
         status: of HTTP.
-        kind: the server's name for the reason, such as ``index_not_found_exception``.
+        kind: the server's name for the reason, such as ``index_not_found_exception``; "" if it gives none.
     """
 
     def __init__(self, message: str, status: int, kind: str) -> None:
@@ -87,11 +88,25 @@ class RefusedError(StoreError):
         self.status, self.kind = status, kind
 
 
+class StandInError(ConnectError):
+    """Something answered in place of a known cluster, which may be back later.
+
+    Attributes:
+        status: of HTTP.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Cluster:
     """Requests to one cluster; every failure is one of ours. Safe to use from several threads."""
 
     def __init__(self, store: Store) -> None:
         self.url = store.location.rstrip("/")
+        self.is_known = False
+        """Whether it has shown itself an OpenSearch: whoever answers otherwise then stands before it, for now."""
         self._store = store
         self._client = OpenSearch(
             hosts=[self.url],
@@ -126,7 +141,7 @@ class Cluster:
                 0.7 s. That is safe for every request of ours: what is made twice is there already.
 
         Raises:
-            ConnectError: the server does not answer, or is too busy.
+            ConnectError: the server does not answer, or is too busy; or it is known, and something else answers.
             AccessError: it does not know us, or does not let us.
             DiskFullError: it takes no more writes because its disk is full.
             RefusedError: any other refusal.
@@ -139,7 +154,7 @@ class Cluster:
                     method, path, params=dict(params or {}), body=body, headers=dict(headers or {})
                 )
             except (AttributeError, ValueError, SerializationError):  # the SDK reads any answer as an object
-                raise self.strange() from None
+                raise self.strange(f"{method} {path}") from None
             except TransportError as error:
                 _let_go(error)
                 if not waits or not _is_worth_it(error, waits[0]):
@@ -148,14 +163,16 @@ class Cluster:
             else:
                 if isinstance(answer, dict):
                     return answer
-                raise self.strange()
+                raise self.strange(f"{method} {path}")
 
     def close(self) -> None:
         """Lets go of the connections."""
         self._client.close()
 
-    def strange(self) -> StoreError:
+    def strange(self, asked: str) -> LogshipError:
         """The complaint about an answer that is none of OpenSearch's."""
+        if self.is_known:
+            return ConnectError(f"{self.url} answered {asked} as no OpenSearch does; see what stands before it")
         return StoreError(f"{self.url} does not answer as OpenSearch does; is the URL right?")
 
     def _explained(self, error: TransportError, asked: str) -> LogshipError:
@@ -171,7 +188,7 @@ class Cluster:
         return self._refusal(error, asked)
 
     def _refusal(self, error: TransportError, asked: str) -> LogshipError:
-        status, kind, reason = int(error.status_code), *reason_of(error.info, error.error)
+        status, kind, reason = int(error.status_code), *_complaint(error)
         if is_full_disk(reason):
             return DiskFullError(f"{self.url} takes no more writes, its disk is full: {_short(reason)}")
         if isinstance(error, AuthenticationException):
@@ -179,8 +196,14 @@ class Cluster:
         if isinstance(error, AuthorizationException) and "block" not in kind:
             return AccessError(f"{self.url} does not permit {asked}: {_short(reason)}")
         if may_pass(status) and not _is_of_query(error):
-            return ConnectError(f"{self.url} is too busy, or failed ({status} {_short(kind)}); try again later")
-        return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
+            return ConnectError(
+                f"{self.url} is too busy, or failed ({_short(f'{status} {kind}' if kind else reason)}); try again later"
+            )
+        if kind:
+            return RefusedError(f"{self.url} refused {asked} ({status} {kind}): {_short(reason)}", status, kind)
+        if self.is_known and status != TOO_LARGE:
+            return StandInError(f"{self.url} refused {asked}: {_short(reason)}; see what stands before it", status)
+        return RefusedError(f"{self.url} refused {asked}: {_short(reason)}", status, kind)
 
 
 def may_pass(status: int) -> bool:
@@ -210,6 +233,17 @@ def _let_go(error: BaseException | None) -> None:
         if isinstance(error, TransportError) and isinstance(error.info, BaseException):
             _let_go(error.info)
         error = error.__cause__ or error.__context__
+
+
+def _complaint(error: TransportError) -> tuple[str, str]:
+    """The kind and the words of a refusal; no kind where it is none of OpenSearch's, whose words may be a page."""
+    status, text = f"HTTP {error.status_code}", str(error.error or "")
+    if isinstance(error.info, dict):
+        of_aws = error.info.get("Message") or error.info.get("message")  # said before a request reaches a domain
+        return ("", f"{of_aws} ({status})") if of_aws else reason_of(error.info, error.error)
+    if "<" in text:
+        return "", f"an answer that is not OpenSearch's: {status}"
+    return "", f"{text} ({status})" if text else f"an empty answer: {status}"
 
 
 def reason_of(info: Any, fallback: Any = "") -> tuple[str, str]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _OLDEST: Final = (2, 4)
 """The first version with point in time (OpenSearch release notes 2.4.0)."""
+_NOT_FOUND: Final = 404
+_TAGLINE: Final = "The OpenSearch Project"
+"""Of `GET /`, also where the version is given as Elasticsearch's (`compatibility.override_main_response_version`)."""
 _NO_HANDLER: Final = frozenset({400, 404, 405})
 _EXISTS: Final = "resource_already_exists_exception"
 
@@ -64,8 +67,22 @@ def check_version(cluster: Cluster) -> None:
     Raises:
         StoreError: too old, or no OpenSearch.
     """
-    version = cluster.request("GET", "/").get("version", {})
+    try:
+        found = cluster.request("GET", "/")
+    except RefusedError as error:
+        if error.status != _NOT_FOUND:
+            raise
+        raise StoreError(
+            f"{cluster.url} is no OpenSearch cluster: it answers GET / with 404; correct the URL, or, since OpenSearch "
+            "Serverless is not supported, use a domain of Amazon OpenSearch Service"
+        ) from None
+    version = found.get("version", {})
     number = str(version.get("number", "?"))
+    if version.get("distribution") != "opensearch" and _TAGLINE in str(found.get("tagline")):
+        raise StoreError(
+            f"{cluster.url} runs in compatibility mode, as Elasticsearch {number}; switch that off with "
+            'PUT /_cluster/settings {"persistent": {"compatibility.override_main_response_version": false}}'
+        )
     if version.get("distribution") != "opensearch":
         raise StoreError(
             f"{cluster.url} is no OpenSearch (version {number}); logship writes to OpenSearch 2.4 or later"

@@ -33,7 +33,7 @@ def test_settings_that_never_worked_are_not_gone_back_to(monkeypatch: pytest.Mon
         notifier = SimpleNamespace(stopping=lambda: None)
         has_told = False
 
-        def __init__(self, _: object) -> None:
+        def __init__(self, *_: object) -> None:
             self.ending = ending
 
         def __enter__(self) -> Self:
@@ -45,9 +45,9 @@ def test_settings_that_never_worked_are_not_gone_back_to(monkeypatch: pytest.Mon
         def renewed(self) -> object:
             return plan_of(None, told.pop(0)) if told else None
 
-    def plan_of(wanted: object, settings: Settings, *, waits: bool = False) -> Any:
+    def plan_of(wanted: object, found: Settings, *, waits: bool = False) -> Any:
         del wanted, waits
-        return forwarding._Plan(settings=settings, prepare=None, sources=lambda _: [])  # type: ignore[arg-type]
+        return forwarding._Plan(found=found, settings=found, prepare=None, sources=lambda _: [])  # type: ignore[arg-type]
 
     def run_one(wanted: object, plan: Any, *_: object) -> UnknownGroupError | None:
         del wanted
@@ -66,7 +66,8 @@ def test_settings_that_never_worked_are_not_gone_back_to(monkeypatch: pytest.Mon
     monkeypatch.setattr(forwarding, "_forward", run_one)
     monkeypatch.setattr(wiring, "open_writer", lambda *_, **__: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr("logship.cli.forward_progress.telling", telling)
-    wanted = SimpleNamespace(settings=lambda: good, once=False)
+    monkeypatch.setattr("logship.cli.options.settings", lambda: good)
+    wanted = SimpleNamespace(once=False)
     forwarding.run(wanted, config.Store(location="./data"))  # type: ignore[arg-type]
 
     assert ran == ["good", "wrong", "other", "good"]

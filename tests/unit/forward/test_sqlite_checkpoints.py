@@ -62,6 +62,26 @@ def test_what_is_no_file_of_ours_is_kept_aside(tmp_path: Path, content: bytes) -
         assert (kept, next_run.load("a")) == ([content], None)
 
 
+def test_what_was_lost_with_a_damaged_file_is_said_until_it_is_removed(tmp_path: Path) -> None:
+    """A supervisor that starts the next run leaves nobody time to read how the last one ended."""
+    with closing(SqliteCheckpoints(tmp_path)) as checkpoints:
+        checkpoints.save("a", "one", 0)
+    (tmp_path / "checkpoints.db").write_bytes(b"no database at all" * 1000)
+    (tmp_path / "checkpoints.db-wal").write_bytes(b"no log either")
+    with pytest.raises(DataError, match="kept aside"):
+        SqliteCheckpoints(tmp_path)
+    said: list[list[str]] = [[], [], []]
+    for lines in said[:2]:
+        SqliteCheckpoints(tmp_path, say=lines.append).close()
+    for path in tmp_path.glob("checkpoints.db.damaged-*"):
+        path.unlink()
+    SqliteCheckpoints(tmp_path, say=said[2].append).close()
+
+    assert [len(lines) for lines in said] == [1, 1, 0]
+    assert "positions were lost" in said[0][0]
+    assert "earlier --start" in said[0][0]
+
+
 def test_a_file_that_was_emptied_beside_its_log_is_kept_aside(tmp_path: Path) -> None:
     """A checkpoint that is there no more is not taken for a new group, whose older events would never be read."""
     with closing(SqliteCheckpoints(tmp_path)) as checkpoints:

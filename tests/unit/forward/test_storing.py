@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from logship.errors import BusyError, ConnectError, StoreError
+from logship.errors import BusyError, ConnectError, DiskFullError, StoreError
 from logship.forward import storing
 from logship.forward.between.prepare import Preparer
 from logship.forward.limiter import Limiter
@@ -63,9 +63,11 @@ def taken(store: Store, records: Sequence[Record]) -> AddResult:
     return AddResult(len(records), round_trip_s=0.001)
 
 
-def run(store: Store, chunks: Sequence[Chunk], stop: threading.Event | None = None) -> list[Chunk]:
+def run(
+    store: Store, chunks: Sequence[Chunk], stop: threading.Event | None = None, *, longest_s: float = float("inf")
+) -> list[Chunk]:
     """Puts all chunks, and gives back those that are safe."""
-    patience = Patience(stop or threading.Event(), lambda _: None)
+    patience = Patience(stop or threading.Event(), lambda _: None, longest_s=longest_s)
     requests = Requests(store, Preparer(Parser()), patience, lambda: None)
     try:
         for one in chunks:
@@ -171,6 +173,38 @@ def test_stopping_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ConnectError, match="down"):
         run(Store(answer), [chunk(1)], stop)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", [ConnectError, DiskFullError])
+@pytest.mark.timeout(20)
+def test_a_store_that_takes_nothing_is_given_up(kind: type[ConnectError | DiskFullError]) -> None:
+    """Where the run is to end by itself, after its time and with the status of what the store said."""
+
+    def answer(store: Store, records: Sequence[Record]) -> AddResult:
+        del store, records
+        raise kind("full")
+
+    with pytest.raises(kind, match="full; given up after 0 min, the next run reads again"):
+        run(Store(answer), [chunk(1)], longest_s=0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.timeout(20)
+def test_a_store_that_takes_a_little_is_not_given_up() -> None:
+    """Each record that it takes begins the time anew."""
+
+    def answer(store: Store, records: Sequence[Record]) -> AddResult:
+        if store.adds % 5:
+            raise ConnectError("down")
+        if len(records) > 1:
+            raise BusyError("busy", AddResult(1), [records[1:]])
+        return taken(store, records)
+
+    store = Store(answer)
+    done = run(store, [chunk(number) for number in range(4)], longest_s=0.3)
+
+    assert (sum(one.accepted for one in done), store.adds) == (12, 60)
 
 
 def test_the_limit_grows_while_the_store_keeps_up() -> None:

@@ -163,6 +163,13 @@ def test_a_connection_broken_off_is_made_again(no_waiting: list[float]) -> None:
         (520, {}, ConnectError, "too busy"),
         (500, FAILED_SEARCH, RefusedError, "cannot be negative"),
         (400, error("parsing_exception", "unknown field"), RefusedError, r"refused GET /x \(400 parsing_exception\)"),
+        (404, b"<html>nf</html>", RefusedError, "refused GET /x: an answer that is not OpenSearch's: HTTP 404$"),
+        (400, b"<html>no</html>", RefusedError, "refused GET /x: an answer that is not OpenSearch's: HTTP 400$"),
+        (403, b"<html>no</html>", AccessError, "does not permit GET /x: an answer that is not OpenSearch's: HTTP 403$"),
+        (403, {"Message": "anonymous may not"}, AccessError, r"permit GET /x: anonymous may not \(HTTP 403\)$"),
+        (502, b"<html>bad</html>", ConnectError, r"failed \(an answer that is not OpenSearch's: HTTP 502\)"),
+        (503, b"not initialized.", ConnectError, r"failed \(not initialized. \(HTTP 503\)\)"),
+        (404, b"", RefusedError, "refused GET /x: an empty answer: HTTP 404$"),
         (404, "no object", StoreError, "does not answer as OpenSearch does"),
         (200, "a page", StoreError, "does not answer as OpenSearch does"),
         (200, None, StoreError, "does not answer as OpenSearch does"),
@@ -174,6 +181,36 @@ def test_each_complaint_is_one_of_ours(status: int, body: Any, kind: type[Except
         cluster = Cluster(Store(location=f"http://127.0.0.1:{server.server_port}"))
         with pytest.raises(kind, match=said):
             cluster.request("GET", "/x", patient=False)
+        cluster.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "said"),
+    [
+        (200, b"<html>it is being mended</html>", "answered POST /_bulk as no OpenSearch does"),
+        (200, b"", "answered POST /_bulk as no OpenSearch does"),
+        (200, [], "answered POST /_bulk as no OpenSearch does"),
+        (404, b"<html>nf</html>", "refused POST /_bulk: an answer that is not OpenSearch's: HTTP 404"),
+        (404, b"", "refused POST /_bulk: an empty answer: HTTP 404"),
+    ],
+)
+def test_a_cluster_that_is_known_is_waited_for(status: int, answer: Any, said: str) -> None:
+    """What a load balancer answers in its place is an outage, and named as what it is."""
+    with Server((status, answer)) as server:
+        cluster = Cluster(Store(location=server.url))
+        cluster.is_known = True
+        with pytest.raises(ConnectError, match=f"{said}; see what stands before it"):
+            cluster.request("POST", "/_bulk", b"{}")
+        cluster.close()
+
+
+def test_what_a_known_cluster_lacks_is_no_outage() -> None:
+    """A document that is not there is answered without an error, and by the cluster itself."""
+    with Server((404, {"_index": "logship-meta", "_id": "x", "found": False})) as server:
+        cluster = Cluster(Store(location=server.url))
+        cluster.is_known = True
+        with pytest.raises(RefusedError):
+            cluster.request("GET", "/logship-meta/_doc/x")
         cluster.close()
 
 

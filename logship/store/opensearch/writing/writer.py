@@ -16,7 +16,15 @@ from isal import igzip
 from logship.errors import AccessError, BusyError, ConnectError, DiskFullError, StoreError, UsageError
 from logship.store.opensearch import partition, setup
 from logship.store.opensearch.columns import Meta
-from logship.store.opensearch.connection import Cluster, RefusedError, is_full_disk, may_pass, reason_of
+from logship.store.opensearch.connection import (
+    TOO_LARGE,
+    Cluster,
+    RefusedError,
+    StandInError,
+    is_full_disk,
+    may_pass,
+    reason_of,
+)
 from logship.store.opensearch.layout import LAYOUTS
 from logship.store.opensearch.shapes import READERS
 from logship.store.opensearch.writing.document import Builder, Templates
@@ -38,7 +46,7 @@ _BUILT_AT_ONCE: Final = 5_000
 _GZIP_LEVEL: Final = 1
 _CREATED: Final = 201
 _EXISTS: Final = 409
-_TOO_LARGE: Final = 413
+_NO_REFRESH: Final = frozenset({400, 404, 405})
 _REFRESHED_BYTES: Final = 3_000
 """The names of indices that one request refreshes: OpenSearch reads no first line of more than 4,096 bytes
 (`http.max_initial_line_length`)."""
@@ -72,6 +80,7 @@ def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Wr
         meta.read()
     elif not setup.template_of(cluster, store.index):
         raise StoreError(_no_template(cluster, store.index))
+    cluster.is_known = True
     return Writer(cluster, store.index, meta)
 
 
@@ -142,7 +151,7 @@ class Writer:
         return total.result()
 
     def commit(self) -> None:
-        """Makes what was added visible to searches."""
+        """Makes what was added visible to searches; where that cannot be asked for, the cluster does it in its time."""
         with self._lock:
             touched, self._touched = self._touched, set()
         if touched:
@@ -157,8 +166,12 @@ class Writer:
         at_once = _REFRESHED_BYTES // (max(map(len, indices)) + 1)
         for start in range(0, len(indices), at_once):
             path = f"/{','.join(indices[start : start + at_once])}/_refresh"
-            # Of an index all of whose records were refused nothing may have come to be.
-            self._cluster.request("POST", path, params={"ignore_unavailable": "true"})
+            try:
+                # Of an index all of whose records were refused nothing may have come to be.
+                self._cluster.request("POST", path, params={"ignore_unavailable": "true"})
+            except (RefusedError, StandInError) as error:
+                if error.status not in _NO_REFRESH:
+                    raise
 
     def prune(self, before_us: int) -> int:
         """Deletes every record older than that time; how many there were."""
@@ -266,7 +279,7 @@ class Writer:
                 headers=_HEADERS,
             )
         except RefusedError as error:
-            if error.status == _TOO_LARGE:
+            if error.status == TOO_LARGE:
                 return self._send_halves(documents, error)
             raise
         with self._lock:
