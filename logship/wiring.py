@@ -48,13 +48,16 @@ def open_reader(store: Store | str) -> StoreReader:
     return Reader(wanted.location)
 
 
-def open_writer(store: Store | str, kind: str, *, long_running: bool = False) -> StoreWriter:
+def open_writer(
+    store: Store | str, kind: str, *, long_running: bool = False, say: Callable[[str], None] = lambda _: None
+) -> StoreWriter:
     """A writer of a store, which is made if it is not there.
 
     Args:
         store: the store; text is the location of one.
         kind: what the process is, such as ``"import"``; shown to whoever finds the store locked.
         long_running: whether it holds the store until it is stopped.
+        say: told what people should know, a line each.
 
     Raises:
         StoreLockedError: a second long-running writer.
@@ -67,7 +70,7 @@ def open_writer(store: Store | str, kind: str, *, long_running: bool = False) ->
         _check_package("opensearchpy", "opensearch")
         from logship.store.opensearch.writing.writer import open_writer as open_remote
 
-        return open_remote(wanted)
+        return open_remote(wanted, say)
     _check_package("tantivy", "local")
     from logship.store.tantivy.writer import open_writer as open_embedded
 

@@ -124,7 +124,7 @@ def replay(ids: tuple[str, ...], group: str | None, state: str | None, store: st
         return _none(letters, group)
     prepare = prepare_of(options.settings())
     progress = diagnostics.Progress()
-    writer = open_writer(target, "replay")
+    writer = open_writer(target, "replay", say=diagnostics.say)
     try:
         done = replayed(
             letters,

@@ -143,7 +143,7 @@ def run(wanted: Wanted, target: Store) -> int:
 
     signals = _Signals(wanted, target)
     signals.plan = plan = _plan(wanted, options.settings())  # complains before anything is opened
-    writer = open_writer(target, "forward", long_running=True)
+    writer = open_writer(target, "forward", long_running=True, say=diagnostics.say)
 
     def cost(status: ForwardStatus, rate: Rate) -> str:
         return costs.running(plan.settings.forward, status, rate)

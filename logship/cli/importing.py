@@ -62,7 +62,7 @@ def command(
     redactor = from_settings(settings.redact)
     target = options.chosen_store(store)
     progress, began = diagnostics.Progress(), time.monotonic()
-    writer = open_writer(target, "import")
+    writer = open_writer(target, "import", say=diagnostics.say)
     try:
         result = import_paths(
             paths,

@@ -88,6 +88,10 @@ class RefusedError(StoreError):
         self.status, self.kind = status, kind
 
 
+class StrangeError(StoreError):
+    """An answer that is none of OpenSearch's, from a cluster that is not known."""
+
+
 class StandInError(ConnectError):
     """Something answered in place of a known cluster, which may be back later.
 
@@ -173,7 +177,7 @@ class Cluster:
         """The complaint about an answer that is none of OpenSearch's."""
         if self.is_known:
             return ConnectError(f"{self.url} answered {asked} as no OpenSearch does; see what stands before it")
-        return StoreError(f"{self.url} does not answer as OpenSearch does; is the URL right?")
+        return StrangeError(f"{self.url} does not answer as OpenSearch does; is the URL right?")
 
     def _explained(self, error: TransportError, asked: str) -> LogshipError:
         if isinstance(error, SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):

@@ -119,7 +119,8 @@ def _give_alias(cluster: Cluster, store: Store, suffix: str) -> None:
     except RefusedError as error:
         if error.kind != _EXISTS:
             raise
-    lacking = [name for name, held in _get(cluster, f"/{store.index}-*").items() if store.index not in held["aliases"]]
+    indices = _indices(cluster, f"/{store.index}-*")
+    lacking = [name for name, held in indices.items() if store.index not in held["aliases"]]
     if lacking:
         actions = [{"add": {"index": name, "alias": store.index}} for name in lacking]
         cluster.request("POST", "/_aliases", {"actions": actions})
@@ -159,7 +160,7 @@ def refuse_strangers(cluster: Cluster, store: Store) -> None:
         StoreError: an index, alias or template of that name is not ours.
     """
     for path in (f"/{store.index}", f"/{store.index}-*", f"/{template.META_INDEX}"):
-        for name, held in _get(cluster, f"{path}/_mapping").items():
+        for name, held in _indices(cluster, f"{path}/_mapping").items():
             if "logship" not in held.get("mappings", {}).get("_meta", {}):
                 raise StoreError(
                     f"{cluster.url}: the index {name!r} is not logship's and stands in the way of {store.index!r}; "
@@ -193,7 +194,7 @@ def drift(cluster: Cluster, store: Store) -> Iterator[str]:
             f"settings say partition={store.partition}, output={store.output}; the store has "
             f"partition={meta.partition}, output={meta.output}"
         )
-    mapped = _get(cluster, f"/{store.index}-*")
+    mapped = _indices(cluster, f"/{store.index}-*")
     for name, held in mapped.items():
         if store.index not in held.get("aliases", {}):
             yield f"the index {name!r} lacks the alias {store.index!r}"
@@ -217,6 +218,14 @@ def _differences(expected: Any, found: Any, place: str) -> Iterator[str]:
             yield from _differences(wanted, below, f"{place}[{number}]")
     elif str(expected).lower() != str(found).lower() and expected not in ({}, []):
         yield f"{place} is {found!r}, should be {expected!r}" if found is not None else f"{place} is missing"
+
+
+def _indices(cluster: Cluster, path: str) -> dict[str, dict[str, Any]]:
+    """What is known of each index, by its name."""
+    found = _get(cluster, path)
+    if not all(isinstance(held, dict) for held in found.values()):
+        raise cluster.strange(f"GET {path}")
+    return found
 
 
 def _get(cluster: Cluster, path: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from logship.store.opensearch.connection import (
     Cluster,
     RefusedError,
     StandInError,
+    StrangeError,
     is_full_disk,
     may_pass,
     reason_of,
@@ -47,6 +48,7 @@ _GZIP_LEVEL: Final = 1
 _CREATED: Final = 201
 _EXISTS: Final = 409
 _NO_REFRESH: Final = frozenset({400, 404, 405})
+_NO_SETUP: Final = frozenset({404, 405, 501})
 _REFRESHED_BYTES: Final = 3_000
 """The names of indices that one request refreshes: OpenSearch reads no first line of more than 4,096 bytes
 (`http.max_initial_line_length`)."""
@@ -61,6 +63,12 @@ _HEADERS: Final = {"content-type": "application/x-ndjson", "content-encoding": "
 def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Writer:
     """A writer of our indices; a store that is not set up is set up first.
 
+    What answers as OpenSearch and takes records, but no set-up, is written to all the same: a gateway, or a stand-in.
+
+    Args:
+        store: where.
+        say: told of a store that cannot be set up.
+
     Raises:
         ConnectError, AccessError: the server does not answer, or does not let us.
         StoreError, NewerFormatError: it cannot be written.
@@ -69,9 +77,28 @@ def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Wr
         raise UsageError(f"index {store.index!r} with profile {store.profile!r} is read only; write to one of our own")
     cluster = Cluster(store)
     meta = Meta(cluster, store)
+    problem = ""
+    try:
+        _set_up(cluster, store, meta)
+    except (RefusedError, StrangeError) as error:
+        if isinstance(error, RefusedError) and error.status not in _NO_SETUP:
+            raise
+        problem = f" ({error})"
+        setup.check_version(cluster)
+    cluster.is_known = True
+    if not meta.found:
+        meta.is_alone = True
+        say(
+            f"{cluster.url} keeps no set-up{problem}; records are written as they are, without our mapping, and can be "
+            "searched only where somebody else sees to that"
+        )
+    return Writer(cluster, store.index, meta)
+
+
+def _set_up(cluster: Cluster, store: Store, meta: Meta) -> None:
     if not meta.read():
         try:
-            setup.apply(cluster, store, say)
+            setup.apply(cluster, store, lambda _: None)
         except AccessError as error:
             raise AccessError(
                 f"the store is not set up, and {error}; somebody with more rights runs: "
@@ -80,8 +107,6 @@ def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Wr
         meta.read()
     elif not setup.template_of(cluster, store.index):
         raise StoreError(_no_template(cluster, store.index))
-    cluster.is_known = True
-    return Writer(cluster, store.index, meta)
 
 
 @dataclass(frozen=True, slots=True)
