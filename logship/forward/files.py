@@ -37,6 +37,7 @@ _MOST_EQUALS: Final = 100_000
 """How many different lines are remembered to number equal ones; some 15 MB."""
 _EXPORT_NAME: Final = re.compile(r"\d{6}(?:\.gz)?\Z")
 _EXPORT_LINE: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (.*)\Z", re.DOTALL)
+_EXPORT_TASK: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NO_EVENT: Final = LogEvent("", "", 0, "")
 _BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
@@ -122,9 +123,20 @@ def _events(path: PurePath, file: BinaryIO, options: FileOptions, *, complete: b
     elif _cloudwatch(first) or _document(first):
         yield from _ndjson(lines, stand_in)
     elif _EXPORT_NAME.match(path.name) and _EXPORT_LINE.match(_text(first)[0]):
-        yield from _export(lines, _StandIn(options.group or group, options.stream or path.parent.name))
+        group = options.group or _group_of_export(path)
+        yield from _export(lines, _StandIn(group, options.stream or path.parent.name))
     else:
         yield from _plain(path, lines, stand_in, options.time_ms)
+
+
+def _group_of_export(path: PurePath) -> str:
+    """The last folder of the export's prefix, which is all that a path says of the group: PREFIX/TASK/STREAM/000000.gz.
+
+    Where the task is none of AWS's, the stream's folder, as of any file.
+    """
+    folders = [*path.parents]
+    is_export = len(folders) > 2 and _EXPORT_TASK.fullmatch(folders[1].name)  # noqa: PLR2004 - of the stream, the task
+    return folders[2 if is_export else 0].name or "files"
 
 
 class _Lines:

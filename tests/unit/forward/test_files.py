@@ -110,6 +110,17 @@ def test_exports_to_s3_are_read(tmp_path: Path) -> None:
     ]
 
 
+def test_the_group_of_an_export_is_its_prefix(tmp_path: Path) -> None:
+    """So the streams of one export are of one group, and of one service."""
+    for stream in ("web-1", "web-2"):
+        folder = tmp_path / "exports/orders/1f5bb1a8-9a2e-4b6e-8f8a-3b1c9d0e7f21" / stream
+        folder.mkdir(parents=True)
+        (folder / "000000.gz").write_bytes(gzip.compress(b"2026-11-23T14:00:00.000Z first\n"))
+    found = [event for path in sorted(tmp_path.rglob("*.gz")) for event in events(path, FileOptions())]
+
+    assert [(event.group, event.stream) for event in found] == [("orders", "web-1"), ("orders", "web-2")]
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, bytes])
 def test_compression_is_known_by_content(tmp_path: Path, pack: object) -> None:
     """Whatever the name, gzip, bzip2 and xz are unpacked; a packed file's last line is complete."""
