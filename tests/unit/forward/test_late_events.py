@@ -59,12 +59,13 @@ class Group:
             self.now_ms += every_ms
             self.read()
 
-    def read(self) -> None:
-        """Each reading that is due reads what there is."""
+    def read(self, range_pages: int = 1_000_000) -> None:
+        """Each reading that is due reads what there is, ranges so many pages at most."""
         for reading in list(self.reader.readings()):
             if self.reader.is_due(reading, self.now_ms):
                 self._page(reading)
-                while reading.token and (reading.kind != "range" or reading.number in self.reader.ranges):
+                pages = range_pages if reading.kind == "range" else 1_000_000
+                while reading.token and (pages := pages - 1) > 0:
                     self._page(reading)
 
     def restart(self, after_gap: int) -> None:
@@ -159,3 +160,21 @@ def test_a_run_that_ends_reads_what_came_late_since_the_one_before() -> None:
         group.read()
 
     assert group.missing == 0
+
+
+def test_what_a_flood_has_left_behind_is_read_once() -> None:
+    """While a range is read after an outage, the live reading stays at the newest events."""
+    group = Group()
+    group.run(10 * MINUTE_MS, 20_000, (1_000, constantly(300)))
+    for _ in range(240):
+        group.now_ms += 1_000
+        for _ in range(1_000):
+            group.put(300)
+    group.read(range_pages=1)
+    assert group.reader.ranges
+    while group.reader.ranges:
+        group.now_ms += 1_000
+        group.read(range_pages=1)
+    figures = group.reader.figures
+
+    assert (group.missing, figures.events < 2 * figures.fresh) == (0, True)

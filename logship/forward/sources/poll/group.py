@@ -28,6 +28,7 @@ from logship.forward.sources.poll.lateness import (
     A_PAGE,
     FEW_EVENTS,
     LARGEST_WINDOW_MS,
+    LATEST_FLOOR_MS,
     MANY_PAGES,
     OFTEN,
     WINDOW_OF_INTERVAL,
@@ -244,9 +245,9 @@ class GroupReader:
         late it is: reading where nothing lies costs nothing.
         """
         marks = self.marks
-        start_ms = min(
-            marks.position_ms - self.lateness.window_ms, max(self._newest_ms + 1, now_ms - SWEEPS[NEAR + 2].age_ms)
-        )
+        start_ms = marks.position_ms - self.lateness.window_ms
+        if not self.ranges:  # else what lies behind the newest event is theirs
+            start_ms = min(start_ms, max(self._newest_ms + 1, now_ms - LATEST_FLOOR_MS))
         gap = now_ms - (self._polled_ms or marks.position_ms) > GAP_MS
         for number, swept_ms in enumerate(marks.swept_ms):
             empty = self._newest_ms <= swept_ms and self._sweep_is_due(number, now_ms)
@@ -285,8 +286,13 @@ class GroupReader:
                 marks.swept_ms[number] = max(marks.swept_ms[number], now_ms - 2 * SWEEPS[number].age_ms)
 
     def _go_back(self, numbers: Sequence[int], now_ms: int) -> None:
-        """Sweeps that were off and would have found events begin where they may have missed some."""
+        """Sweeps that were off and would have found events begin where they may have missed some.
+
+        The oldest one misses nothing: it stands still while it is off.
+        """
         for number in numbers:
+            if number == OLDEST:
+                continue
             for marks in (self.marks, self.safe):
                 since_ms = max(marks.first_ms, now_ms - OFTEN * SWEEPS[number].age_ms)
                 marks.swept_ms[number] = min(marks.swept_ms[number], since_ms)

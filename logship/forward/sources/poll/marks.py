@@ -71,11 +71,12 @@ class Marks:
     def resume(self, now_ms: int, window_ms: int, *, after_gap: int = NEAR) -> None:
         """Makes a range of what may lie between the last process and now: ranges are saved page by page.
 
-        So a process that is killed after a page has come a page further, however soon it is killed. After a gap the
-        range begins where the sweep `after_gap` stood, and does that sweep's work.
+        So a process that is killed after a page has come a page further, however soon it is killed. After a gap, and
+        always where that is an older sweep than the near one, the range begins where the sweep `after_gap` stood, and
+        does that sweep's work.
         """
         self.lives += 1
-        gap = now_ms - self.position_ms > GAP_MS
+        gap = now_ms - self.position_ms > GAP_MS or after_gap > NEAR
         start_ms = self.position_ms - window_ms
         start_ms = max(self.first_ms, min(start_ms, self.swept_ms[after_gap]) if gap else start_ms)
         if start_ms >= now_ms:
