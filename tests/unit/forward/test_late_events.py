@@ -178,3 +178,11 @@ def test_what_a_flood_has_left_behind_is_read_once() -> None:
     figures = group.reader.figures
 
     assert (group.missing, figures.events < 2 * figures.fresh) == (0, True)
+
+
+def test_an_empty_group_is_read_at_its_interval_at_first() -> None:
+    """What comes soon after the start is what somebody waits for, however far back there is nothing."""
+    group = Group()
+    group.run(10_000, 5_000)
+
+    assert group.reader.pause_ms(group.now_ms) == 5_000

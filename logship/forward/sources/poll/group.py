@@ -152,7 +152,8 @@ class GroupReader:
     def pause_ms(self, now_ms: int) -> int:
         """How long to wait after a live reading: longer where the window needs it, and for groups that are idle."""
         period_ms = max(self._interval_ms, self._shortest_ms)
-        wanted_ms = max(period_ms, min((now_ms - self.lateness.floor_ms - self._newest_ms) // 10, 10_000))
+        quiet_ms = now_ms - self.lateness.floor_ms - max(self._newest_ms, self._began_ms)
+        wanted_ms = max(period_ms, min(quiet_ms // 10, 10_000))
         return self.watch.pause_ms(
             wanted_ms, self.soonest_ms, read_ms=self._newest_ms, began_ms=self._polled_ms, now_ms=now_ms
         )
