@@ -181,6 +181,17 @@ def test_bad_settings_do_not_end_a_forwarder_that_runs(tmp_path: Path, change: s
 _ONE_SOURCE = '[forward]\nlisten = ""\ninterval_s = 0.2\n[[forward.source]]\ngroups = ["/shop/a"]\n'
 
 
+def read_again(running: subprocess.Popen[str], cw: LocalCloudWatch, folder: Path) -> str:
+    """What a forwarder says of settings that it is told to read again; it goes on storing, and is ended."""
+    running.send_signal(signal.SIGHUP)
+    said = next(line for line in running.stderr or () if "settings" in line)
+    fill(cw, "/shop/a")
+    wait_for(lambda: len(stored(folder)) == 6)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=30)
+    return said
+
+
 @pytest.mark.parametrize(
     ("flags", "change", "named"),
     [
@@ -208,12 +219,7 @@ def test_settings_that_would_forward_something_else_are_refused(
             (tmp_path / "logship.toml").unlink()
         else:
             (tmp_path / "logship.toml").write_text(change)
-        running.send_signal(signal.SIGHUP)
-        said = next(line for line in running.stderr or () if "settings" in line)
-        fill(cw, "/shop/a")
-        wait_for(lambda: len(stored(tmp_path)) == 6)
-        running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=30)
+        said = read_again(running, cw, tmp_path)
 
     assert (named in said, "; going on with the settings as they were" in said, running.returncode) == (True, True, 0)
     assert {line.split()[0] for line in stored(tmp_path)} == {"/shop/a"}
@@ -226,12 +232,7 @@ def test_a_flag_for_the_store_outlasts_settings_that_name_another(tmp_path: Path
         running = start(cw.url, tmp_path, "--store", "./data", settings=_ONE_SOURCE)
         wait_for(lambda: len(stored(tmp_path)) == 3)
         (tmp_path / "logship.toml").write_text(f'store = "./other"\n{_ONE_SOURCE}')
-        running.send_signal(signal.SIGHUP)
-        said = next(line for line in running.stderr or () if "settings" in line)
-        fill(cw, "/shop/a")
-        wait_for(lambda: len(stored(tmp_path)) == 6)
-        running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=30)
+        said = read_again(running, cw, tmp_path)
 
     assert ("were read again" in said, running.returncode) == (True, 0), said
 
