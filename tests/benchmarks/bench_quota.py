@@ -88,10 +88,10 @@ def idle(tps: float, seconds: float) -> None:
 
         producer = threading.Thread(target=produce)
         producer.start()
-        # What is idle shows after a while without events.
+        # What is idle shows after a while without events, once every group has been looked at for the first time.
         thread = threading.Thread(target=running.run)
         thread.start()
-        running.stop.wait(90.0)
+        running.stop.wait(150.0)
         before = pages_of(poller)
         running.stop.wait(seconds)
         after = pages_of(poller)
