@@ -25,11 +25,9 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.events import chosen, columns_of
 from logship.forward.port import Batch
 from logship.forward.sources.poll.lateness import (
-    A_PAGE,
     FEW_EVENTS,
     LARGEST_WINDOW_MS,
     LATEST_FLOOR_MS,
-    MANY_PAGES,
     OFTEN,
     WINDOW_OF_INTERVAL,
     Lateness,
@@ -232,7 +230,7 @@ class GroupReader:
             start_ms = self._ahead_ms + 1
         else:
             reading.end_ms = now_ms - SWEEPS[reading.number].age_ms
-            if not self._is_whole(reading.number, now_ms):
+            if not self.lateness.is_whole(reading.number, self._of_age(reading.number, now_ms)[1], now_ms):
                 for marks in (self.marks, self.safe):
                     part_ms = reading.end_ms - SWEEPS[reading.number].every_ms
                     marks.swept_ms[reading.number] = max(marks.swept_ms[reading.number], part_ms)
@@ -257,20 +255,13 @@ class GroupReader:
         return start_ms
 
     def _sweep_is_due(self, number: int, now_ms: int) -> bool:
-        waited_ms = now_ms - SWEEPS[number].age_ms - self.marks.swept_ms[number]
-        return waited_ms >= SWEEPS[number].every_ms and waited_ms >= self.lateness.pause_ms(
-            number, self._rate(now_ms) * waited_ms, now_ms
-        )
+        waited_ms, events = self._of_age(number, now_ms)
+        return waited_ms >= SWEEPS[number].every_ms and waited_ms >= self.lateness.pause_ms(number, events, now_ms)
 
-    def _is_whole(self, number: int, now_ms: int) -> bool:
-        """Whether a sweep reads all that is to be read, and not merely a part to see what is in it."""
+    def _of_age(self, number: int, now_ms: int) -> tuple[int, float]:
+        """How much time has come of age for a sweep, in ms, and how many events it may hold, by how many come."""
         waited_ms = now_ms - SWEEPS[number].age_ms - self.marks.swept_ms[number]
-        limit = MANY_PAGES if number == OLDEST else A_PAGE
-        return self.lateness.is_on(number, now_ms) or self._rate(now_ms) * waited_ms <= limit
-
-    def _rate(self, now_ms: int) -> float:
-        """Events that come, a millisecond."""
-        return self._came / max(now_ms - self._began_ms, GAP_MS)
+        return waited_ms, waited_ms * self._came / max(now_ms - self._began_ms, GAP_MS)
 
     def _known_from_ms(self, now_ms: int) -> int:
         return now_ms - self.lateness.floor_ms - REMEMBERED_MS

@@ -81,6 +81,10 @@ class Lateness:
             return True
         return now_ms <= self._wanted_until_ms[sweep] and (sweep > NEAR or not self._is_read_enough())
 
+    def is_whole(self, sweep: int, events: float, now_ms: int) -> bool:
+        """Whether a sweep that would read so many events reads them all, and not merely a part to see what is in it."""
+        return self.is_on(sweep, now_ms) or events <= (MANY_PAGES if sweep == OLDEST else A_PAGE)
+
     def pause_ms(self, sweep: int, events: float, now_ms: int) -> float:
         """How much time should have come of age until a sweep is worth its calls.
 
@@ -94,9 +98,9 @@ class Lateness:
             return every_ms
         if sweep < NEAR:
             return math.inf
-        if sweep == OLDEST:
-            return every_ms if events <= MANY_PAGES else math.inf
-        return every_ms * (OFTEN if events <= A_PAGE else TRIAL_OF)
+        if self.is_whole(sweep, events, now_ms):
+            return every_ms * (1 if sweep == OLDEST else OFTEN)
+        return math.inf if sweep == OLDEST else every_ms * TRIAL_OF
 
     def taken_in(self, events: Sequence[LogEvent], now_ms: int) -> list[int]:
         """Learns of events that were taken in too late for the sweep that always sweeps, whoever finds them.
