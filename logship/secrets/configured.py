@@ -8,14 +8,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.errors import SettingsError
-from logship.secrets.patterns import Span, compiled
+from logship.secrets.patterns import NAME, Span, compiled
 from logship.secrets.redactor import Redactor
 from logship.secrets.rules import BUILT_IN
 
 if TYPE_CHECKING:
     from logship.settings import Redact, RedactRule
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}\Z")
+_NAME: Final = re.compile(NAME)
 _PLACED: Final = re.compile(r"(?<!\[)\^|\$|\\[AzQ]|\(\?P?<")
 """What means another thing in a pattern that is searched in many texts at once, or with other patterns."""
 
@@ -60,7 +60,7 @@ def _own(rule: RedactRule, index: int, settings: Redact, known: list[str]) -> _O
     import re2
 
     place = f"key 'redact.rule[{index}]"
-    if not _NAME.match(rule.name):
+    if not _NAME.fullmatch(rule.name):
         raise SettingsError(
             f"{place}.name': {rule.name!r} is no name; write letters, digits, '-', '_' and '.', 40 at most"
         )

@@ -81,14 +81,15 @@ class Named:
     def find(self, data: bytes) -> list[Span]:
         """Where such secrets stand."""
         found: list[Span] = []
-        at = known = listed = 0
+        at = listed = 0
+        runs = values.Runs(data)
         pattern = compiled(self._lead)
         while match := pattern.search(data, at):
             lead = _taken_apart(data, *match.span())
             at = lead.end
             if in_mark(data, lead.start) or self._is_something_else(data, lead):
                 continue
-            end, known = _value_end(data, lead, known)
+            end = _value_end(data, lead, runs)
             if (span := self._judged(data, lead, end)) is not None:
                 found.append(span)
                 at = end
@@ -185,19 +186,17 @@ def _without_quote(text: bytes) -> bytes:
     return text[:-1].rstrip(b"\\") if text.endswith((b'"', b"'")) else text
 
 
-def _value_end(data: bytes, lead: _Lead, known: int) -> tuple[int, int]:
-    """The value's end, and how far a run of bare pairs goes that it stands in."""
+def _value_end(data: bytes, lead: _Lead, runs: values.Runs) -> int:
     start = lead.end
     if lead.open:
-        return values.quoted_end(data, start, lead.open) or start, known
+        return values.quoted_end(data, start, lead.open) or start
     if lead.sign == "%":
-        return values.percent_end(data, start), known
+        return values.percent_end(data, start)
     if lead.close and (end := values.literal_end(data, start)) > start:
-        return end, known
+        return end
     if not lead.close and (end := values.bracketed_end(data, start)) > start:
-        return end, known
-    end = values.bare_end(data, start, known)
-    return values.pair_within(data, start, end, ":" if lead.sign == ":" else "="), max(known, end)
+        return end
+    return runs.value_end(start, ":" if lead.sign == ":" else "=")
 
 
 _PAGING: Final = (

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 MARK: Final = b"[redacted:"
 """What every replacement begins with."""
+NAME: Final = "[A-Za-z0-9][A-Za-z0-9_.-]{0,39}"
+"""Of a rule: a mark has it between `MARK` and a bracket. What merely begins as one is no mark, and hides nothing."""
 _LONGEST_MARK: Final = 80
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -52,7 +54,10 @@ def encoded(text: str) -> tuple[bytes, bytes]:
 def in_mark(data: bytes, at: int) -> bool:
     """Whether a place lies within a replacement that was made before."""
     begun = data.rfind(MARK, max(0, at - _LONGEST_MARK), at + len(MARK))
-    return begun >= 0 and data.find(b"]", begun, at) < 0
+    if begun < 0:
+        return False
+    mark = compiled(rf"\[redacted:{NAME}\]").match(data, begun)
+    return mark is not None and at < mark.end()
 
 
 def _options() -> Any:

@@ -72,6 +72,40 @@ _ANSWERS: Final = frozenset(
 """Those of them that an answer, a schema or a list of changes has as `"password":"required"`."""
 
 
+class Runs:
+    """The bare values of one text, asked for from left to right.
+
+    A run of pairs, `a=1&b=2`, is read once, and searched once for each sign, however many of its names are asked for:
+    anything else would cost the square of its length.
+
+    Args:
+        data: the UTF-8 of the text.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._end = 0
+        """Where the last run ends."""
+        self._next: dict[str, int] = {}
+        """By sign, where the next pair in it begins."""
+
+    def value_end(self, start: int, sign: str) -> int:
+        """The end of a value without quotes, which is where the next pair in its run begins; `start` if there is none.
+
+        Args:
+            start: where the value begins.
+            sign: of the pairs, `=` or `:`.
+        """
+        if self._end <= start:
+            self._end, self._next = _end(_BARE, self._data, start), {}
+        elif _end(_FIRST, self._data, start) == start:
+            return start
+        if self._next.get(sign, -1) < start:
+            found = compiled(_NEXT_PAIR.format(soft=_SOFT, sign=sign)).search(self._data, start, self._end)
+            self._next[sign] = int(found.start()) if found else self._end
+        return self._next[sign]
+
+
 @cache
 def quoted(level: int) -> str:
     """RE2 of what stands between double quotes in JSON that is `level` strings deep in other JSON.
@@ -97,20 +131,6 @@ def quoted_end(data: bytes, start: int, quote: bytes) -> int | None:
     return None if compiled(_BETWEEN).fullmatch(data, start, end) else end
 
 
-def bare_end(data: bytes, start: int, known: int) -> int:
-    """The end of a value without quotes, further pairs in the same run included; `start` if there is no value.
-
-    Args:
-        data: the UTF-8 of a text.
-        start: where the value begins.
-        known: where the value before it would have ended if no pair had been found in it; 0 if there was none.
-            It spares reading a run of pairs again from each of them, which would cost the square of its length.
-    """
-    if known <= start:
-        return _end(_BARE, data, start)
-    return known if _end(_FIRST, data, start) > start else start
-
-
 def bracketed_end(data: bytes, start: int) -> int:
     """The end of a bare value in brackets or backticks; `start` if none stands there."""
     return _end(rf"{_BRACKETED}{_HARD}*", data, start)
@@ -119,12 +139,6 @@ def bracketed_end(data: bytes, start: int) -> int:
 def percent_end(data: bytes, start: int) -> int:
     """The end of a percent-encoded value; `start` if there is none."""
     return _end(_PERCENT, data, start)
-
-
-def pair_within(data: bytes, start: int, end: int, sign: str) -> int:
-    """Where the next `name=` or `name:` begins that was read as a part of a bare value; `end` if there is none."""
-    found = compiled(_NEXT_PAIR.format(soft=_SOFT, sign=sign)).search(data, start, end)
-    return int(found.start()) if found else end
 
 
 def literal_end(data: bytes, start: int) -> int:

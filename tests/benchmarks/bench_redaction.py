@@ -19,7 +19,7 @@ BUDGET_US: Final = 3.0
 HOSTILE: Final = (
     "password=password=", "password=a,", '"password":"\\', "eyJ", "eyJhbGciOi.", "://:@", "://a:x", "-----BEGIN PRIVATE KEY-----",
     "MIIEpAIBAAKCAQEA7bq8", "bearer+", "Authorization: ", "curl -u a:", 'token: "', "next_token=", "x-token:a1b2c3d4,",
-    "<SessionToken>", "secret access key A", "password='a''", '\\\\\\"password\\\\\\":',
+    "<SessionToken>", "secret access key A", "password='a''", "secret:", "token:", "secret=token:a", '\\\\\\"password\\\\\\":',
 )  # fmt: skip
 """What is repeated to a mebibyte."""
 

@@ -174,6 +174,19 @@ def best_seconds(text: str) -> float:
     return min(seconds)
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("[redacted: old key AKIAIOSFODNN7EXAMPLE", "[redacted: old key [redacted:aws-access-key-id]"),
+        ("filter [redacted:, then password=hunter2x9", "filter [redacted:, then password=[redacted:password]"),
+        ("[redacted:email bob, password: hunter2x9]", "[redacted:email bob, password: [redacted:password]]"),
+    ],
+)
+def test_what_merely_begins_as_a_mark_hides_no_secret(text: str, left: str) -> None:
+    """Anybody may write such a line."""
+    assert REDACTOR.redact(text) == left
+
+
 def test_a_pattern_that_re2_gives_up_on_hides_nothing() -> None:
     """Where the choice of rules fails for memory, all rules are tried."""
     redactor = Redactor()
