@@ -68,7 +68,7 @@ def open_writer(
     wanted = Store(location=store) if isinstance(store, str) else store
     if is_remote(wanted):
         _check_package("opensearchpy", "opensearch")
-        from logship.store.opensearch.writing.writer import open_writer as open_remote
+        from logship.store.opensearch.writing.opening import open_writer as open_remote
 
         return open_remote(wanted, say)
     _check_package("tantivy", "local")

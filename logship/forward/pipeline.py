@@ -13,7 +13,7 @@ from logship.errors import Stopped
 from logship.forward.letters.dead_letters import DeadLetter
 from logship.forward.storing import GRACE_S, Chunk, Patience, Requests, Rounds
 from logship.parse import parse_line
-from logship.record import CONTINUES, GROUP, HANDLER_ID, STREAM, record_id
+from logship.record import CONTINUES, GROUP, HANDLER_ID, ORIGINAL, STREAM, LogEvent, record_id
 from logship.store.port import RequestWriter
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from logship.forward.port import Batch
     from logship.forward.storing import Prepare, Storing
-    from logship.record import LogEvent
+    from logship.record import Record
     from logship.store.port import Rejected, StoreWriter
 
 QUEUE_BYTES: Final = 20 * 2**20
@@ -31,6 +31,8 @@ _CHUNK_EVENTS: Final = 2_000
 _LINGER_S: Final = 0.2
 """So long a chunk that is not full waits for more events."""
 _TICK_S: Final = 1.0
+_TIME_DIGITS: Final = 12
+"""Of a record's id: the event time."""
 
 
 @dataclass(slots=True)
@@ -257,23 +259,38 @@ class Pipeline:
 
 
 def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:
-    """The events whose records were rejected, with their messages as they may be kept."""
+    """A letter for each rejected record: its event with the message as it may be kept.
+
+    Where no event has that record's id, the record itself tells what it was made of: nothing is left out.
+    """
     wanted: dict[tuple[str, str, object], dict[str, Rejected]] = {}
     for rejected in chunk.rejected:
         attributes = rejected.record.attributes
-        key = (attributes[GROUP], attributes[STREAM], rejected.record.id[:12])
+        key = (attributes[GROUP], attributes[STREAM], rejected.record.id[:_TIME_DIGITS])
         wanted.setdefault(key, {})[rejected.record.id] = rejected
     letters = []
     for event in chain.from_iterable(chunk.parts):
         near = wanted.get((event.group, event.stream, f"{max(event.timestamp_ms, 0):012x}"))
-        if near and (refused := near.get(_id_of(event))):
-            continues = str(refused.record.attributes.get(CONTINUES, ""))
-            letters.append(DeadLetter(refused.record.id, clean(event), refused.reason, continues=continues))
-    return letters
+        if near and (refused := near.pop(_id_of(event), None)):
+            letters.append(_letter(refused, clean(event)))
+    left = chain.from_iterable(near.values() for near in wanted.values())
+    return letters + [_letter(refused, clean(_event_of(refused.record))) for refused in left]
+
+
+def _letter(refused: Rejected, event: LogEvent) -> DeadLetter:
+    continues = str(refused.record.attributes.get(CONTINUES, ""))
+    return DeadLetter(refused.record.id, event, refused.reason, continues=continues)
 
 
 def _id_of(event: LogEvent) -> str:
     """The id of an event's record: with that of our handler as the line had it, which redaction may touch."""
-    own = parse_line(event.message).attributes.get(HANDLER_ID, "") if HANDLER_ID in event.message else ""
+    own = parse_line(event.message).attributes.get(HANDLER_ID, "")
     handler_id = own if isinstance(own, str) else ""
     return record_id(event.timestamp_ms, event.group, event.stream, event.event_id, handler_id)
+
+
+def _event_of(record: Record) -> LogEvent:
+    """What a record tells of the event that it was made of."""
+    told = record.attributes
+    at_ms, message = int(record.id[:_TIME_DIGITS], 16), str(told.get(ORIGINAL) or record.body)
+    return LogEvent(str(told[GROUP]), str(told[STREAM]), at_ms, message, ingestion_ms=record.observed_ms)

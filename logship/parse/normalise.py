@@ -162,7 +162,7 @@ class Parser:
     def _record(self, event: LogEvent, message: str, parsed: Parsed, stream: Stream) -> Record:
         attributes = parsed.attributes
         handler_id = attributes.get(HANDLER_ID, "")
-        if message is not event.message and HANDLER_ID in event.message:
+        if message is not event.message:
             handler_id = parse_line(event.message).attributes.get(HANDLER_ID, "")
         identity = record_id(
             event.timestamp_ms,

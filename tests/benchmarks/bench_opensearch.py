@@ -23,7 +23,7 @@ from logship.settings import Store
 from logship.store.opensearch.reading.dialect import OwnDialect
 from logship.store.opensearch.reading.reader import open_reader
 from logship.store.opensearch.setup import Setup
-from logship.store.opensearch.writing.writer import open_writer
+from logship.store.opensearch.writing.opening import open_writer
 from logship.testing.opensearch_node import Node
 from tests.benchmarks.corpus import records
 

@@ -64,7 +64,7 @@ class Remote:
         self._readers: list[StoreReader] = []
 
     def writer(self) -> StoreWriter:
-        from logship.store.opensearch.writing.writer import open_writer
+        from logship.store.opensearch.writing.opening import open_writer
 
         return open_writer(self.store)
 

@@ -14,7 +14,7 @@ from logship.query.tree import All
 from logship.settings import Store
 from logship.store.opensearch.connection import Cluster
 from logship.store.opensearch.reading.reader import Reader, open_reader
-from logship.store.opensearch.writing.writer import open_writer
+from logship.store.opensearch.writing.opening import open_writer
 from logship.store.port import Measure
 from logship.timerange import TimeRange
 

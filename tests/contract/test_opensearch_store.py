@@ -16,7 +16,7 @@ from logship.store.opensearch import template
 from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import Cluster
 from logship.store.opensearch.setup import Setup, apply, drift, steps
-from logship.store.opensearch.writing.writer import open_writer
+from logship.store.opensearch.writing.opening import open_writer
 from logship.store.port import Cancelled, Measure
 from tests.contract.store_cases import BASE_US, record
 from tests.contract.stores import Remote, fill

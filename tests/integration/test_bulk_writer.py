@@ -13,7 +13,8 @@ from logship.parse import Parser
 from logship.record import LogEvent, Record, record_id
 from logship.settings import Store
 from logship.store.opensearch.writing import writer as writing
-from logship.store.opensearch.writing.writer import BULK_BYTES, open_writer
+from logship.store.opensearch.writing.opening import open_writer
+from logship.store.opensearch.writing.writer import BULK_BYTES
 from logship.store.port import RequestWriter
 from tests.bulk_server import bulk_server
 

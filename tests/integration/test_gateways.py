@@ -14,7 +14,7 @@ import pytest
 from logship.errors import StoreError
 from logship.record import Record
 from logship.settings import Store
-from logship.store.opensearch.writing.writer import open_writer
+from logship.store.opensearch.writing.opening import open_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,10 @@ def test_what_takes_records_and_no_set_up_is_written_to(read: tuple[int, Any], c
 
 def test_what_is_no_opensearch_is_not_written_to() -> None:
     """A wrong URL must not be sent anybody's logs."""
-    with gateway((200, {}), (200, {}), root={"hello": "world"}) as (url, ids), pytest.raises(StoreError, match="is no"):
+    with (
+        gateway((200, {}), (200, {}), root={"hello": "world"}) as (url, ids),
+        pytest.raises(StoreError, match="does not answer as OpenSearch"),
+    ):
         open_writer(Store(location=url))
 
     assert ids == []

@@ -19,7 +19,7 @@ from logship.query.tree import All
 from logship.store.opensearch.connection import Cluster
 from logship.store.opensearch.reading.reader import open_reader
 from logship.store.opensearch.setup import Setup
-from logship.store.opensearch.writing.writer import open_writer
+from logship.store.opensearch.writing.opening import open_writer
 from logship.testing import LocalCloudWatch
 from logship.testing.opensearch_node import Node
 from tests import secured_node

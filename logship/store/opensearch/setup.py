@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -76,8 +77,11 @@ def check_version(cluster: Cluster) -> None:
             f"{cluster.url} is no OpenSearch cluster: it answers GET / with 404; correct the URL, or, since OpenSearch "
             "Serverless is not supported, use a domain of Amazon OpenSearch Service"
         ) from None
-    version = found.get("version", {})
-    number = str(version.get("number", "?"))
+    version = found.get("version")
+    number = str(version.get("number")) if isinstance(version, dict) else ""
+    numbers = re.match(r"(\d+)\.(\d+)", number)
+    if not isinstance(version, dict) or not numbers:
+        raise cluster.strange("GET /")
     if version.get("distribution") != "opensearch" and _TAGLINE in str(found.get("tagline")):
         raise StoreError(
             f"{cluster.url} runs in compatibility mode, as Elasticsearch {number}; switch that off with "
@@ -87,7 +91,7 @@ def check_version(cluster: Cluster) -> None:
         raise StoreError(
             f"{cluster.url} is no OpenSearch (version {number}); logship writes to OpenSearch 2.4 or later"
         )
-    if tuple(int(part) for part in number.split(".")[:2]) < _OLDEST:
+    if tuple(map(int, numbers.groups())) < _OLDEST:
         raise StoreError(f"{cluster.url} runs OpenSearch {number}; logship needs 2.4 or later, upgrade it")
 
 
@@ -175,6 +179,18 @@ def template_of(cluster: Cluster, index: str) -> dict[str, Any]:
     """The index template as it is; {} when there is none."""
     found = _get(cluster, f"/_index_template/{index}").get("index_templates", ())
     return dict(found[0]["index_template"]) if found else {}
+
+
+def check_template(cluster: Cluster, index: str) -> None:
+    """Refuses to write where an index would come to be without our mapping.
+
+    Raises:
+        StoreError: the index template is missing.
+    """
+    if not template_of(cluster, index):
+        raise StoreError(
+            f"{cluster.url}: the index template {index!r} is missing; run: logship store setup --store {cluster.url}"
+        )
 
 
 def drift(cluster: Cluster, store: Store) -> Iterator[str]:

@@ -182,7 +182,7 @@ def test_that_nothing_can_be_saved_is_said_once(poller: Poller) -> None:
     for failure in (ConnectError("no answer"), None, ConnectError("no answer")):
         poller.checkpoints.failure = failure
         for quiet_too in (True, False, True):
-            group.dirty = True
+            group.stored.dirty = True
             poller.holdings.save(quiet_too=quiet_too)
         said.append(len(poller.said))
 
@@ -197,9 +197,9 @@ def test_quiet_groups_are_saved_seldom(poller: Poller) -> None:
     for event in (0, 10, 0, 0, 0, 20, 0):
         if event:
             poller.page(group, event).stored()
-        group.dirty = True
+        group.stored.dirty = True
         poller.holdings.save_when_due()
-        saved.append(not group.dirty)
+        saved.append(not group.stored.dirty)
         poller.clock.advance(10)
 
     assert saved == [True, True, False, False, True, True, False]

@@ -70,7 +70,7 @@ class Group:
 
     def restart(self, after_gap: int) -> None:
         """Another process goes on from the checkpoint."""
-        self.reader = self._reader(self.reader.to_save() or self.reader.safe.dumps(), after_gap)
+        self.reader = self._reader(self.reader.stored.to_save() or self.reader.stored.marks.dumps(), after_gap)
 
     def _page(self, reading: Reading) -> None:
         events, token = self._answer(self.reader.request(reading, self.now_ms))

@@ -175,6 +175,36 @@ def test_each_rejected_line_of_our_handler_becomes_its_own_letter() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"message":"x","logship":{"id":"7f-1"}}',
+        '{"message":"x","logship\\u002eid":"7f-1"}',
+        '{"log":"{\\"message\\":\\"m\\",\\"logship\\":{\\"id\\":\\"w1\\"}}\\n","stream":"stdout"}',
+        '{"message":"x","password":"hunter2hunter","logship\\u002eid":"7f-1"}',
+    ],
+)
+def test_a_letter_is_kept_wherever_a_line_has_the_id_of_our_handler(line: str) -> None:
+    """Nested, escaped, within a container's line, beside a secret: the id of the letter is the record's."""
+    event = LogEvent("/g", "s", 1_795_443_665_000, line, "1")
+    prepare = prepare_of(Settings())
+    [record] = prepare([event])
+
+    letters = pipeline.letters_of(storing.Chunk([[event]], rejected=[Rejected(record, "400 no")]), prepare.clean)
+
+    assert [(letter.id, letter.event) for letter in letters] == [(record.id, prepare.clean(event))]
+
+
+def test_a_rejected_record_that_no_event_has_made_is_kept_all_the_same() -> None:
+    """From what it tells itself: where it comes from, and its text."""
+    event = LogEvent("/g", "s", 1_795_443_665_000, "a line", "1", 5)
+    [record] = Preparer(Parser())([event])
+
+    letters = pipeline.letters_of(storing.Chunk([[]], rejected=[Rejected(record, "400 no")]), lambda event: event)
+
+    assert [(letter.id, letter.event) for letter in letters] == [(record.id, event._replace(event_id=""))]
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("make", [MemoryStore, OneByOne])
 def test_what_comes_right_before_the_end_is_stored(make: type[MemoryStore], monkeypatch: pytest.MonkeyPatch) -> None:

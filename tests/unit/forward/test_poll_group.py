@@ -128,7 +128,7 @@ class Reader(RuleBasedStateMachine):
                 self.stored[event.event_id] = self.stored.get(event.event_id, 0) + 1
         for batch in done:
             batch.stored()
-        text = self.reader.to_save()
+        text = self.reader.stored.to_save()
         if text is not None:
             self.saved = text, (self.saved[1] if self.saved else 0) + 1
 
@@ -147,7 +147,7 @@ class Reader(RuleBasedStateMachine):
     @invariant()
     def marks_read_are_ahead_of_marks_stored(self) -> None:
         if hasattr(self, "reader"):
-            assert self.reader.marks.position_ms >= self.reader.safe.position_ms
+            assert self.reader.marks.position_ms >= self.reader.stored.marks.position_ms
             assert self.reader.marks.first_ms == self.first_ms
 
     def teardown(self) -> None:
@@ -223,7 +223,7 @@ def test_a_live_reading_that_takes_long_vouches_for_nothing_after_its_begin() ->
         assert batch is not None
         batch.stored()
 
-    assert (len(reader.ranges), reader.safe.swept_ms[NEAR]) == (1, began_ms + 10 - SWEEPS[NEAR].age_ms)
+    assert (len(reader.ranges), reader.stored.marks.swept_ms[NEAR]) == (1, began_ms + 10 - SWEEPS[NEAR].age_ms)
 
 
 def test_a_batch_that_overtakes_another_moves_no_mark_before_it() -> None:
@@ -231,7 +231,7 @@ def test_a_batch_that_overtakes_another_moves_no_mark_before_it() -> None:
     service = Service()
     reader = new_reader(service)
     reader_pages(reader, reader.live, service)
-    before = reader.safe.copy()
+    before = reader.stored.marks.copy()
     batches = []
     for _ in range(2):
         service.now_ms += 1_000
@@ -242,10 +242,10 @@ def test_a_batch_that_overtakes_another_moves_no_mark_before_it() -> None:
     assert first
     assert second
     second.stored()
-    overtaken = reader.safe.copy()
+    overtaken = reader.stored.marks.copy()
     first.stored()
 
-    assert (overtaken, reader.safe.position_ms) == (before, service.now_ms)
+    assert (overtaken, reader.stored.marks.position_ms) == (before, service.now_ms)
 
 
 def test_an_event_from_the_future_moves_nothing() -> None:
@@ -288,9 +288,9 @@ def test_marks_are_moved_by_acknowledgement_alone() -> None:
     service.now_ms += 1_000
     batch = reader.take(reader.live, *service.page(reader.request(reader.live, service.now_ms)), service.now_ms)
     assert batch is not None
-    before = reader.to_save()
+    before = reader.stored.to_save()
     batch.stored()
-    after = reader.to_save()
+    after = reader.stored.to_save()
 
     assert before is not None
     assert after is not None
@@ -324,9 +324,9 @@ def test_a_checkpoint_names_so_many_ranges_at_most() -> None:
             batch = reader.take(reader.live, [LogEvent("/g", "s", at_ms, "x", str(at_ms))], "more", now_ms)
             assert batch
             batch.stored()
-    text = reader.safe.dumps()
+    text = reader.stored.marks.dumps()
 
-    assert (len(reader.ranges), len(reader.safe.ranges), len(text) < 20_500) == (MOST_RANGES, MOST_RANGES, True)
+    assert (len(reader.ranges), len(reader.stored.marks.ranges), len(text) < 20_500) == (MOST_RANGES, MOST_RANGES, True)
 
 
 def test_a_range_is_gone_on_with_somewhat_earlier() -> None:
@@ -343,7 +343,7 @@ def test_a_range_is_gone_on_with_somewhat_earlier() -> None:
         batch = first.take(reading, *service.page(first.request(reading, service.now_ms)), service.now_ms)
         assert batch is not None
         batch.stored()
-    saved = first.to_save()
+    saved = first.stored.to_save()
     assert saved is not None
     marks = [loads(saved, "/g"), Marks.begin(begin_ms, service.now_ms)]
     again, fresh = (
@@ -372,7 +372,7 @@ def test_short_lives_come_further() -> None:
             if batch is not None:
                 stored.update(event.event_id for event in batch.events)
                 batch.stored()
-        text = reader.to_save() or text
+        text = reader.stored.to_save() or text
         service.now_ms += 1_000
 
     assert (len(stored), lives < 600) == (600, True)
@@ -432,4 +432,4 @@ def test_a_range_whose_pages_come_stream_by_stream_is_neither_split_nor_cut() ->
         assert batch
         batch.stored()
 
-    assert (len(reader.ranges), reader.safe.ranges) == (1, {1: (first_ms, NOW_MS)})
+    assert (len(reader.ranges), reader.stored.marks.ranges) == (1, {1: (first_ms, NOW_MS)})

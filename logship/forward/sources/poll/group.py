@@ -12,7 +12,7 @@ event's time is read several times, and what is known is skipped:
   several at a time, from where they were created on; a range is split where there is room for more readings.
 
 Nothing here talks to anybody: pages come in, batches go out, and what is acknowledged moves the marks that are
-saved. Two sets of marks are kept: `marks` is what was read, `safe` what is stored.
+saved. Two sets of marks are kept: of what was read, and of what is stored.
 """
 
 from __future__ import annotations
@@ -23,12 +23,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.events import chosen, columns_of
-from logship.forward.port import Batch
 from logship.forward.sources.poll.lateness import (
     FEW_EVENTS,
     LARGEST_WINDOW_MS,
     LATEST_FLOOR_MS,
-    OFTEN,
     WINDOW_OF_INTERVAL,
     Lateness,
 )
@@ -36,7 +34,6 @@ from logship.forward.sources.poll.marks import (
     DEEP,
     GAP_MS,
     NEAR,
-    OLDEST,
     SWEEPS,
     Marks,
     Settle,
@@ -47,12 +44,15 @@ from logship.forward.sources.poll.marks import (
     settle_sweep,
 )
 from logship.forward.sources.poll.ranges import MOST_RANGES, Ranges
-from logship.forward.sources.poll.reading import Behind, Figures, Reading, Underway
+from logship.forward.sources.poll.reading import Behind, Figures, Reading
+from logship.forward.sources.poll.stored import Stored
+from logship.forward.sources.poll.sweeps import Sweeps
 from logship.forward.sources.poll.waking import SOONEST_MS, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from logship.forward.port import Batch
     from logship.forward.sources.poll.known import KnownIds
     from logship.record import LogEvent
 
@@ -91,35 +91,30 @@ class GroupReader:
         self.name = name
         if version:
             marks.resume(now_ms, LARGEST_WINDOW_MS, after_gap=after_gap)
-        self.marks, self.safe = marks, marks.copy()
-        self.version = version
+        self.marks, self.version = marks, version
         self.figures = Figures(newest_ms=marks.position_ms, newest_stored_ms=marks.position_ms)
         self.lateness = Lateness(interval_ms=interval_ms, now_ms=now_ms)
         self.watch = Watch()
-        self.dirty = True
-        self._saved_events = 0 if version else -1
         self.refused = ""
         """Why it is not read: the role may not."""
         self._known, self._interval_ms = known, interval_ms
         self._lock = threading.Lock()
+        self.stored = Stored(marks.copy(), self.figures, self._lock, is_new=not version)
         self._began_ms = now_ms
         self._newest_ms = marks.position_ms
         """Time of the newest event; until the ranges of the start are read, what they end with."""
         self._found_ms = 0
         """Time of the newest event that was read; 0 for none."""
-        self._came = 0
-        """New events that live readings found."""
         self._ahead_ms = 0
         self._polled_ms = 0
-        self._underway = Underway()
         self._polls = 0
         self.live = Reading(self, "live")
         self._ahead = Reading(self, "ahead")
-        self._sweeps = [Reading(self, "sweep", number) for number in range(len(SWEEPS))]
+        self._sweeps = Sweeps(self, (self.marks, self.stored.marks), self.lateness, now_ms)
         self.ranges = Ranges(self, marks)
         if version:
             # What was known went with the process before: who restarts learns lateness anew, so it looks everywhere.
-            self._begin_sweeps(self.lateness.start(range(NEAR + 2), now_ms), now_ms)
+            self._sweeps.begin(self.lateness.start(range(NEAR + 2), now_ms), now_ms)
 
     # What to read
 
@@ -136,7 +131,7 @@ class GroupReader:
         if reading.kind == "ahead":
             return self._ahead_ms > now_ms + AHEAD_MS
         # Where nothing is known to lie, the live reading sweeps along.
-        return self._newest_ms > self.marks.swept_ms[reading.number] and self._sweep_is_due(reading.number, now_ms)
+        return self._newest_ms > self.marks.swept_ms[reading.number] and self._sweeps.is_due(reading.number, now_ms)
 
     def weight(self, reading: Reading, now_ms: int) -> float:
         """The share of calls that a reading should have against others: by how far it lags behind."""
@@ -177,16 +172,16 @@ class GroupReader:
             return bool(self.refused) or (
                 self._polls > 0
                 and not self.ranges
-                and not any(reading.began_ms or self._sweep_is_due(reading.number, now_ms) for reading in self._sweeps)
+                and not any(reading.began_ms or self._sweeps.is_due(reading.number, now_ms) for reading in self._sweeps)
             )
 
     def behind(self, now_ms: int) -> Behind:
         """How far what is stored is behind what is visible."""
         with self._lock:
-            unstored_ms = self._underway.oldest_ms
+            unstored_ms = self.stored.oldest_ms
             unread_ms = self.marks.position_ms if self.live.began_ms and self.live.token else None
             since_ms = min((at_ms for at_ms in (unstored_ms, unread_ms) if at_ms is not None), default=now_ms)
-            backlog_ms = sum(end_ms - start_ms for start_ms, end_ms in self.safe.ranges.values())
+            backlog_ms = sum(end_ms - start_ms for start_ms, end_ms in self.stored.marks.ranges.values())
             read_age_ms = max(0, now_ms - self._polled_ms) if self._polled_ms else None
             return Behind(max(0, now_ms - since_ms), backlog_ms, read_age_ms)
 
@@ -194,7 +189,7 @@ class GroupReader:
     def is_drained(self) -> bool:
         """Whether no page is on its way, neither from the service nor to the store."""
         with self._lock:
-            return not self._underway and not any(reading.busy for reading in self.readings())
+            return not self.stored.is_waited_for and not any(reading.busy for reading in self.readings())
 
     def request(self, reading: Reading, now_ms: int) -> dict[str, Any]:
         """The arguments of FilterLogEvents for a reading's next page."""
@@ -229,12 +224,7 @@ class GroupReader:
         elif reading.kind == "ahead":
             start_ms = self._ahead_ms + 1
         else:
-            reading.end_ms = now_ms - SWEEPS[reading.number].age_ms
-            if not self.lateness.is_whole(reading.number, self._of_age(reading.number, now_ms)[1], now_ms):
-                for marks in (self.marks, self.safe):
-                    part_ms = reading.end_ms - SWEEPS[reading.number].every_ms
-                    marks.swept_ms[reading.number] = max(marks.swept_ms[reading.number], part_ms)
-            start_ms = self.marks.swept_ms[reading.number]
+            start_ms, reading.end_ms = self._sweeps.span(reading.number, now_ms)
         reading.start_ms = reading.cursor_ms = max(start_ms, self.marks.first_ms)
 
     def _live_start(self, now_ms: int) -> int:
@@ -249,19 +239,10 @@ class GroupReader:
             start_ms = min(start_ms, max(self._newest_ms + 1, now_ms - LATEST_FLOOR_MS))
         gap = now_ms - (self._polled_ms or marks.position_ms) > GAP_MS
         for number, swept_ms in enumerate(marks.swept_ms):
-            empty = self._newest_ms <= swept_ms and self._sweep_is_due(number, now_ms)
+            empty = self._newest_ms <= swept_ms and self._sweeps.is_due(number, now_ms)
             if empty or (gap and number == NEAR):
                 start_ms = min(start_ms, swept_ms)
         return start_ms
-
-    def _sweep_is_due(self, number: int, now_ms: int) -> bool:
-        waited_ms, events = self._of_age(number, now_ms)
-        return waited_ms >= SWEEPS[number].every_ms and waited_ms >= self.lateness.pause_ms(number, events, now_ms)
-
-    def _of_age(self, number: int, now_ms: int) -> tuple[int, float]:
-        """How much time has come of age for a sweep, in ms, and how many events it may hold, by how many come."""
-        waited_ms = now_ms - SWEEPS[number].age_ms - self.marks.swept_ms[number]
-        return waited_ms, waited_ms * self._came / max(now_ms - self._began_ms, GAP_MS)
 
     def _known_from_ms(self, now_ms: int) -> int:
         return now_ms - self.lateness.floor_ms - REMEMBERED_MS
@@ -270,24 +251,6 @@ class GroupReader:
     def _surely_known_ms(self) -> int:
         """An event from then on that is new has never been read."""
         return max(self._began_ms, self._known.forgotten_ms)
-
-    def _begin_sweeps(self, numbers: Sequence[int], now_ms: int) -> None:
-        """Sweeps that were off begin not long ago: older ones see to what is older."""
-        for number in numbers:
-            for marks in (self.marks, self.safe):
-                marks.swept_ms[number] = max(marks.swept_ms[number], now_ms - 2 * SWEEPS[number].age_ms)
-
-    def _go_back(self, numbers: Sequence[int], now_ms: int) -> None:
-        """Sweeps that were off and would have found events begin where they may have missed some.
-
-        The oldest one misses nothing: it stands still while it is off.
-        """
-        for number in numbers:
-            if number == OLDEST:
-                continue
-            for marks in (self.marks, self.safe):
-                since_ms = max(marks.first_ms, now_ms - OFTEN * SWEEPS[number].age_ms)
-                marks.swept_ms[number] = min(marks.swept_ms[number], since_ms)
 
     # What a page settles
 
@@ -320,7 +283,7 @@ class GroupReader:
             fresh = self._known.fresh(events, self._known_from_ms(now_ms))
             if events:
                 self._see(reading, events, now_ms)
-                self._go_back(self.lateness.taken_in(events, now_ms), now_ms)
+                self._sweeps.go_back(self.lateness.taken_in(events, now_ms), now_ms)
             if events and reading.kind != "range":
                 sweeps, surely_ms = reading.kind == "sweep", self._surely_known_ms
                 late = sum(at_ms >= surely_ms for at_ms in columns_of(fresh).timestamps_ms) if sweeps else 0
@@ -337,7 +300,7 @@ class GroupReader:
             if done:
                 reading.began_ms = 0
             settle(self.marks)
-            return self._batch(reading, fresh, settle)
+            return self.stored.batch(fresh, settle, lags=reading.kind != "range")
 
     def _see(self, reading: Reading, events: Sequence[LogEvent], now_ms: int) -> None:
         if reading.first_ms is None:
@@ -355,7 +318,7 @@ class GroupReader:
     def _take_live(
         self, reading: Reading, fresh: Sequence[LogEvent], token: str | None, now_ms: int
     ) -> tuple[Settle, bool]:
-        self._came += len(fresh)
+        self._sweeps.came(len(fresh))
         self._fit_window(fresh, now_ms)
         began_ms, start_ms = reading.began_ms, reading.start_ms
         if not token:
@@ -396,7 +359,7 @@ class GroupReader:
         number = reading.number
         surely_ms = self._surely_known_ms
         if number < DEEP and any(event.timestamp_ms >= surely_ms for event in fresh):
-            self._begin_sweeps(self.lateness.found_by_sweep(number, now_ms), now_ms)
+            self._sweeps.begin(self.lateness.found_by_sweep(number, now_ms), now_ms)
         assert reading.end_ms is not None
         swept_ms = reading.cursor_ms if token else reading.end_ms
         return partial(settle_sweep, number=number, start_ms=reading.start_ms, swept_ms=swept_ms), not token
@@ -410,8 +373,11 @@ class GroupReader:
             return partial(settle_range, number=number, start_ms=None), True
         if reading.is_jumbled:
             return partial(settle_jumbled, number=number, start_ms=reading.start_ms), False
-        if spare > 0 and number in self.safe.ranges:  # what a live reading left is there once its pages are stored
-            self.dirty = self.ranges.split(reading, self.marks, self.safe) or self.dirty
+        if (
+            spare > 0 and number in self.stored.marks.ranges
+        ):  # what a live reading left is there once its pages are stored
+            both = self.marks, self.stored.marks
+            self.stored.dirty = self.ranges.split(reading, *both) or self.stored.dirty
         return partial(settle_range, number=number, start_ms=reading.cursor_ms), False
 
     def _fit_window(self, fresh: Sequence[LogEvent], now_ms: int) -> None:
@@ -420,41 +386,7 @@ class GroupReader:
             (position_ms - at_ms for at_ms in columns_of(fresh).timestamps_ms if surely_ms <= at_ms < position_ms),
             default=0,
         )
-        self._begin_sweeps(self.lateness.fit_window(behind_ms, now_ms), now_ms)
-
-    # What is stored
-
-    def _batch(self, reading: Reading, fresh: Sequence[LogEvent], settle: Settle) -> Batch | None:
-        self.figures.fresh += len(fresh)
-        if not fresh and not self._underway:
-            settle(self.safe)
-            self.dirty = True
-            return None
-        oldest_ms, newest_ms = (fresh[0].timestamp_ms, fresh[-1].timestamp_ms) if fresh else (None, 0)
-        number = self._underway.add(oldest_ms if reading.kind != "range" else None, settle)
-        return Batch(fresh, partial(self._stored, number, len(fresh), newest_ms))
-
-    def _stored(self, number: int, events: int, newest_ms: int) -> None:
-        with self._lock:
-            for settle in self._underway.stored(number):
-                settle(self.safe)
-            self.dirty = True
-            self.figures.stored += events
-            self.figures.newest_stored_ms = max(self.figures.newest_stored_ms, newest_ms)
-
-    def to_save(self) -> str | None:
-        """The text to keep, once; None when nothing has moved."""
-        with self._lock:
-            if not self.dirty:
-                return None
-            self.dirty = False
-            self._saved_events = self.figures.stored
-            return self.safe.dumps()
-
-    @property
-    def has_news(self) -> bool:
-        """Whether events were stored since the marks were saved, or they never were."""
-        return self.figures.stored != self._saved_events
+        self._sweeps.begin(self.lateness.fit_window(behind_ms, now_ms), now_ms)
 
     def close(self) -> None:
         """Forgets the ids; pages that still come are remembered no more."""

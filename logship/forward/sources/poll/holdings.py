@@ -128,13 +128,13 @@ class Holdings:
         with self._lock:
             try:
                 for group in (*self._scheduler.groups.values(), *(group for group, _ in self._leaving.values())):
-                    if quiet_too or group.has_news:
+                    if quiet_too or group.stored.has_news:
                         self._save(group)
             except ConnectError as error:
                 self.unsaved.met(error)
 
     def _save(self, group: GroupReader) -> None:
-        text = group.to_save()
+        text = group.stored.to_save()
         if text is None:
             return
         try:
@@ -145,5 +145,5 @@ class Holdings:
             self._leaving.pop(group.name, None)
             group.close()
         except ConnectError:
-            group.dirty = True
+            group.stored.dirty = True
             raise

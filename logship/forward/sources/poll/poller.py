@@ -7,19 +7,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.cloudwatch.backoff import backoff_s, is_said
-from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.discovery import Discovery, FoundGroup
-from logship.cloudwatch.paging import STRANGE, Retry, events_of
-from logship.cloudwatch.permissions import allow, partition
+from logship.cloudwatch.paging import Retry
 from logship.cloudwatch.quotas import Governor, Governors
 from logship.cloudwatch.service_clock import ServiceClock, steady_s
-from logship.errors import AccessError, ConnectError, LogshipError, Stopped, UnknownGroupError
+from logship.errors import AccessError, ConnectError, LogshipError, Stopped
 from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.poll.group import GroupReader
 from logship.forward.sources.poll.holdings import Holdings
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import NEAR, Marks, loads
+from logship.forward.sources.poll.pages import Pages
 from logship.forward.sources.poll.scheduler import Scheduler
 from logship.forward.sources.poll.status import group_status
 from logship.forward.sources.poll.waking import Waker
@@ -28,10 +26,8 @@ from logship.forward.trouble import Trouble
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from logship.events import Events
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.port import Batch
-    from logship.forward.sources.poll.reading import Reading
 
 _RELIST_S: Final = 10.0
 _TEND_S: Final = 1.0
@@ -39,15 +35,8 @@ _OTHERS_S: Final = 30.0
 """So long `once` waits for groups that another process has: one that was killed has given them back by then."""
 _FIRST_TRIES: Final = 4
 """Before the first answer an endpoint counts as out of reach after that many tries."""
-_REFUSED_S: Final = 300.0
-"""A group that the role may not read is tried again after that long."""
 _CALLS_PER_THREAD_S: Final = 3.0
 _MOST_THREADS: Final = 6
-_BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
-_DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
-_THROTTLED: Final = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +95,6 @@ class CloudWatchPoller:
     ) -> None:
         region = self._region = client.meta.region_name
         self.name = f"cloudwatch {wanted.account + ' ' if wanted.account else ''}{region}"
-        self.retried = self.throttled = 0
         self._client, self._checkpoints, self._wanted, self._say = client, checkpoints, wanted, say
         self._clock = ServiceClock(clock)
         self._ended = threading.Event()
@@ -123,12 +111,19 @@ class CloudWatchPoller:
             waits=wanted.waits,
         )
         self._found: dict[str, FoundGroup] = {}
+        self._pages = Pages(
+            client,
+            self._scheduler,
+            self._clock,
+            self._found,
+            lost=self._lost,
+            refused=(lambda _: None) if wanted.once else say,  # with `once` that is said at the end
+            say=say,
+        )
         self._listed: Sequence[str] = ()
         """The names of those that this source reads, unless another process does."""
         self._prefix = f"{wanted.account}/{region}"
         self._gone: set[str] = set()
-        self._has_read = False
-        """Whether any page was one of CloudWatch Logs."""
         self._unlisted = Trouble(say, "new log groups are not found meanwhile")
         self._failure: BaseException | None = None
         self._holdings: Holdings | None = None
@@ -197,8 +192,8 @@ class CloudWatchPoller:
             name=self.name,
             ready=self._holdings is not None,
             calls=self._scheduler.taken,
-            throttled=self.throttled,
-            retried=self.retried,
+            throttled=self._pages.throttled,
+            retried=self._pages.retried,
             rate=self._scheduler.governor.rate,
             quota=self._scheduler.governor.quota,
             live_tail_s=self.live_tail_s if self._waker else None,
@@ -296,8 +291,16 @@ class CloudWatchPoller:
         return not others or running_s >= _OTHERS_S
 
     def _work(self, deliver: Callable[[Batch], None]) -> None:
-        while (reading := self._scheduler.take()) is not None:
-            self._page(reading, deliver)
+        scheduler = self._scheduler
+        while (reading := scheduler.take()) is not None:
+            page = self._pages.fetch(reading)
+            if page is None:
+                continue
+            batch = reading.group.take(reading, *page, self._clock.now_ms(), spare=scheduler.spare(self._threads()))
+            del page  # delivering may wait long, and there may be more in it than is new
+            if batch is not None:
+                deliver(batch)
+            scheduler.give_back(reading)
 
     def _run(self, work: Callable[..., None], *arguments: Any) -> None:
         """A thread of this source: if one fails, all end."""
@@ -310,117 +313,11 @@ class CloudWatchPoller:
         finally:
             self._scheduler.end()
 
-    def _page(self, reading: Reading, deliver: Callable[[Batch], None]) -> None:
-        """Fetches a reading's next page and delivers what is new in it."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        group = reading.group
-        request = group.request(reading, self._clock.now_ms())
-        try:
-            page = self._client.filter_log_events(**self._found[group.name].address, **request)
-        except (BotoCoreError, ClientError) as error:
-            self._failed(reading, error)
-            return
-        except STRANGE:
-            self._strange(reading)
-            return
-        self._scheduler.governor.accepted()
-        try:
-            events = self._events(group, page)
-        except ConnectError:
-            self._strange(reading)
-            return
-        self._clock.observe(page)
-        group.refused, self._has_read = "", True
-        group.figures.bytes += _size(page)
-        spare = self._scheduler.spare(self._threads())
-        batch = group.take(reading, events, page.get("nextToken") or None, self._clock.now_ms(), spare=spare)
-        page.clear()  # delivering may wait long, and a page takes more memory than its events
-        if batch is not None:
-            deliver(batch)
-        self._scheduler.give_back(reading)
-
-    def _events(self, group: GroupReader, page: dict[str, Any]) -> Events:
-        """Those of a page; one that has none may leave the word out.
-
-        Raises:
-            ConnectError: it is no page of events.
-        """
-        found = self._found[group.name]
-        if "events" not in page and page.keys().isdisjoint({"nextToken", "searchedLogStreams"}):
-            raise no_cloudwatch(f"log group {group.name!r}")
-        return events_of(found.name, {"events": ()} | page, found.cloud)
-
-    def _strange(self, reading: Reading) -> None:
-        """Puts a reading off whose answer is none of CloudWatch's: something in between gave it, and may not again.
-
-        Raises:
-            ConnectError: nothing was ever read: something else is there.
-        """
-        failure = no_cloudwatch(f"log group {reading.group.name!r}")
-        if not self._has_read:
-            raise failure
-        reading.group.restart(reading)
-        self._put_off(reading, failure)
-
-    def _put_off(self, reading: Reading, failure: LogshipError) -> None:
-        self.retried += 1
-        reading.failures += 1
-        if is_said(reading.failures):
-            self._say(f"{failure}; trying again")
-        self._scheduler.give_back(reading, wait_s=backoff_s(reading.failures))
-
     def _threads(self) -> int:
         return min(_MOST_THREADS, 2 + int(self._scheduler.governor.quota / _CALLS_PER_THREAD_S))
 
-    def _failed(self, reading: Reading, error: Exception) -> None:
-        """Puts the reading off, restarts it, or gives its group up.
-
-        Raises:
-            LogshipError: nothing can be read any more.
-        """
-        group, code = reading.group, _code(error)
-        if code in _THROTTLED:
-            self.throttled += 1
-            self._scheduler.governor.throttle()
-        if code in _BAD_TOKEN and reading.token:
-            group.restart(reading)
-            self._scheduler.give_back(reading, wait_s=0.0)
-        elif is_retriable(error):
-            self._put_off(reading, translate(error, f"log group {group.name!r}"))
-        elif code in _DENIED:
-            self._refuse(reading, error)
-        else:
-            failure = translate(error, f"log group {group.name!r}")
-            if not isinstance(failure, UnknownGroupError):
-                raise failure from error
-            assert self._holdings is not None
-            if self._holdings.let_go(group):  # else another of its readings has said so
-                self._gone.add(group.name)
-                self._say(f"log group {group.name!r} is gone; what was read of it is stored")
-            self._scheduler.give_back(reading)  # nothing of it is on its way any more
-
-    def _refuse(self, reading: Reading, error: Exception) -> None:
-        """A group that the role may not read is said once, and tried again now and then; the others go on.
-
-        With `once` it is said at the end.
-        """
-        group = reading.group
-        if not group.refused:
-            found, region = self._found[group.name], self._region
-            arn = found.arn or f"arn:{partition(region)}:logs:{region}:*:log-group:{found.name}"
-            needs = allow("logs:FilterLogEvents", f"{arn}:*")
-            group.refused = str(translate(error, f"log group {group.name!r}", needs=needs))
-            if not self._wanted.once:
-                self._say(group.refused)
-        self._scheduler.give_back(reading, wait_s=_REFUSED_S)
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
-
-
-def _size(page: dict[str, Any]) -> int:
-    """Bytes of the answer, as the service counts a page."""
-    return int(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", 0))
+    def _lost(self, group: GroupReader) -> None:
+        assert self._holdings is not None
+        if self._holdings.let_go(group):  # else another of its readings has said so
+            self._gone.add(group.name)
+            self._say(f"log group {group.name!r} is gone; what was read of it is stored")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from logship.forward.sources.poll.group import GroupReader
-    from logship.forward.sources.poll.marks import Settle
     from logship.record import LogEvent
 
 Kind = Literal["live", "ahead", "sweep", "range"]
@@ -88,35 +86,3 @@ class Behind:
     """Event time in ranges that are not stored yet."""
     read_age_ms: int | None
     """How long ago the last live reading that reached its end began; None before the first."""
-
-
-class Underway:
-    """The batches of a group that are read and not acknowledged, or whose acknowledgement waits for an older one's.
-
-    One that waits for room may be overtaken by another, whose marks tell of what the first one holds, too.
-    """
-
-    def __init__(self) -> None:
-        self._settles: dict[int, Settle] = {}
-        self._oldest_ms: dict[int, int | None] = {}
-        self._last = 0
-
-    def __len__(self) -> int:
-        return len(self._settles)
-
-    def add(self, oldest_ms: int | None, settle: Settle) -> int:
-        """A batch is read; its number. None as the time of its oldest event: it makes no lag."""
-        self._last += 1
-        self._settles[self._last], self._oldest_ms[self._last] = settle, oldest_ms
-        return self._last
-
-    def stored(self, number: int) -> list[Settle]:
-        """A batch is acknowledged; what moves the marks now, in the order of reading."""
-        del self._oldest_ms[number]
-        done = list(takewhile(lambda one: one not in self._oldest_ms, self._settles))
-        return [self._settles.pop(one) for one in done]
-
-    @property
-    def oldest_ms(self) -> int | None:
-        """Event time of the oldest event in them; None if there is none."""
-        return min((at_ms for at_ms in self._oldest_ms.values() if at_ms is not None), default=None)

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from isal import igzip
 
-from logship.errors import AccessError, BusyError, ConnectError, DiskFullError, StoreError, UsageError
+from logship.errors import AccessError, BusyError, ConnectError, DiskFullError, StoreError
 from logship.store.opensearch import partition, setup
-from logship.store.opensearch.columns import Meta
 from logship.store.opensearch.connection import (
     TOO_LARGE,
     Cluster,
     RefusedError,
     StandInError,
-    StrangeError,
     is_full_disk,
     may_pass,
     reason_of,
@@ -33,10 +31,10 @@ from logship.store.opensearch.writing.documents import Documents
 from logship.store.port import AddResult, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from logship.record import Record
-    from logship.settings import Store
+    from logship.store.opensearch.columns import Meta
     from logship.table import Table
 
 BULK_BYTES: Final = 5_000_000
@@ -48,7 +46,6 @@ _GZIP_LEVEL: Final = 1
 _CREATED: Final = 201
 _EXISTS: Final = 409
 _NO_REFRESH: Final = frozenset({400, 404, 405})
-_NO_SETUP: Final = frozenset({404, 405, 501})
 _REFRESHED_BYTES: Final = 3_000
 """The names of indices that one request refreshes: OpenSearch reads no first line of more than 4,096 bytes
 (`http.max_initial_line_length`)."""
@@ -58,55 +55,6 @@ _OF_INDEX: Final = "index ["
 _NO_INDEX: Final = "index_not_found_exception"
 _WAITS_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _HEADERS: Final = {"content-type": "application/x-ndjson", "content-encoding": "gzip"}
-
-
-def open_writer(store: Store, say: Callable[[str], None] = lambda _: None) -> Writer:
-    """A writer of our indices; a store that is not set up is set up first.
-
-    What answers as OpenSearch and takes records, but no set-up, is written to all the same: a gateway, or a stand-in.
-
-    Args:
-        store: where.
-        say: told of a store that cannot be set up.
-
-    Raises:
-        ConnectError, AccessError: the server does not answer, or does not let us.
-        StoreError, NewerFormatError: it cannot be written.
-    """
-    if "*" in store.index or store.profile not in ("auto", "logship"):
-        raise UsageError(f"index {store.index!r} with profile {store.profile!r} is read only; write to one of our own")
-    cluster = Cluster(store)
-    meta = Meta(cluster, store)
-    problem = ""
-    try:
-        _set_up(cluster, store, meta)
-    except (RefusedError, StrangeError) as error:
-        if isinstance(error, RefusedError) and error.status not in _NO_SETUP:
-            raise
-        problem = f" ({error})"
-        setup.check_version(cluster)
-    cluster.is_known = True
-    if not meta.found:
-        meta.is_alone = True
-        say(
-            f"{cluster.url} keeps no set-up{problem}; records are written as they are, without our mapping, and can be "
-            "searched only where somebody else sees to that"
-        )
-    return Writer(cluster, store.index, meta)
-
-
-def _set_up(cluster: Cluster, store: Store, meta: Meta) -> None:
-    if not meta.read():
-        try:
-            setup.apply(cluster, store, lambda _: None)
-        except AccessError as error:
-            raise AccessError(
-                f"the store is not set up, and {error}; somebody with more rights runs: "
-                f"logship store setup --store {store.location}"
-            ) from None
-        meta.read()
-    elif not setup.template_of(cluster, store.index):
-        raise StoreError(_no_template(cluster, store.index))
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,8 +321,7 @@ class Writer:
 
     def _create_indices(self, missing: set[str]) -> None:
         """Clusters may forbid creating an index by writing to it; the template gives it its shape."""
-        if not setup.template_of(self._cluster, self._index):
-            raise StoreError(_no_template(self._cluster, self._index))
+        setup.check_template(self._cluster, self._index)
         for name in missing:
             try:
                 self._cluster.request("PUT", f"/{name}")
@@ -387,10 +334,6 @@ def _lift(index: str) -> str:
     """What helps records of an index that somebody has made read-only; those of other indices go on."""
     blocks = '{"index.blocks.write": null, "index.blocks.read_only": null}'
     return f" lift the block with PUT {index}/_settings {blocks}, then store them again"
-
-
-def _no_template(cluster: Cluster, index: str) -> str:
-    return f"{cluster.url}: the index template {index!r} is missing; run: logship store setup --store {cluster.url}"
 
 
 class _Busy(Exception):  # noqa: N818 - becomes a `BusyError` with what was decided

@@ -1,0 +1,164 @@
+"""Fetches the next page of a reading, and decides what becomes of a reading whose page does not come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from logship.cloudwatch.backoff import backoff_s, is_said
+from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
+from logship.cloudwatch.paging import STRANGE, events_of
+from logship.cloudwatch.permissions import allow, partition
+from logship.errors import ConnectError, LogshipError, UnknownGroupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from logship.cloudwatch.discovery import FoundGroup
+    from logship.cloudwatch.service_clock import ServiceClock
+    from logship.events import Events
+    from logship.forward.sources.poll.group import GroupReader
+    from logship.forward.sources.poll.reading import Reading
+    from logship.forward.sources.poll.scheduler import Scheduler
+
+_REFUSED_S: Final = 300.0
+"""A group that the role may not read is tried again after that long."""
+_BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
+_DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
+_THROTTLED: Final = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
+)
+
+
+class Pages:
+    """The calls of one poller. Any thread may fetch.
+
+    Args:
+        client: of CloudWatch Logs, which tries each request once.
+        scheduler: takes back the readings that failed.
+        clock: the service's, which each page sets.
+        found: the groups by name; it grows.
+        lost: told of a group that is not there any more.
+        refused: told why a group may not be read, once.
+        say: told what people should know, a line each.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        scheduler: Scheduler,
+        clock: ServiceClock,
+        found: Mapping[str, FoundGroup],
+        *,
+        lost: Callable[[GroupReader], None],
+        refused: Callable[[str], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.retried = self.throttled = 0
+        self._client, self._scheduler, self._clock, self._found = client, scheduler, clock, found
+        self._lost, self._refused, self._say = lost, refused, say
+        self._has_read = False
+        """Whether any page was one of CloudWatch Logs."""
+
+    def fetch(self, reading: Reading) -> tuple[Events, str | None] | None:
+        """A reading's next page, and the token of the one after it; None if it is tried again, or given up.
+
+        Raises:
+            LogshipError: nothing can be read any more.
+        """
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        group = reading.group
+        request = group.request(reading, self._clock.now_ms())
+        try:
+            page = self._client.filter_log_events(**self._found[group.name].address, **request)
+        except (BotoCoreError, ClientError) as error:
+            self._failed(reading, error)
+            return None
+        except STRANGE:
+            self._strange(reading)
+            return None
+        self._scheduler.governor.accepted()
+        try:
+            events = self._events(group, page)
+        except ConnectError:
+            self._strange(reading)
+            return None
+        self._clock.observe(page)
+        group.refused, self._has_read = "", True
+        group.figures.bytes += _size(page)
+        return events, page.get("nextToken") or None
+
+    def _events(self, group: GroupReader, page: dict[str, Any]) -> Events:
+        """Those of a page; one that has none may leave the word out.
+
+        Raises:
+            ConnectError: it is no page of events.
+        """
+        found = self._found[group.name]
+        if "events" not in page and page.keys().isdisjoint({"nextToken", "searchedLogStreams"}):
+            raise no_cloudwatch(f"log group {group.name!r}")
+        return events_of(found.name, {"events": ()} | page, found.cloud)
+
+    def _strange(self, reading: Reading) -> None:
+        """Puts a reading off whose answer is none of CloudWatch's: something in between gave it, and may not again.
+
+        Raises:
+            ConnectError: nothing was ever read: something else is there.
+        """
+        failure = no_cloudwatch(f"log group {reading.group.name!r}")
+        if not self._has_read:
+            raise failure
+        reading.group.restart(reading)
+        self._put_off(reading, failure)
+
+    def _failed(self, reading: Reading, error: Exception) -> None:
+        """Puts the reading off, restarts it, or gives its group up.
+
+        Raises:
+            LogshipError: nothing can be read any more.
+        """
+        group, code = reading.group, _code(error)
+        if code in _THROTTLED:
+            self.throttled += 1
+            self._scheduler.governor.throttle()
+        if code in _BAD_TOKEN and reading.token:
+            group.restart(reading)
+            self._scheduler.give_back(reading, wait_s=0.0)
+        elif is_retriable(error):
+            self._put_off(reading, translate(error, f"log group {group.name!r}"))
+        elif code in _DENIED:
+            self._refuse(reading, error)
+        else:
+            failure = translate(error, f"log group {group.name!r}")
+            if not isinstance(failure, UnknownGroupError):
+                raise failure from error
+            self._lost(group)
+            self._scheduler.give_back(reading)  # nothing of it is on its way any more
+
+    def _put_off(self, reading: Reading, failure: LogshipError) -> None:
+        self.retried += 1
+        reading.failures += 1
+        if is_said(reading.failures):
+            self._say(f"{failure}; trying again")
+        self._scheduler.give_back(reading, wait_s=backoff_s(reading.failures))
+
+    def _refuse(self, reading: Reading, error: Exception) -> None:
+        """A group that the role may not read is said once, and tried again now and then; the others go on."""
+        group = reading.group
+        if not group.refused:
+            found, region = self._found[group.name], self._client.meta.region_name
+            arn = found.arn or f"arn:{partition(region)}:logs:{region}:*:log-group:{found.name}"
+            needs = allow("logs:FilterLogEvents", f"{arn}:*")
+            group.refused = str(translate(error, f"log group {group.name!r}", needs=needs))
+            self._refused(group.refused)
+        self._scheduler.give_back(reading, wait_s=_REFUSED_S)
+
+
+def _code(error: Exception) -> str:
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def _size(page: dict[str, Any]) -> int:
+    """Bytes of the answer, as the service counts a page."""
+    return int(page.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("content-length", 0))
