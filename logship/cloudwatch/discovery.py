@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from logship.cloudwatch.paging import Retry
 
 _WILD: Final = frozenset("*?[")
+_UNREADABLE: Final = frozenset({"INFREQUENT_ACCESS", "DELIVERY"})
+"""Classes of log groups that FilterLogEvents does not read (CloudWatch Logs user guide, log classes)."""
 _TAGS_KEPT_S: Final = 600.0
 """So long a group's tags are taken as they were: asking costs a call for each group."""
 
@@ -81,6 +83,8 @@ class Discovery:
         self._client, self._patterns, self._exclude = client, patterns or ["*"], exclude
         self._wanted_tags, self._linked, self._observe, self._clock = dict(tags or {}), linked, observe, clock
         self._say, self._is_first, self._waits = say, True, waits
+        self._unreadable: frozenset[str] = frozenset()
+        """Names of groups that were left out for their class."""
         self.account = ""
         """The account whose credentials these are, once a listing has told."""
         self.untagged: frozenset[str] = frozenset()
@@ -98,23 +102,20 @@ class Discovery:
             UnknownGroupError: in the first listing a pattern without wildcards names a group that does not exist.
             Stopped, LogshipError: as `Retry.call`.
         """
-        found, missed = dict[str, FoundGroup](), list[str]()
+        found, missed, unreadable = dict[str, FoundGroup](), list[str](), dict[str, str]()
         own = self._own_account(retry) if self._linked else None
         for pattern in self._patterns:
-            groups = [
-                group for group in self._described(_prefix(pattern), own, retry) if fnmatchcase(group.name, pattern)
-            ]
-            found |= {group.key: group for group in groups}
+            described = self._described(_prefix(pattern), own, retry)
+            groups = [(group, kind) for group, kind in described if fnmatchcase(group.name, pattern)]
+            found |= {group.key: group for group, kind in groups if kind not in _UNREADABLE}
+            unreadable |= {group.name: kind for group, kind in groups if kind in _UNREADABLE}
             if not groups:
                 missed.append(pattern)
+        self._tell_unreadable({name: kind for name, kind in unreadable.items() if not self._is_excluded(name)})
         is_first, self._is_first = self._is_first, False
         if is_first:
             self._tell(missed)
-        named = {
-            key: found[key]
-            for key in sorted(found)
-            if not any(fnmatchcase(found[key].name, pattern) for pattern in self._exclude)
-        }
+        named = {key: found[key] for key in sorted(found) if not self._is_excluded(found[key].name)}
         if not self._wanted_tags:
             return named
         wanted = {key: group for key, group in named.items() if self._has_tags(group, retry)}
@@ -139,18 +140,32 @@ class Discovery:
         for pattern in missed:
             self._say(f"no log group matches {pattern!r} in {region}; {remedy}")
 
-    def _described(self, prefix: str, own: str | None, retry: Retry) -> Iterator[FoundGroup]:
-        """The groups whose names begin so; `own` is this account, None where groups of no other are listed."""
+    def _tell_unreadable(self, found: Mapping[str, str]) -> None:
+        """Tells of groups that are left out for their class, which they keep for ever."""
+        for name in sorted(found.keys() - self._unreadable):
+            self._say(
+                f"log group {name!r} is of class {found[name]}, which FilterLogEvents does not read; it is left out"
+            )
+        self._unreadable = frozenset(found)
+
+    def _is_excluded(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self._exclude)
+
+    def _described(self, prefix: str, own: str | None, retry: Retry) -> Iterator[tuple[FoundGroup, str]]:
+        """The groups whose names begin so, and their classes.
+
+        `own` is this account, None where groups of no other are listed.
+        """
         request: dict[str, Any] = {"logGroupNamePrefix": prefix} if prefix else {}
         if self._linked:
             request["includeLinkedAccounts"] = True
         while True:
             page = self._page(retry, **request)
-            for name, arn in _named(page):
+            for name, arn, kind in _named(page):
                 account = arn.split(":")[4] if arn else ""
                 if own is None:
                     self.account = account
-                yield FoundGroup(name if own in {None, account} else f"{account}:{name}", name, arn, account)
+                yield FoundGroup(name if own in {None, account} else f"{account}:{name}", name, arn, account), kind
             token = page.get("nextToken")
             if not token:
                 return
@@ -168,7 +183,7 @@ class Discovery:
     def _own_account(self, retry: Retry) -> str:
         """This account's number: the account of the groups that are listed without linked ones, "" if it has none."""
         if not self.account:
-            self.account = next((arn.split(":")[4] for _, arn in _named(self._page(retry, limit=1)) if arn), "")
+            self.account = next((arn.split(":")[4] for _, arn, _ in _named(self._page(retry, limit=1)) if arn), "")
         return self.account
 
     def _has_tags(self, group: FoundGroup, retry: Retry) -> bool:
@@ -196,14 +211,17 @@ def _prefix(pattern: str) -> str:
     return pattern[: next((n for n, char in enumerate(pattern) if char in _WILD), len(pattern))]
 
 
-def _named(page: dict[str, Any]) -> list[tuple[str, str]]:
-    """Name and ARN of each group of a page, the ARN without the ``:*`` at its end, "" where it is none.
+def _named(page: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, ARN and class of each group of a page, the ARN without the ``:*`` at its end, "" where it is none.
 
     Raises:
         ConnectError: they are no log groups.
     """
     try:
-        groups = [(str(group["logGroupName"]), str(group.get("arn", ""))) for group in page["logGroups"]]
+        groups = [
+            (str(group["logGroupName"]), str(group.get("arn", "")), str(group.get("logGroupClass", "")))
+            for group in page["logGroups"]
+        ]
     except (AttributeError, KeyError, TypeError):
         raise no_cloudwatch("listing log groups") from None
-    return [(name, arn.removesuffix(":*") if arn.startswith("arn:") else "") for name, arn in groups]
+    return [(name, arn.removesuffix(":*") if arn.startswith("arn:") else "", kind) for name, arn, kind in groups]

@@ -32,12 +32,14 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Characters of all messages: what the limits of memory count, with a fixed cost an event."""
-        return sum(map(len, messages_of(self.events))) + EVENT_COST * len(self.events)
+        """Characters of all messages: what the limits of memory count, with a fixed cost an event and a batch."""
+        return sum(map(len, messages_of(self.events))) + EVENT_COST * len(self.events) + _BATCH_COST
 
 
 EVENT_COST = 600
 """Bytes that an event takes at most beside its message: its tuple, its id and stream as texts, two numbers."""
+_BATCH_COST = 1_500
+"""Bytes that a batch takes beside its events: those without any wait for the store, too."""
 
 
 class Source(Protocol):

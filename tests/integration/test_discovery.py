@@ -89,6 +89,40 @@ def test_tags_that_no_group_has_are_said_once() -> None:
     ]
 
 
+def test_groups_of_a_class_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:
+    """Each is said once, however often groups are listed, unless it is excluded; the others are read."""
+    said: list[str] = []
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "here")
+        for name in ("/shop/rare", "/shop/old"):
+            cw.client().create_log_group(logGroupName=name, logGroupClass="INFREQUENT_ACCESS")
+        discovery = Discovery(client_of(cw), ["/shop/*"], exclude=["*/old"], say=said.append)
+        listed = [list(discovery.list(Retry())) for _ in range(2)]
+        store = forwarded(cw, tmp_path, Polled(groups=["/shop/*"], start_ms=0, once=True))
+
+    assert (listed, [record.body for record in store.scan(All())]) == ([["/shop/a"]] * 2, ["here"])
+    assert said == [
+        "log group '/shop/rare' is of class INFREQUENT_ACCESS, which FilterLogEvents does not read; it is left out"
+    ]
+
+
+def test_a_group_that_is_refused_for_a_reason_of_its_own_is_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class that this logship does not know: its error is no reason to leave the others unread."""
+    monkeypatch.setattr("logship.cloudwatch.discovery._UNREADABLE", frozenset())
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/z", "here")
+        cw.client().create_log_group(logGroupName="/shop/a", logGroupClass="INFREQUENT_ACCESS")
+        poller = CloudWatchPoller(client_of(cw), SqliteCheckpoints(tmp_path), Polled(start_ms=0))
+        store = MemoryStore()
+        with forwarding([poller], tmp_path, store):
+            wait_for(lambda: holds(store, 1) and poller.groups["/shop/a"].refused)
+            refused = poller.groups["/shop/a"].refused
+
+    assert "FilterLogEvents is not supported for this log class" in refused
+
+
 def test_tags_are_asked_for_once() -> None:
     """Listing again within ten minutes costs no more calls for tags."""
     clock = [0.0]
@@ -278,11 +312,17 @@ def test_a_listing_that_cannot_be_had_keeps_nothing_else_waiting(
             wait_for(lambda: holds(store, 2) and len(shared) > before + 5)
 
 
-def test_positions_that_cannot_be_saved_at_the_end_are_no_success(tmp_path: Path) -> None:
-    """With `once` there is no later: the next run would read everything again."""
+@pytest.mark.parametrize("kept", [0, 1])
+def test_positions_that_cannot_be_saved_are_no_success(
+    tmp_path: Path, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `once` there is no later: where not even its begin is kept, a group is not read; else all is read again."""
+    monkeypatch.setattr("logship.forward.sources.poll.poller._OTHERS_S", 0.2)
 
     class Full(SqliteCheckpoints):
         def save(self, key: str, value: str, version: int) -> int:
+            if version < kept:
+                return super().save(key, value, version)
             raise ConnectError(f"no room for version {version} of {key!r}: {len(value)} characters")
 
     with LocalCloudWatch() as cw:

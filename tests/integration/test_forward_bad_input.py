@@ -266,15 +266,19 @@ def anonymous_bytes(pid: int) -> int:
     return int(found[1]) * 1024
 
 
-def test_what_begins_to_be_refused_is_no_mistake_of_settings(tmp_path: Path) -> None:
-    """An error that AWS gives only later ends with 3, which supervisors try again; a 2 they leave alone."""
+def test_what_one_group_is_refused_for_is_no_matter_of_the_others(tmp_path: Path) -> None:
+    """An error that AWS gives only later, and that nobody knows, is said once; reading goes on, and ends with 0."""
     group = {"logGroupName": "/a", "arn": "arn:aws:logs:us-east-1:123456789012:log-group:/a:*"}
     refused = {"__type": "SomethingNewException", "message": "not today"}
     with Server((200, {"logGroups": [group]}), (200, {"events": []}), (400, refused)) as server:
         running = start(server.url, tmp_path, settings='[forward]\nlisten = ""\ninterval_s = 0.2\n')
-        _, said = running.communicate(timeout=60)
+        first = next(line for line in running.stderr or () if "SomethingNewException" in line)
+        threading.Event().wait(1.0)
+        running.send_signal(signal.SIGTERM)
+        _, rest = running.communicate(timeout=30)
 
-    assert (running.returncode, "SomethingNewException: not today" in said) == (3, True), said
+    assert "log group '/a': SomethingNewException: not today" in first
+    assert (running.returncode, "SomethingNewException" in rest) == (0, False), rest
 
 
 def test_settings_read_again_while_the_store_is_away_do_not_end_a_forwarder(tmp_path: Path) -> None:

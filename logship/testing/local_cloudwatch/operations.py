@@ -197,6 +197,12 @@ class Operations:
                 f"User: arn:aws:iam::{self.account}:user/test is not authorized to perform: logs:FilterLogEvents "
                 f"on resource: {group.arn}:*",
             )
+        if group.log_class != "STANDARD":
+            raise ApiError(
+                "InvalidOperationException",
+                f"The log group {group.name} is of log-group-class {group.log_class}. FilterLogEvents is not supported "
+                "for this log class.",
+            )
         if request.get("filterPattern"):
             raise _invalid("filterPattern is not evaluated by LocalCloudWatch; filter what it gives out")
         streams = _chosen_streams(group, request)

@@ -34,12 +34,12 @@ class Checkpoints(SqliteCheckpoints):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.ours = True
+        self.ours, self.others = True, set[str]()
         self.failure: Exception | None = None
         self.released: list[str] = []
 
     def share(self, keys: Collection[str]) -> set[str]:
-        return set(keys) if self.ours else set()
+        return set(keys) if self.ours else self.others
 
     def save(self, key: str, value: str, version: int) -> int:
         if self.failure:
@@ -109,6 +109,35 @@ def test_a_group_is_given_back_when_its_pages_are_stored(poller: Poller) -> None
     assert (poller.saved_ms, poller.opened().marks.ranges[1][0] - (NOW_MS - 60_000)) == (20, 20)
 
 
+def test_a_new_group_is_kept_before_it_is_read(poller: Poller) -> None:
+    """Else a process that never stores anything of it would hide from the next one that it was there."""
+    group = poller.opened()
+
+    assert (poller.saved_ms, group.version) == (0, 1)
+
+
+def test_a_new_group_that_cannot_be_kept_is_not_read_yet(poller: Poller) -> None:
+    """Not now: it is opened as soon as it can be. Not ours: another process reads it."""
+    read = []
+    for failure in (ConnectError("no answer"), LeaseLost(NAME), None):
+        poller.checkpoints.failure = failure
+        poller.holdings.open([NAME])
+        read.append(list(poller.scheduler.groups))
+
+    assert read == [[], [], [NAME]]
+
+
+def test_a_group_is_let_go_of_while_another_cannot_be_opened(poller: Poller) -> None:
+    """What is another process's is read no further, whatever else fails."""
+    poller.opened()
+    poller.checkpoints.ours = False
+    poller.checkpoints.others = {"/a"}
+    poller.checkpoints.failure = ConnectError("no answer")
+    poller.holdings.open(["/a", NAME])
+
+    assert (list(poller.scheduler.groups), poller.holdings.leaving) == ([], {NAME})
+
+
 def test_a_page_that_is_being_fetched_is_waited_for(poller: Poller) -> None:
     """A call under way may still bring a page, so the group is not given back before it has ended."""
     group = poller.opened()
@@ -151,7 +180,7 @@ def test_an_old_reader_does_not_take_the_new_one_along(poller: Poller) -> None:
 
 
 def test_a_lost_lease_ends_the_reading(poller: Poller) -> None:
-    """Whoever is refused stops, saves nothing, and gives nothing back that is another's."""
+    """Whoever is refused stops, saves nothing more, and gives nothing back that is another's."""
     group = poller.opened()
     poller.page(group, 10).stored()
     poller.checkpoints.failure = LeaseLost(NAME)
@@ -160,7 +189,7 @@ def test_a_lost_lease_ends_the_reading(poller: Poller) -> None:
     poller.holdings.finish()
     poller.holdings.save()
 
-    assert (list(poller.scheduler.groups), poller.checkpoints.released, poller.saved_ms) == ([], [], -1)
+    assert (list(poller.scheduler.groups), poller.checkpoints.released, poller.saved_ms) == ([], [], 0)
 
 
 def test_a_checkpoint_that_cannot_be_saved_now_is_saved_later(poller: Poller) -> None:

@@ -128,8 +128,11 @@ def test_sampling_is_said_once(cw: LocalCloudWatch, tmp_path: Path) -> None:
     assert ["faster than 500 a second" in line for line in said] == [True]
 
 
-def test_a_group_without_live_tail_is_read_at_its_interval(cw: LocalCloudWatch, tmp_path: Path) -> None:
+def test_a_group_without_live_tail_is_read_at_its_interval(
+    cw: LocalCloudWatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its session leaves it out, so silence means nothing there; the others of its session are read seldom."""
+    monkeypatch.setattr("logship.cloudwatch.discovery._UNREADABLE", frozenset())
     cw.client().create_log_group(logGroupName="/g-rare", logGroupClass="INFREQUENT_ACCESS")
     with polling(cw, tmp_path, interval_s=0.2) as (poller, _):
         wait_for(lambda: "/g" in poller.groups and poller.groups["/g"].watch.until_ms)

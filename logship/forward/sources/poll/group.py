@@ -91,7 +91,7 @@ class GroupReader:
         self.name = name
         if version:
             marks.resume(now_ms, LARGEST_WINDOW_MS, after_gap=after_gap)
-        self.marks, self.version = marks, version
+        self.marks, self.version, self._is_new = marks, version, not version
         self.figures = Figures(newest_ms=marks.position_ms, newest_stored_ms=marks.position_ms)
         self.lateness = Lateness(interval_ms=interval_ms, now_ms=now_ms)
         self.watch = Watch()
@@ -99,7 +99,7 @@ class GroupReader:
         """Why it is not read: the role may not."""
         self._known, self._interval_ms = known, interval_ms
         self._lock = threading.Lock()
-        self.stored = Stored(marks.copy(), self.figures, self._lock, is_new=not version)
+        self.stored = Stored(marks.copy(), self.figures, self._lock, is_new=self._is_new)
         self._began_ms = now_ms
         self._newest_ms = marks.position_ms
         """Time of the newest event; until the ranges of the start are read, what they end with."""
@@ -368,7 +368,7 @@ class GroupReader:
         number = reading.number
         if not token:
             del self.ranges[number]
-            if not self.ranges and (self._found_ms or not self.version):
+            if not self.ranges and (self._found_ms or self._is_new):
                 self._newest_ms = max(self._found_ms, self.marks.first_ms)
             return partial(settle_range, number=number, start_ms=None), True
         if reading.is_jumbled:

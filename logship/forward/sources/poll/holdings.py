@@ -58,6 +58,7 @@ class Holdings:
         self._saved_s = float("-inf")
         self._quiet_s = float("-inf")
         self.unsaved = Trouble(say, SAVED_LATER)
+        self.unopened = Trouble(say, "log groups that are new here are read later")
 
     def open(self, names: Collection[str]) -> set[str]:
         """Begins to read those of the groups that are this process's, and lets go of those that are not.
@@ -70,17 +71,35 @@ class Holdings:
         """
         ours = self._checkpoints.share([self._key(name) for name in names])
         with self._lock:
+            for group in [held for name, held in self._scheduler.groups.items() if name in names]:
+                if self._key(group.name) not in ours:
+                    self._let_go(group)
             for name in names:
-                held = self._scheduler.groups.get(name)
-                if held and self._key(name) not in ours:
-                    self._let_go(held)
-                elif not held and self._key(name) in ours and name not in self._leaving:
-                    try:
-                        found = self._checkpoints.load(self._key(name))
-                    except ConnectError:
-                        break  # the next round tries again
-                    self._scheduler.add(self._reader(name, found))
+                if name in self._scheduler.groups or name in self._leaving or self._key(name) not in ours:
+                    continue
+                try:
+                    self._begin(name)
+                except ConnectError as error:
+                    self.unopened.met(error)
+                    break
+            else:
+                self.unopened.over()
             return set(self._scheduler.groups)
+
+    def _begin(self, name: str) -> None:
+        """Reads a group from its checkpoint on.
+
+        Where a new one begins is kept before anything of it is read: a store that is away must not hide from the next
+        process that the group was there already.
+        """
+        found = self._checkpoints.load(self._key(name))
+        group = self._reader(name, found)
+        try:
+            if found is None:
+                self._keep(group)
+        except LeaseLost:  # another process reads it by now
+            return
+        self._scheduler.add(group)
 
     @property
     def leaving(self) -> set[str]:
@@ -134,16 +153,20 @@ class Holdings:
                 self.unsaved.met(error)
 
     def _save(self, group: GroupReader) -> None:
-        text = group.stored.to_save()
-        if text is None:
-            return
         try:
-            group.version = self._checkpoints.save(self._key(group.name), text, group.version)
+            self._keep(group)
             self.unsaved.over()
         except LeaseLost:
             self._scheduler.remove(group)
             self._leaving.pop(group.name, None)
             group.close()
+
+    def _keep(self, group: GroupReader) -> None:
+        text = group.stored.to_save()
+        if text is None:
+            return
+        try:
+            group.version = self._checkpoints.save(self._key(group.name), text, group.version)
         except ConnectError:
             group.stored.dirty = True
             raise

@@ -8,7 +8,7 @@ from logship.cloudwatch.backoff import backoff_s, is_said
 from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.paging import STRANGE, events_of
 from logship.cloudwatch.permissions import allow, partition
-from logship.errors import ConnectError, LogshipError, UnknownGroupError
+from logship.errors import ConnectError, LogshipError, UnknownGroupError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from logship.forward.sources.poll.scheduler import Scheduler
 
 _REFUSED_S: Final = 300.0
-"""A group that the role may not read is tried again after that long."""
+"""A group that is refused is tried again after that long."""
 _BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
 _DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
 _THROTTLED: Final = frozenset(
@@ -129,11 +129,20 @@ class Pages:
         elif code in _DENIED:
             self._refuse(reading, error)
         else:
-            failure = translate(error, f"log group {group.name!r}")
-            if not isinstance(failure, UnknownGroupError):
-                raise failure from error
-            self._lost(group)
+            self._end_of(reading, error, code)
+
+    def _end_of(self, reading: Reading, error: Exception, code: str) -> None:
+        """What is wrong will not be over soon: with one group, or with everything."""
+        failure = translate(error, f"log group {reading.group.name!r}")
+        if isinstance(failure, UnknownGroupError):
+            self._lost(reading.group)
             self._scheduler.give_back(reading)  # nothing of it is on its way any more
+        elif isinstance(failure, UsageError) and code:  # AWS does for the others what it does not for this one
+            self._refuse(reading, error)
+        elif isinstance(failure, ConnectError) and self._has_read:  # something in between has answered
+            self._put_off(reading, failure)
+        else:
+            raise failure from error
 
     def _put_off(self, reading: Reading, failure: LogshipError) -> None:
         self.retried += 1
@@ -143,15 +152,20 @@ class Pages:
         self._scheduler.give_back(reading, wait_s=backoff_s(reading.failures))
 
     def _refuse(self, reading: Reading, error: Exception) -> None:
-        """A group that the role may not read is said once, and tried again now and then; the others go on."""
+        """A group that cannot be read is said once, and tried again now and then; the others go on."""
         group = reading.group
         if not group.refused:
-            found, region = self._found[group.name], self._client.meta.region_name
-            arn = found.arn or f"arn:{partition(region)}:logs:{region}:*:log-group:{found.name}"
-            needs = allow("logs:FilterLogEvents", f"{arn}:*")
-            group.refused = str(translate(error, f"log group {group.name!r}", needs=needs))
+            group.refused = str(translate(error, f"log group {group.name!r}", needs=self._needs(group, error)))
             self._refused(group.refused)
         self._scheduler.give_back(reading, wait_s=_REFUSED_S)
+
+    def _needs(self, group: GroupReader, error: Exception) -> dict[str, Any] | None:
+        """The statement that permits reading; None where another call was refused, such as taking on the role."""
+        if getattr(error, "operation_name", "") != "FilterLogEvents":
+            return None
+        found, region = self._found[group.name], self._client.meta.region_name
+        arn = found.arn or f"arn:{partition(region)}:logs:{region}:*:log-group:{found.name}"
+        return allow("logs:FilterLogEvents", f"{arn}:*")
 
 
 def _code(error: Exception) -> str:

@@ -287,6 +287,8 @@ class CloudWatchPoller:
             return False
         others = [name for name in listed if name not in groups and name not in self._gone]
         if others and running_s >= _OTHERS_S:
+            if self._holdings and self._holdings.unopened.reason:  # there is no later
+                raise ConnectError(self._holdings.unopened.reason)
             self._say(f"{len(others)} of {len(listed)} log groups are read by other processes, such as {others[0]!r}")
         return not others or running_s >= _OTHERS_S
 
