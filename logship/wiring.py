@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from logship import naming
-from logship.errors import MissingExtraError, SettingsError
+from logship.errors import LogshipError, MissingExtraError, SettingsError
 from logship.settings import Store
 
 if TYPE_CHECKING:
@@ -87,13 +87,19 @@ def open_checkpoints(forward: Forward, store: str, *, say: Callable[[str], None]
 
     Raises:
         SettingsError: `checkpoints` is neither empty nor ``dynamodb:TABLE``.
-        DataError: they cannot be used, or are about another store.
+        DataError: they cannot be used, are about another store, or another process moves them.
         ConnectError, AccessError: DynamoDB does not answer, or does not let us in.
     """
     if not forward.checkpoints:
+        from logship.forward.checkpoints.alone import Alone
         from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 
-        return SqliteCheckpoints(forward.state, store=store, say=say)
+        alone = Alone(forward.state)
+        try:
+            return SqliteCheckpoints(forward.state, store=store, say=say, alone=alone)
+        except LogshipError:
+            alone.close()
+            raise
     from logship.forward.checkpoints.dynamodb import DynamoCheckpoints, dynamodb_client
 
     named = re.fullmatch(r"dynamodb:([A-Za-z0-9_.-]{3,255})", forward.checkpoints)

@@ -37,11 +37,12 @@ def command(store: str | None, *, dry_run: bool, first: int, form: str, **flags:
     it stopped, also after being killed, and reads its settings again on SIGHUP.
     """
     from logship.cli import forwarding
+    from logship.cli.forward_plan import Wanted
 
     diagnostics.expect_many_objects()
     if flags["start"] is not None:
         _check_start(flags["start"])
-    wanted = forwarding.Wanted(
+    wanted = Wanted(
         store=store,
         groups=flags["groups"],
         start=flags["start"],

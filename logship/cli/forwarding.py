@@ -1,4 +1,4 @@
-"""What `logship forward` does: settings and flags → sources → a forwarder, made anew when the settings change."""
+"""What `logship forward` does: a forwarder, made anew when the settings change, until it is told to end."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ import signal
 import sys
 import threading
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from logship.cli import diagnostics, options
+from logship.cli.forward_plan import Plan, Wanted, check_reload, plan_of
 from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError, SettingsError, UsageError
-from logship.settings import Source, file_of, in_file, load
+from logship.settings import Source, in_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from typing import Self
 
     from logship.cli.forward_progress import Telling
@@ -30,119 +28,27 @@ if TYPE_CHECKING:
     from logship.forward.between.prepare import Preparer
     from logship.forward.outside.rates import Rate
     from logship.forward.outside.status import ForwardStatus
-    from logship.forward.port import Source as ForwardSource
     from logship.forward.run import Forwarder
     from logship.settings import Settings, Store
     from logship.store.port import StoreWriter
-    from logship.wiring import SourcePorts
 
+_PASSING: Final = (ConnectError, DiskFullError)
+"""What may be over in a while."""
+_AWAY_S: Final = 5.0
+"""Pause before a forwarder is begun again whose checkpoints or sources do not answer."""
 _LAST_S: Final = 8.0
 """So long after it was told to stop, the process ends whatever it waits for: supervisors kill soon after 10 s."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The flags; what is not given leaves the word to the settings."""
-
-    store: str | None
-    groups: Sequence[str]
-    start: str | None
-    state: str | None
-    region: str | None
-    once: bool
-
-    def over(self, found: Settings) -> Settings:
-        """Settings with the flags over them."""
-        forward = found.forward
-        sources = [self._over(source) for source in self._sources(forward.source)]
-        changed = msgspec.structs.replace(forward, state=self.state or forward.state, source=sources)
-        return msgspec.structs.replace(found, forward=changed)
-
-    def _sources(self, found: Sequence[Source]) -> Sequence[Source]:
-        if not self.groups:
-            return found or [Source()]
-        base = next((source for source in found if source.type == "cloudwatch"), Source())
-        return [msgspec.structs.replace(base, groups=list(self.groups), exclude_groups=[], tags={})]
-
-    def _over(self, source: Source) -> Source:
-        start, region = self.start or source.start, self.region or source.region
-        return msgspec.structs.replace(source, start=start, region=region)
-
-
-@dataclass(kw_only=True)
-class _Plan:
-    """Settings that a forwarder can run with, and what it will run with: one forwarder, once."""
-
-    found: Settings
-    """As they were read, without the flags."""
-    settings: Settings
-    prepare: Preparer
-    sources: Callable[[SourcePorts], Sequence[ForwardSource]]
-    has_begun: bool = False
-    """Whether all sources were ready: then the settings are good."""
-
-
-def _plan(wanted: Wanted, found: Settings, *, waits: bool = False) -> _Plan:
-    """Looks whether settings can be used, as far as that is known without asking anybody.
-
-    Args:
-        wanted: the flags.
-        found: the settings, as they were read.
-        waits: whether named groups that are gone are waited for, since they have been read before.
-
-    Raises:
-        LogshipError: they cannot be used.
-    """
-    from logship.forward.between.prepare import prepare_of
-    from logship.forward.outside.http import address_of
-    from logship.wiring import SourceOptions, sources_of
-
-    settings = wanted.over(found)
-    if settings.forward.listen and not wanted.once:
-        address_of(settings.forward.listen)
-    reading = SourceOptions(
-        now_us=options.now_us(), interval_s=settings.forward.interval_s, once=wanted.once, waits=waits
-    )
-    sources = sources_of(settings.forward.source, reading)
-    return _Plan(found=found, settings=settings, prepare=prepare_of(settings), sources=sources)
-
-
-def _check_reload(found: Settings, plan: _Plan, wanted: Wanted, target: Store) -> None:
-    """Looks whether a forwarder that runs can go on with settings that were read again.
-
-    A file is empty for a moment while it is written, and without sources every log group would be read.
-
-    Raises:
-        SettingsError: it cannot.
-    """
-    nothing = load(os.devnull)
-    if found == nothing != plan.found:
-        file = file_of(options.context().find_root().obj)
-        raise SettingsError(
-            f"{file}: the settings are gone or empty; write them and send SIGHUP again, or restart to do without"
-        )
-    if plan.found.forward.source and not found.forward.source and not wanted.groups:
-        raise SettingsError(
-            "no [[forward.source]] is left, and every log group would be read; name one and send SIGHUP again, or "
-            "restart to read them all"
-        )
-    store = options.chosen_store(wanted.store, found)
-    changed = [key for key in store.__struct_fields__ if getattr(store, key) != getattr(target, key)]
-    if changed:
-        raise SettingsError(
-            f"store {store.location!r} differs in {', '.join(changed)} from {target.location!r}, which is open; "
-            "restart to change the store"
-        )
 
 
 def run(wanted: Wanted, target: Store) -> int:
     """Forwards until told to stop."""
     from logship.cli import costs
     from logship.cli.forward_progress import telling
+    from logship.forward.trouble import Trouble
     from logship.wiring import open_writer
 
     signals = _Signals(wanted, target)
-    signals.plan = plan = _plan(wanted, options.settings())  # complains before anything is opened
+    signals.plan = plan = plan_of(wanted, options.settings())  # complains before anything is opened
     writer = open_writer(target, "forward", long_running=True, say=diagnostics.say)
 
     def cost(status: ForwardStatus, rate: Rate) -> str:
@@ -154,6 +60,7 @@ def run(wanted: Wanted, target: Store) -> int:
             if not wanted.once and (said := costs.starting(plan.settings.forward)):
                 people.say(said)
             before: Settings | None = None  # what to go back to, should the settings turn out to be of no use
+            away = Trouble(people.say, "trying again")
             while True:
                 failure = _forward(wanted, plan, target, writer, signals, people)
                 renewed = signals.renewed()
@@ -166,19 +73,22 @@ def run(wanted: Wanted, target: Store) -> int:
                     return ExitCode.DONE
                 elif before is not None:
                     people.say(f"{failure}; going on with the settings as they were")
-                    signals.plan = plan = _plan(wanted, before, waits=True)
+                    signals.plan = plan = plan_of(wanted, before, waits=True)
                     before = None
+                elif isinstance(failure, _PASSING) and plan.waits:  # it has run with these: nothing is wrong with them
+                    away.met(failure)
+                    signals.rest(_AWAY_S)
                 else:
                     raise failure
                 gc.collect()  # clients of the SDK are cycles, and the collector hardly ever comes by itself
-    except (ConnectError, DiskFullError):
+    except _PASSING:
         if signals.ending.is_set():  # a store that is away at the end has kept nobody from ending
             return ExitCode.DONE
         raise
 
 
 def _forward(
-    wanted: Wanted, plan: _Plan, target: Store, writer: StoreWriter, signals: _Signals, people: Telling
+    wanted: Wanted, plan: Plan, target: Store, writer: StoreWriter, signals: _Signals, people: Telling
 ) -> LogshipError | None:
     """One forwarder, from its checkpoints to its end; the failure of one that could not begin.
 
@@ -218,8 +128,9 @@ def _forward(
                     forwarder.run()
                 finally:
                     plan.has_begun = all(source.ready is not False for source in status().sources)
+                waiting = letters.count()
     except LogshipError as error:
-        if signals.has_told and isinstance(error, (ConnectError, DiskFullError)):
+        if signals.has_told and isinstance(error, _PASSING):
             people.say(f"{error}; the next forwarder reads again what is not stored")
             return None
         if plan.has_begun:
@@ -227,19 +138,24 @@ def _forward(
                 raise ConnectError(str(error)) from error
             raise
         return error
-    _report(forwarder, prepare, people)
+    _report(forwarder, prepare, waiting, people)
     return None
 
 
-def _report(forwarder: Forwarder, prepare: Preparer, people: Telling) -> None:
+def _report(forwarder: Forwarder, prepare: Preparer, letters: int, people: Telling) -> None:
     counts, done = forwarder.counts, prepare.counts()
+    waiting = diagnostics.counted(letters, "dead letter")
     left_out, redacted = sum(rule.dropped + rule.sampled_out for rule in done.rules), sum(done.redacted.values())
     people.say(
         f"{counts.stored:,} records stored from {', '.join(source.name for source in forwarder.sources)}"
         + (f"; {counts.existing:,} were there already" if counts.existing else "")
         + (f"; {diagnostics.counted(redacted, 'secret')} redacted" if redacted else "")
         + (f"; rules left out {left_out:,}" if left_out else "")
-        + (f"; {counts.rejected:,} cannot be stored, see: logship dead-letters list" if counts.rejected else "")
+        + (
+            f"; {diagnostics.counted(letters, 'dead letter')} waiting, see: logship dead-letters list"
+            if letters
+            else ""
+        )
     )
 
 
@@ -250,7 +166,7 @@ class _Signals:
     store may take its time over a request, and the process ends without it: that loses nothing, as `kill -9` does not.
     """
 
-    plan: _Plan
+    plan: Plan
     """What runs: settings that are read again are held against it."""
 
     def __init__(self, wanted: Wanted, target: Store) -> None:
@@ -266,7 +182,7 @@ class _Signals:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._began = False
-        self._renewed: _Plan | None = None
+        self._renewed: Plan | None = None
         # Whatever a handler interrupts may hold the lock of an event; a simple queue has none.
         self._ends, self._hangups = SimpleQueue[None](), SimpleQueue[None]()
         self._context = options.context()
@@ -291,12 +207,16 @@ class _Signals:
                 self._stop.set()
             return self._stop
 
+    def rest(self, wait_s: float) -> None:
+        """Waits, unless everything is to end or to go on with other settings."""
+        self._stop.wait(wait_s)
+
     @property
     def has_told(self) -> bool:
         """Whether everything is to end, or to go on with other settings."""
         return self.ending.is_set() or self._renewed is not None
 
-    def renewed(self) -> _Plan | None:
+    def renewed(self) -> Plan | None:
         """What to go on with; None where that is nothing new, or everything is to end."""
         with self._lock:
             found, self._renewed = self._renewed, None
@@ -330,11 +250,11 @@ class _Signals:
                 self._renewed = plan
                 self._stop.set()
 
-    def _read_again(self) -> _Plan:
+    def _read_again(self) -> Plan:
         with self._context:
             found = options.settings()
-            _check_reload(found, self.plan, self._wanted, self._target)
-            return _plan(self._wanted, found)
+            check_reload(found, self.plan, self._wanted, self._target)
+            return plan_of(self._wanted, found)
 
 
 def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
@@ -343,7 +263,7 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     from logship.timerange import parse_time
     from logship.wiring import place_of
 
-    plan, now_us, place = _plan(wanted, options.settings()), options.now_us(), place_of(target)
+    plan, now_us, place = plan_of(wanted, options.settings()), options.now_us(), place_of(target)
     settings, prepare = plan.settings, plan.prepare
     start_ms = parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None
     counts: list[int] = []
@@ -378,7 +298,7 @@ def _groups_of(source: Source, retry: Retry) -> tuple[Any, list[FoundGroup]]:
 
     if source.type != "cloudwatch":
         place = source.stream or source.queue or source.listen
-        diagnostics.say(f"{source.type} {place}: nothing to look at before it sends")
+        diagnostics.say(f"{source.type} {place}: a dry run looks at log groups alone; nothing is read from there")
         return None, []
     client = logs_client(region=source.region, role=source.role, external_id=source.external_id)
     discovery = Discovery(

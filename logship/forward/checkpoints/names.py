@@ -29,6 +29,7 @@ class Names:
 
     def __init__(self, folder: str | Path | None) -> None:
         self._file: int | None = None
+        self._folder = folder
         self.dead = ""
         """The worker that is certainly dead; "" if there is none."""
         if folder is None:
@@ -37,9 +38,7 @@ class Names:
             Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
             opened = os.open(Path(folder) / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise DataError(
-                f"the state folder {str(folder)!r} cannot be used: {error}; name another with --state"
-            ) from None
+            raise _unusable(folder, error) from None
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -49,11 +48,18 @@ class Names:
         self.dead = os.pread(opened, 1024, 0).decode(errors="replace").strip()
 
     def new(self) -> str:
-        """A name that says where the process runs, written down before anybody sees it."""
+        """A name that says where the process runs, written down before anybody sees it.
+
+        Raises:
+            DataError: it cannot be written.
+        """
         name = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(6)}"
         if self._file is not None:
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, f"{name}\n".encode(), 0)
+            try:
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, f"{name}\n".encode(), 0)
+            except OSError as error:
+                raise _unusable(self._folder, error) from None
         return name
 
     def close(self) -> None:
@@ -61,3 +67,7 @@ class Names:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _unusable(folder: str | Path | None, error: OSError) -> DataError:
+    return DataError(f"the state folder {str(folder)!r} cannot be used: {error}; name another with --state")

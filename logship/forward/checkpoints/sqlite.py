@@ -15,6 +15,8 @@ from logship.forward.database import check_database, make_database
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from logship.forward.checkpoints.alone import Alone
+
 _FILE: Final = "checkpoints.db"
 _ASIDE: Final = f"{_FILE}.damaged-"
 _APPLICATION_ID: Final = 0x6C6F6701
@@ -33,6 +35,7 @@ class SqliteCheckpoints:
         folder: the state folder, made if it is not there.
         store: which store the checkpoints are about, in words; "" is not looked at.
         say: told, while a damaged file is kept aside, what was lost with it.
+        alone: keeps other processes out until this is closed.
 
     Raises:
         DataError: the file cannot be used, is no database, or is about another store.
@@ -42,8 +45,15 @@ class SqliteCheckpoints:
     save_interval_s: float = 0.0
     share_interval_s: float = 10.0
 
-    def __init__(self, folder: str | Path, *, store: str = "", say: Callable[[str], None] = lambda _: None) -> None:
-        self._folder = Path(folder)
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        store: str = "",
+        say: Callable[[str], None] = lambda _: None,
+        alone: Alone | None = None,
+    ) -> None:
+        self._folder, self._alone = Path(folder), alone
         self.place = f"the state folder {str(self._folder)!r}"
         # One connection has one transaction: without the lock another thread's commit would end it half-way.
         self._lock = threading.Lock()
@@ -102,6 +112,8 @@ class SqliteCheckpoints:
     def close(self) -> None:
         """Lets go of the file."""
         self._database.close()
+        if self._alone:
+            self._alone.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

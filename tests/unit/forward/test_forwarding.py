@@ -7,67 +7,120 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
+import pytest
+
 from logship import settings as config
 from logship import wiring
 from logship.cli import forwarding
-from logship.errors import UnknownGroupError
+from logship.cli.forward_plan import Plan
+from logship.errors import ConnectError, LogshipError, UnknownGroupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
-
     from logship.settings import Settings
+
+
+class Story:
+    """A forwarder that runs with the settings ``good``, is told others, and meets the failures that are written here.
+
+    Args:
+        told: the states of the settings that it is told, one after the other.
+        fails: what each run meets, by its number; None where it runs.
+        monkeypatch: puts this in place of everything around the loop.
+    """
+
+    def __init__(
+        self, told: list[str], fails: list[LogshipError | None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._told, self._fails = told, fails
+        self._ending = threading.Event()
+        self.ran: list[str] = []
+        self.said: list[str] = []
+        monkeypatch.setattr(forwarding, "_Signals", self._signals)
+        monkeypatch.setattr(forwarding, "plan_of", self._plan_of)
+        monkeypatch.setattr(forwarding, "_forward", self._forward)
+        monkeypatch.setattr(wiring, "open_writer", lambda *_, **__: SimpleNamespace(close=lambda: None))
+        monkeypatch.setattr("logship.cli.forward_progress.telling", self._telling)
+        monkeypatch.setattr("logship.cli.options.settings", lambda: _settings("good"))
+
+    def run(self) -> int:
+        return forwarding.run(SimpleNamespace(once=False), config.Store(location="./data"))  # type: ignore[arg-type]
+
+    def _signals(self, *_: object) -> Any:
+        story = self
+
+        class Signals:
+            notifier = SimpleNamespace(stopping=lambda: None)
+            has_told = False
+            ending = story._ending
+            rest = staticmethod(lambda _: None)
+
+            def __enter__(self) -> Self:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                """Nothing."""
+
+            def renewed(self) -> object:
+                return story._plan_of(None, _settings(story._told.pop(0))) if story._told else None
+
+        return Signals()
+
+    def _plan_of(self, wanted: object, found: Settings, *, waits: bool = False) -> Any:
+        del wanted
+        return Plan(found=found, settings=found, prepare=None, sources=lambda _: [], waits=waits)  # type: ignore[arg-type]
+
+    def _forward(self, wanted: object, plan: Any, *_: object) -> LogshipError | None:
+        del wanted
+        self.ran.append(plan.settings.forward.state)
+        failure = self._fails.pop(0)
+        if not self._fails:
+            self._ending.set()
+        plan.has_begun = failure is None
+        return failure
+
+    @contextmanager
+    def _telling(self, **_: object) -> Iterator[Any]:
+        yield SimpleNamespace(say=self.said.append, leave=None)
+
+
+def _settings(state: str) -> Settings:
+    return config.Settings(forward=config.Forward(state=state, listen=""))
 
 
 def test_settings_that_never_worked_are_not_gone_back_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """Told twice in a row, with settings that are wrong both times, it goes on with those that it ran with."""
-    good, wrong, other = (
-        config.Settings(forward=config.Forward(state=name, listen="")) for name in ("good", "wrong", "other")
-    )
-    told, ran, ending = [wrong, other], list[str](), threading.Event()
+    story = Story(["wrong", "other"], [None, None, UnknownGroupError("no such group"), None], monkeypatch)
+    monkeypatch.setattr(forwarding, "_forward", _never_begun("wrong", story._forward))
 
-    class Signals:
-        """Told while the good ones run, and again while the first listing of the next runs."""
+    assert (story.run(), story.ran) == (0, ["good", "wrong", "other", "good"])
 
-        notifier = SimpleNamespace(stopping=lambda: None)
-        has_told = False
 
-        def __init__(self, *_: object) -> None:
-            self.ending = ending
+def _never_begun(state: str, forward: Any) -> Any:
+    """A run with these settings is told others before its sources are ready."""
 
-        def __enter__(self) -> Self:
-            return self
+    def run(wanted: object, plan: Any, *rest: object) -> LogshipError | None:
+        failure: LogshipError | None = forward(wanted, plan, *rest)
+        plan.has_begun = plan.has_begun and plan.settings.forward.state != state
+        return failure
 
-        def __exit__(self, *_: object) -> None:
-            """Nothing."""
+    return run
 
-        def renewed(self) -> object:
-            return plan_of(None, told.pop(0)) if told else None
 
-    def plan_of(wanted: object, found: Settings, *, waits: bool = False) -> Any:
-        del wanted, waits
-        return forwarding._Plan(found=found, settings=found, prepare=None, sources=lambda _: [])  # type: ignore[arg-type]
+def test_an_outage_while_settings_are_read_again_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What keeps the new ones from working keeps those from it that it ran with, too: it is said once, and tried again."""
+    away = ConnectError("the table does not answer")
+    story = Story(["new"], [None, away, away, away, None], monkeypatch)
 
-    def run_one(wanted: object, plan: Any, *_: object) -> UnknownGroupError | None:
-        del wanted
-        ran.append(plan.settings.forward.state)
-        if len(ran) == 4:
-            ending.set()
-        plan.has_begun = ran[-1] == "good"
-        return UnknownGroupError("no such group") if ran[-1] == "other" else None
+    assert (story.run(), story.ran) == (0, ["good", "new", "good", "good", "good"])
+    assert [line for line in story.said if line.endswith("trying again")] == [f"{away}; trying again"]
 
-    @contextmanager
-    def telling(**_: object) -> Iterator[Any]:
-        yield SimpleNamespace(say=lambda _: None, leave=None)
 
-    monkeypatch.setattr(forwarding, "_Signals", Signals)
-    monkeypatch.setattr(forwarding, "_plan", plan_of)
-    monkeypatch.setattr(forwarding, "_forward", run_one)
-    monkeypatch.setattr(wiring, "open_writer", lambda *_, **__: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr("logship.cli.forward_progress.telling", telling)
-    monkeypatch.setattr("logship.cli.options.settings", lambda: good)
-    wanted = SimpleNamespace(once=False)
-    forwarding.run(wanted, config.Store(location="./data"))  # type: ignore[arg-type]
+def test_a_start_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts it sees at once that something is away."""
+    story = Story([], [ConnectError("the table does not answer")], monkeypatch)
+    story._fails.append(None)
 
-    assert ran == ["good", "wrong", "other", "good"]
+    with pytest.raises(ConnectError, match="does not answer"):
+        story.run()
