@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _MAGIC: Final = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
 _LONGEST_LINE: Final = 32 * 2**20
 """Longer lines are read in pieces of that many bytes, so that memory stays bounded."""
+_LONGEST_LISTING: Final = 64 * 2**20
+"""A listing is one object, so it is read at once: one that is longer, unpacked, is refused."""
 _FIRST_LINE: Final = 4096
 _MOST_EQUALS: Final = 100_000
 """How many different lines are remembered to number equal ones; some 15 MB."""
@@ -88,7 +90,7 @@ def find(paths: Iterable[str]) -> list[Path]:
 
 
 def read_events(path: Path, options: FileOptions, *, named: PurePath | None = None) -> Iterator[FileEvent]:
-    """The events of one file, in its order, in constant memory.
+    """The events of one file, in its order, in bounded memory: of a listing up to 64 MiB are read at once.
 
     Args:
         path: the file.
@@ -119,7 +121,7 @@ def _events(path: PurePath, file: BinaryIO, options: FileOptions, *, complete: b
     stream = options.stream or blake2b(first[:_FIRST_LINE], digest_size=8).hexdigest()
     stand_in = _StandIn(group, stream)
     if first.strip() == b"{" or _is_listing(first):
-        yield from _listing(lines.rest(), stand_in)
+        yield from _listing(lines.rest(_LONGEST_LISTING), stand_in)
     elif _cloudwatch(first) or _document(first):
         yield from _ndjson(lines, stand_in)
     elif _EXPORT_NAME.match(path.name) and _EXPORT_LINE.match(_text(first)[0]):
@@ -151,9 +153,10 @@ class _Lines:
         self._first = self._file.readline(_LONGEST_LINE)
         return self._first.rstrip(b"\r\n")
 
-    def rest(self) -> bytes:
-        """Everything at once."""
-        return (self._first or b"") + self._file.read()
+    def rest(self, limit_bytes: int) -> bytes:
+        """Everything at once; one byte more than the limit where it is longer."""
+        first = self._first or b""
+        return first + self._file.read(max(limit_bytes + 1 - len(first), 0))
 
     def __iter__(self) -> Iterator[bytes]:
         line, self._first = self._first, None
@@ -228,6 +231,11 @@ def _is_listing(raw: bytes) -> bool:
 
 
 def _listing(content: bytes, stand_in: _StandIn) -> Iterator[FileEvent]:
+    if len(content) > _LONGEST_LISTING:
+        raise OSError(
+            "it begins like the output of `aws logs filter-log-events` and is longer than "
+            f"{_LONGEST_LISTING:,} bytes unpacked; make lines of it with: jq -c '.events[]'"
+        )
     try:
         events = orjson.loads(content)["events"]
         last_ms: int | None = None

@@ -226,6 +226,19 @@ def test_messages_come_again_where_credentials_cannot_be_renewed(place: Place, m
     assert place.left() == (0, 1)
 
 
+def test_a_listing_without_end_is_a_broken_object(place: Place, tmp_path: Path) -> None:
+    """However much it unpacks to, it is said and left to the queue; the others are read."""
+    place.put("bomb.json", gzip.compress(b"{\n" + b" " * (80 * 2**20), 1))
+    place.put("good.log", b"2026-11-23T14:00:00Z INFO good\n")
+    for key in ("bomb.json", "good.log"):
+        place.send(of_s3(key))
+    store = MemoryStore()
+    forward([place.source()], tmp_path, store)
+
+    assert (messages(store), place.left()) == (["2026-11-23T14:00:00Z INFO good"], (0, 1))
+    assert [("longer than 67,108,864 bytes" in line, "left in queue" in line) for line in place.said] == [(True, True)]
+
+
 @pytest.mark.parametrize("error", [ValueError("odd"), TypeError("odd"), KeyError("odd")])
 def test_an_object_that_nobody_foresaw_does_not_end_the_source(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception

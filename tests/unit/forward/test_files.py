@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +94,38 @@ def test_output_of_the_aws_command_is_read(tmp_path: Path, indent: int | None) -
     path.write_text(json.dumps({"events": listing, "searchedLogStreams": []}, indent=indent))
 
     assert [event.message for event in events(path, FileOptions(group="/g"))] == ["m0", "m1", "m2"]
+
+
+def test_a_listing_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    """A small archive that unpacks to gigabytes is read up to the limit, and the line says what to do."""
+    path = tmp_path / "out.json.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"{\n")
+        for _ in range(256):
+            file.write(b" " * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BrokenFileError) as refused:
+            events(path)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert str(refused.value) == (
+        f"{str(path)!r} cannot be read on: it begins like the output of `aws logs filter-log-events` and is longer "
+        "than 67,108,864 bytes unpacked; make lines of it with: jq -c '.events[]'; what came before it is stored"
+    )
+    assert peak_bytes < 3 * 64 * 2**20
+
+
+def test_lines_made_of_a_listing_are_the_same_events(tmp_path: Path) -> None:
+    """So whoever is told to make them, since the listing is too long, gets the ids that it would have had."""
+    listing = [{"logStreamName": "s", "timestamp": n, "message": f"m{n}", "eventId": str(n)} for n in range(3)]
+    whole, lines = tmp_path / "out.json", tmp_path / "out.ndjson"
+    whole.write_text(json.dumps({"events": listing}))
+    lines.write_text("".join(json.dumps(event) + "\n" for event in listing))
+
+    assert events(lines) == events(whole)
 
 
 def test_exports_to_s3_are_read(tmp_path: Path) -> None:
