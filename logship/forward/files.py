@@ -89,13 +89,16 @@ def find(paths: Iterable[str]) -> list[Path]:
     return found
 
 
-def read_events(path: Path, options: FileOptions, *, named: PurePath | None = None) -> Iterator[FileEvent]:
+def read_events(
+    path: Path, options: FileOptions, *, named: PurePath | None = None, called: str = ""
+) -> Iterator[FileEvent]:
     """The events of one file, in its order, in bounded memory: of a listing up to 64 MiB are read at once.
 
     Args:
         path: the file.
         options: how it is read.
         named: the path that tells group and stream, where that is not the file's own.
+        called: what errors call the file; its path if not set.
 
     Raises:
         BrokenFileError: the file cannot be read, or not to its end; the events before were given out.
@@ -110,7 +113,7 @@ def read_events(path: Path, options: FileOptions, *, named: PurePath | None = No
     except _BROKEN as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BrokenFileError(
-            f"{str(named or path)!r} cannot be read on: {reason}; what came before it is stored"
+            f"{called or str(path)!r} cannot be read on: {reason}; what came before it is stored"
         ) from None
 
 

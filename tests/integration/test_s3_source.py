@@ -170,6 +170,23 @@ def test_bad_objects_are_left_to_the_queue_and_said_once(place: Place, tmp_path:
     assert len(messages(store)) > 100
 
 
+def test_what_came_before_a_break_is_stored_as_import_stores_it(place: Place, tmp_path: Path) -> None:
+    """However few lines that are; the line that tells of the break names the object as `aws s3` does."""
+    content = gzip.compress(b"".join(b"2026-11-23T14:00:00Z line %d\n" % number for number in range(100)))[:-10]
+    place.put("shop/cut.gz", content)
+    place.send(of_s3("shop/cut.gz"))
+    file = tmp_path / "logs/shop/cut.gz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    store, imported = MemoryStore(), MemoryStore()
+    stored, _ = forward([place.source()], tmp_path / "state", store)
+    import_paths([str(file)], imported, Parser(), FileOptions())
+
+    assert stored > 50
+    assert [record.id for record in records(store)] == [record.id for record in records(imported)]
+    assert [line.partition(": ")[0] for line in place.said] == ["'s3://logs/shop/cut.gz' cannot be read on"]
+
+
 def test_a_queue_that_is_gone_for_a_while_is_waited_for(place: Place) -> None:
     """Once it has answered, it is told of when it is not there, and read when it is made anew."""
     stop, said = threading.Event(), list[str]()
@@ -246,10 +263,10 @@ def test_an_object_that_nobody_foresaw_does_not_end_the_source(
     """It is said and left to the queue, as a broken one is; the others are read."""
     read = files.read_events
 
-    def read_events(path: Path, options: FileOptions, *, named: PurePath) -> Iterator[files.FileEvent]:
+    def read_events(path: Path, options: FileOptions, *, named: PurePath, called: str) -> Iterator[files.FileEvent]:
         if named.name == "odd.log":
             raise error
-        return read(path, options, named=named)
+        return read(path, options, named=named, called=called)
 
     monkeypatch.setattr(files, "read_events", read_events)
     for key in ("odd.log", "good.log"):

@@ -24,6 +24,11 @@ class Notice:
     region: str = ""
     """Of the bucket, and so of the log groups that are exported to it."""
 
+    @property
+    def uri(self) -> str:
+        """As the ``aws s3`` commands name it."""
+        return f"s3://{self.bucket}/{self.key}"
+
 
 class NoNotice(Exception):  # noqa: N818 - an outcome, not an error
     """The message is none of S3; its text says why."""

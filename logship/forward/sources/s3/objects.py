@@ -61,9 +61,7 @@ def read(client: Any, notice: Notice, retry: Retry) -> Iterator[LogEvent]:
     """
     with _folder(notice) as folder:
         path = Path(folder) / "object"
-        stored_ms = retry.call(
-            f"s3://{notice.bucket}/{notice.key}", _copy_known, client=client, notice=notice, path=path
-        )
+        stored_ms = retry.call(notice.uri, _copy_known, client=client, notice=notice, path=path)
         try:
             yield from _events(path, notice, files.FileOptions(final=True))
         except UsageError:  # no line has a time, and none was given out
@@ -79,17 +77,17 @@ def _folder(notice: Notice) -> TemporaryDirectory[str]:
 
 def _no_room(notice: Notice, place: str, error: OSError) -> DataError:
     return DataError(
-        f"s3://{notice.bucket}/{notice.key} cannot be kept in {place!r} while it is read: "
+        f"{notice.uri} cannot be kept in {place!r} while it is read: "
         f"{error.strerror or error}; set TMPDIR to a folder with room for it"
     )
 
 
 def _events(path: Path, notice: Notice, options: files.FileOptions) -> Iterator[LogEvent]:
     cloud = Cloud(region=notice.region)
-    for found in files.read_events(path, options, named=path_of(notice)):
+    for found in files.read_events(path, options, named=path_of(notice), called=notice.uri):
         if found.record is not None:
             raise BrokenFileError(
-                f"s3://{notice.bucket}/{notice.key} holds records that logship printed, not log lines; "
+                f"{notice.uri} holds records that logship printed, not log lines; "
                 "copy it, and bring it in with: logship import"
             )
         yield found.event._replace(cloud=cloud)
@@ -103,7 +101,7 @@ def _copy_known(client: Any, notice: Notice, path: Path) -> int:
         return _copy(client, notice, path)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == _GONE:
-            raise GoneError(f"s3://{notice.bucket}/{notice.key}") from None
+            raise GoneError(notice.uri) from None
         raise
 
 
@@ -125,14 +123,19 @@ def _copy(client: Any, notice: Notice, path: Path) -> int:
 
 
 def batches(events: Iterable[LogEvent]) -> Iterator[list[LogEvent]]:
-    """Events in lists of bounded size."""
+    """Events in lists of bounded size. What came before an error is given out before it is raised."""
     batch: list[LogEvent] = []
     held = 0
-    for event in events:
-        batch.append(event)
-        held += len(event.message)
-        if len(batch) >= _BATCH_EVENTS or held >= _BATCH_CHARACTERS:
+    try:
+        for event in events:
+            batch.append(event)
+            held += len(event.message)
+            if len(batch) >= _BATCH_EVENTS or held >= _BATCH_CHARACTERS:
+                yield batch
+                batch, held = [], 0
+    except Exception:
+        if batch:
             yield batch
-            batch, held = [], 0
+        raise
     if batch:
         yield batch

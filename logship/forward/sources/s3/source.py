@@ -111,7 +111,7 @@ class S3Source:
             return False
         except (ValueError, TypeError, KeyError) as error:  # of this object alone: the others are still to be read
             self._say_once(
-                f"s3://{one.bucket}/{one.key} cannot be read on: {error!r}; "
+                f"{one.uri} cannot be read on: {error!r}; "
                 f"the message that told of it is left in queue {self._queue.name!r}"
             )
             return False
