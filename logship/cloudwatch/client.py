@@ -25,6 +25,12 @@ _ACCESS_CODES: Final = frozenset(
         "IncompleteSignature",
     }
 )
+_KEYS: Final = {
+    "KMSAccessDeniedException": "stream",  # Kinesis
+    "KmsAccessDenied": "queue",  # SQS
+    "KMS.AccessDeniedException": "queue",  # the same, by the header that names codes as they were before
+}
+"""Whose key it is that may not be used, by the code that says so."""
 _DENIED_CODES: Final = frozenset({"AccessDeniedException", "AccessDenied"})
 _EXPIRED_CODES: Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
 _OF_CLOCKS: Final = ("Signature expired", "not yet current", "earlier than", "still expired")
@@ -105,7 +111,7 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
     if isinstance(error, sdk.ClientError):
         facts = error.response.get("Error", {})
         code, message = facts.get("Code", ""), facts.get("Message", str(error))
-        if code in _ACCESS_CODES:
+        if code in _ACCESS_CODES or code in _KEYS:
             return AccessError(f"{what}: {code}: {message}; {_access_remedy(code, message, needs)}")
         if code == "ResourceNotFoundException":
             return UnknownGroupError(
@@ -138,6 +144,8 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
 
 
 def _access_remedy(code: str, message: str, needs: Mapping[str, Any] | None) -> str:
+    if code in _KEYS:
+        return f"allow kms:Decrypt on the {_KEYS[code]}'s key"
     if needs and code in _DENIED_CODES:
         return f"its policy lacks {json.dumps(needs)}"
     if code in _EXPIRED_CODES:

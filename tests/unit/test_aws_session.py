@@ -142,10 +142,13 @@ def test_a_web_server_is_no_service_of_aws(status: int) -> None:
         ("InvalidSignatureException", "The request signature we calculated does not match", "policy and the region"),
         ("ExpiredTokenException", "The security token included in the request is expired", "renew the credentials"),
         ("AccessDeniedException", "User is not authorized", "policy and the region"),
+        ("KMSAccessDeniedException", "not authorized", "kms:Decrypt on the stream's key"),
+        ("KmsAccessDenied", "not authorized", "kms:Decrypt on the queue's key"),
+        ("KMS.AccessDeniedException", "not authorized", "kms:Decrypt on the queue's key"),
     ],
 )
 def test_what_mends_a_refusal_is_said(code: str, message: str, remedy: str) -> None:
-    """A clock that is wrong, credentials that have expired and a policy have a remedy of their own."""
+    """A clock that is wrong, credentials that have expired, a policy and a key have a remedy of their own."""
     body = json.dumps({"__type": code, "message": message}).encode()
     with fake_aws.endpoint(lambda _: (400, body)) as url:
         client = logs_client(endpoint_url=url)
