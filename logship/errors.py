@@ -157,7 +157,7 @@ class StoreLockedError(StoreError):
 
 
 class DiskFullError(StoreError):
-    """There is no space left for the store; what was acknowledged before is still there."""
+    """There is no space left for what is to be stored; what was acknowledged before is still there."""
 
 
 class Stopped(Exception):  # noqa: N818 - an outcome, not an error

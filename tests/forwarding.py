@@ -80,6 +80,19 @@ def forwarding(sources: Sequence[Source], state: Path, store: Any) -> Iterator[t
         raise failure[0]
 
 
+@contextmanager
+def full_disk(letters: DeadLetters) -> Iterator[None]:
+    """Gives the file of dead letters no further page while it lasts."""
+    with letters._lock:
+        [(pages,)] = letters._database.execute("PRAGMA page_count")
+        letters._database.execute(f"PRAGMA max_page_count = {pages}")
+    try:
+        yield
+    finally:
+        with letters._lock:
+            letters._database.execute(f"PRAGMA max_page_count = {1_000_000}")
+
+
 def wait_for(true: Callable[[], object], seconds: float = 20.0) -> None:
     """Returns when something has come true."""
     deadline_s = time.monotonic() + seconds

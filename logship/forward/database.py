@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
+_PASSING: Final = {
+    sqlite3.SQLITE_FULL: "free some space",
+    sqlite3.SQLITE_IOERR: "see whether its disk is well and has room",
+    sqlite3.SQLITE_BUSY: "another process is writing there",
+}
+"""Result codes (their lower byte) of what may be over in an hour, and what helps or is waited for."""
 _CHECKED_WHOLE_BYTES: Final = 64 * 2**20
 """Larger files are not read whole at each start: from a disk a gigabyte takes some 8 s."""
 
@@ -57,6 +63,20 @@ def check_database(database: sqlite3.Connection, application_id: int) -> None:
     if not tables:
         raise sqlite3.DatabaseError("the file is empty")
     raise sqlite3.DatabaseError("the file is of another program, or for another purpose")
+
+
+def is_full(error: Exception) -> bool:
+    """Whether there is no room on the disk."""
+    return _code(error) == sqlite3.SQLITE_FULL
+
+
+def passing(error: Exception) -> str:
+    """What helps against a failure that may be over in an hour: a full disk, another writer; "" for all others."""
+    return _PASSING.get(_code(error), "")
+
+
+def _code(error: Exception) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _number(database: sqlite3.Connection, statement: str) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from logship.errors import Stopped
 from logship.forward.letters.dead_letters import DeadLetter
-from logship.forward.storing import GRACE_S, Chunk, Patience, Requests, Rounds
+from logship.forward.storing import GRACE_S, LETTERS, Chunk, Patience, Requests, Rounds
 from logship.parse import parse_line
 from logship.record import CONTINUES, GROUP, HANDLER_ID, ORIGINAL, STREAM, LogEvent, record_id
 from logship.store.port import RequestWriter
@@ -65,11 +65,11 @@ class Pipeline:
     Args:
         writer: the store.
         prepare: makes records of events, in the order of delivery.
-        keep: keeps dead letters; what it raises ends the forwarder.
+        keep: keeps dead letters; where there is no room for them now it is waited for, all else ends the forwarder.
         stop: set when the forwarder is to end: what is read is still stored, for some seconds.
         after_round: called after acknowledgements, in the same thread: checkpoints are saved there.
         say: told what people should know.
-        patience_s: so long the store may take nothing at all before it is given up.
+        patience_s: so long the store, or the keeper of dead letters, may take nothing at all before it is given up.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Pipeline:
     ) -> None:
         self.counts = Counts()
         self.patience = Patience(stop, say, longest_s=patience_s)
+        self.letters_patience = Patience(stop, say, longest_s=patience_s, of=LETTERS)
         self.moved_s = time.monotonic()
         """When the storing thread last went round, or looked whether the store has answered; monotonic."""
         self._clean = prepare.clean
@@ -241,7 +242,7 @@ class Pipeline:
             self.counts.existing += chunk.existing
             if chunk.rejected:
                 self.counts.rejected += len(chunk.rejected)
-                self._keep(letters_of(chunk, self._clean))
+                self._keep_all(letters_of(chunk, self._clean))
             for delivered in self._chunks.pop(chunk):
                 delivered.open -= 1
         size = 0
@@ -256,6 +257,16 @@ class Pipeline:
                 self._room.notify_all()
         if size or not self._unsafe:
             self._after_round()
+
+    def _keep_all(self, letters: Sequence[DeadLetter]) -> None:
+        """Keeps dead letters, however often that has to be tried: what they are of is not acknowledged before."""
+
+        def keep() -> None:
+            self._move()
+            self._keep(letters)
+
+        self.letters_patience.insist(keep)
+        self.letters_patience.over()
 
 
 def letters_of(chunk: Chunk, clean: Callable[[LogEvent], LogEvent]) -> list[DeadLetter]:

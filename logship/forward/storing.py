@@ -29,6 +29,8 @@ _LOOK_S: Final = 0.5
 """So often whoever waits for answers looks up, and is seen to move."""
 GRACE_S: Final = 6.0
 """So long after it was told to stop, a forwarder still tries to store what it has read."""
+LETTERS: Final = "room for dead letters"
+"""What else is waited for than the store."""
 ONCE_S: Final = 300.0
 """So long a run that ends by itself waits for a store that takes nothing: what starts such runs starts the next one."""
 _LAST_WAIT_S: Final = 0.5
@@ -107,21 +109,29 @@ class Storing(Protocol):
 
 
 class Patience:
-    """Waits for a store that may take the same records later, as long as the forwarder runs, and some seconds more.
+    """Waits for what may take the same records later, as long as the forwarder runs, and some seconds more.
 
     Args:
         stop: set when the forwarder is to end.
         say: told what people should know.
-        longest_s: so long the store may take nothing at all before it is given up.
+        longest_s: so long it may take nothing at all before it is given up.
+        of: what is waited for, in words.
     """
 
-    def __init__(self, stop: threading.Event, say: Callable[[str], None], *, longest_s: float = float("inf")) -> None:
+    def __init__(
+        self,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        *,
+        longest_s: float = float("inf"),
+        of: str = "the store",
+    ) -> None:
         self.waits = 0
         self.reason = ""
-        """Why the store is waited for at the moment; "" while it takes records."""
-        self._stop, self._say, self._longest_s = stop, say, longest_s
+        """Why it is waited for at the moment; "" while it takes records."""
+        self._stop, self._say, self._longest_s, self._of = stop, say, longest_s, of
         self._since_s: float | None = None
-        """Since when the store has taken nothing; None while it takes records."""
+        """Since when it has taken nothing; None while it takes records."""
         self._said_s = float("-inf")
         self._until_s = float("inf")
 
@@ -129,7 +139,7 @@ class Patience:
         """Waits a little longer than before; how long.
 
         Raises:
-            LogshipError: the error itself, if waiting has to end; one of its kind, if the store is given up.
+            LogshipError: the error itself, if waiting has to end; one of its kind, if it is given up.
         """
         self.waits += 1
         self.reason = str(error)
@@ -139,7 +149,7 @@ class Patience:
             raise kind(f"{error}; given up after {self._longest_s / 60:.0f} min, the next run reads again") from error
         if time.monotonic() - self._said_s > _SAID_EVERY_S:
             self._said_s = time.monotonic()
-            self._say(f"{error}; nothing is lost, the forwarder waits for the store")
+            self._say(f"{error}; nothing is lost, the forwarder waits for {self._of}")
         wait_s = min(max(_STORE_WAIT_S, before_s * 1.5), _LONGEST_STORE_WAIT_S)
         if self._stop.wait(wait_s):
             self._until_s = min(self._until_s, time.monotonic() + GRACE_S)
@@ -158,7 +168,7 @@ class Patience:
                 waited_s = self.wait(error, waited_s)
 
     def over(self) -> None:
-        """The store has taken something."""
+        """Something was taken."""
         self.reason, self._since_s = "", None
 
 

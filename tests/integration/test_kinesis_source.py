@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from logship.cloudwatch.session import open_client, open_session
 from logship.errors import AccessError, ConnectError, DataError, UsageError
+from logship.forward import storing
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
@@ -19,7 +21,7 @@ from logship.record import LogEvent
 from logship.testing import LocalCloudWatch, MemoryStore
 from tests import fake_aws
 from tests.fake_kinesis import FakeKinesis
-from tests.forwarding import CONTROL, forward, forwarding, messages, payload, records, wait_for
+from tests.forwarding import CONTROL, forward, forwarding, full_disk, messages, payload, records, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -150,6 +152,34 @@ def test_what_cannot_be_read_is_a_dead_letter(tmp_path: Path) -> None:
         "its gzip is broken",
     }
     assert again == (0, letters)
+
+
+def test_room_for_what_cannot_be_read_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard does not move past poison that could not be kept; once there is room, it goes on."""
+    monkeypatch.setattr(storing, "_STORE_WAIT_S", 0.01)
+    monkeypatch.setattr(storing, "_LONGEST_STORE_WAIT_S", 0.02)
+    lines: list[str] = []
+    with FakeKinesis() as kinesis, closing(DeadLetters(tmp_path)) as kept:
+        for content in (data(0), b"no payload " * 10_000, data(1)):
+            kinesis.put("shardId-000000000000", content)
+        store = MemoryStore()
+        one = KinesisSource(
+            kinesis.client(),
+            SqliteCheckpoints(tmp_path),
+            Consumed(stream="logs", start_ms=0, interval_s=0.1),
+            keep=kept.keep,
+            say=lines.append,
+        )
+        with ExitStack() as full:
+            full.enter_context(full_disk(kept))
+            with forwarding([one], tmp_path, store):
+                wait_for(lambda: lines)
+                before = messages(store), kept.count()
+                full.close()
+                wait_for(lambda: messages(store) == said(0, 1))
+
+        assert (before, kept.count()) == (([], 0), 1)
+    assert lines[0].endswith("is full; free some space; nothing is lost, the forwarder waits for room for dead letters")
 
 
 def test_refusals_are_tried_again(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from logship.errors import ConnectError, DataError, LogshipError, StoreLockedError
-from logship.forward.database import check_database, make_database
+from logship.forward.database import check_database, make_database, passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -24,8 +24,6 @@ _SCHEMA: Final = """
 CREATE TABLE checkpoint (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL);
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR})
-"""Result codes (their lower byte) of what may be over in an hour: a full disk, another user of the file."""
 
 
 class SqliteCheckpoints:
@@ -121,8 +119,8 @@ class SqliteCheckpoints:
             with self._lock, self._database:
                 yield self._database
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FOR_NOW:
-                raise ConnectError(f"{self.place}: {error}; free some space, or see who else uses it") from error
+            if helps := passing(error):
+                raise ConnectError(f"{self.place}: {error}; {helps}") from error
             raise self._unusable(error) from error
 
     def _check_store(self, store: str) -> None:

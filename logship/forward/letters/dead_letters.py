@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from logship.errors import DataError
-from logship.forward.database import check_database, make_database
+from logship.errors import ConnectError, DataError, DiskFullError
+from logship.forward.database import check_database, is_full, make_database, passing
 from logship.record import Cloud, LogEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from logship.errors import LogshipError
 
 FILE: Final = "dead-letters.db"
 Kind = Literal["event", "payload"]
+_BUSY_S: Final = 5.0
+"""So long another writer of the file is waited for at a time."""
 _APPLICATION_ID: Final = 0x6C6F6702
 _SCHEMA: Final = """
 CREATE TABLE letter (
@@ -85,7 +89,7 @@ class DeadLetters:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             make_database(self.path, _APPLICATION_ID, _SCHEMA)
-            self._database = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
+            self._database = sqlite3.connect(self.path, timeout=_BUSY_S, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from None
         try:
@@ -96,7 +100,7 @@ class DeadLetters:
         except sqlite3.Error as error:
             self._database.close()
             raise self._unusable(error) from None
-        if store:
+        if store and store != self.store:  # so that a full disk keeps nobody from beginning
             with self._transaction() as database:
                 database.execute("INSERT OR REPLACE INTO fact VALUES ('store', ?)", (store,))
 
@@ -124,13 +128,18 @@ class DeadLetters:
         return str(found[0]) if found else ""
 
     def keep(self, letters: Iterable[DeadLetter]) -> int:
-        """Keeps letters for good; one that is there already is left as it is. How many were new."""
+        """Keeps letters for good; one that is there already is left as it is. How many were new.
+
+        Raises:
+            DiskFullError, ConnectError: none of them is kept yet: there is no room, or another process is writing.
+            DataError: they cannot be kept.
+        """
         now_ms = int(time.time() * 1000)
         rows = [
             (one.id, one.kept_ms or now_ms, one.reason, one.kind, one.continues, *one.event[:-1], *one.event.cloud)
             for one in letters
         ]
-        with self._transaction() as database:
+        with self._transaction(self._not_now) as database:
             before = database.total_changes
             database.executemany(f"INSERT OR IGNORE INTO letter VALUES ({', '.join('?' * 13)})", rows)  # noqa: S608 - ours
             return database.total_changes - before
@@ -190,14 +199,25 @@ class DeadLetters:
             self._database.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(
+        self, failure: Callable[[sqlite3.Error], LogshipError] | None = None
+    ) -> Iterator[sqlite3.Connection]:
         try:
             with self._lock, self._database:
                 yield self._database
         except sqlite3.Error as error:
-            raise self._unusable(error) from error
+            raise (failure or self._unusable)(error) from error
+
+    def _not_now(self, error: sqlite3.Error) -> LogshipError:
+        """For those that can wait: what may be over in an hour told apart from what is for good."""
+        if not (helps := passing(error)):
+            return self._unusable(error)
+        kind = DiskFullError if is_full(error) else ConnectError
+        return kind(f"the dead letters in {str(self.path)!r}: {error}; {helps}")
 
     def _unusable(self, error: Exception) -> DataError:
+        if helps := passing(error):
+            return DataError(f"the dead letters in {str(self.path)!r}: {error}; {helps}; try again")
         return DataError(
             f"the dead letters in {str(self.path)!r} cannot be used: {error}; the file is left as it is "
             "and nothing was acknowledged: restore it, or move it away"

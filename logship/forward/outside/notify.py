@@ -150,8 +150,8 @@ class _Teller:
 
 def in_words(status: ForwardStatus) -> str:
     """Where a forwarder stands, in a line."""
-    if status.store_reason:
-        return f"waiting for the store: {status.store_reason}"
+    if status.waiting:
+        return status.waiting
     groups = sum(len(source.groups) for source in status.sources)
     parts = [f"{status.stored:,} records stored"]
     if groups:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from logship.forward.pipeline import QUEUE_BYTES
+from logship.forward.storing import LETTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,6 +113,8 @@ class ForwardStatus:
     """How often the store was waited for."""
     store_reason: str
     """Why it is waited for at the moment; "" while it takes records."""
+    letters_reason: str = ""
+    """Why dead letters cannot be kept at the moment, which is waited for, too; "" while they can."""
     requests: int | None
     """Requests to the store under way; None where it has one writer."""
     requests_limit: int | None
@@ -139,7 +142,14 @@ class ForwardStatus:
         """Why the forwarder is not ready; "" if it is."""
         if not self.is_listed:
             return "no source has listed what there is to read yet"
-        return f"waiting for the store: {self.store_reason}" if self.store_reason else ""
+        return self.waiting
+
+    @property
+    def waiting(self) -> str:
+        """What is waited for at the moment, and why; "" while all is taken."""
+        if self.store_reason:
+            return f"waiting for the store: {self.store_reason}"
+        return f"waiting for {LETTERS}: {self.letters_reason}" if self.letters_reason else ""
 
     @property
     def groups(self) -> list[tuple[SourceStatus, GroupStatus]]:
@@ -151,6 +161,7 @@ class ForwardStatus:
     def wrong(self) -> list[str]:
         """What people should know, a line each, the worst first; empty when all is well."""
         lines = [f"store: {self.store_reason}"] if self.store_reason else []
+        lines += [f"dead letters: {self.letters_reason}"] if self.letters_reason else []
         if not self.is_moving:
             lines.append(f"nothing has moved for {self.progress_age_s:,.0f} s")
         lines += [f"{source.name}: has not listed what to read" for source in self.sources if source.ready is False]
@@ -211,6 +222,7 @@ def status_of(
         queue_limit_bytes=QUEUE_BYTES,
         store_waits=pipeline.patience.waits,
         store_reason=pipeline.patience.reason,
+        letters_reason=pipeline.letters_patience.reason,
         requests=limiter.under_way if limiter else None,
         requests_limit=int(limiter.limit) if limiter else None,
         progress_age_s=max(0.0, clock() - pipeline.moved_s),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from logship.forward import database
 from logship.forward.between.prepare import Preparer
 from logship.forward.between.rules import Rules
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
+from logship.forward.letters import dead_letters
 from logship.forward.letters.dead_letters import FILE, Chosen, DeadLetter, DeadLetters, pages
 from logship.forward.letters.replay import Replayed, replay
 from logship.parse import Parser
@@ -20,6 +23,7 @@ from logship.record import CONTINUES, Cloud, LogEvent, record_id
 from logship.settings import Rule
 from logship.store.port import AddResult, Rejected
 from logship.testing import MemoryStore
+from tests.forwarding import full_disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -151,6 +155,40 @@ def test_a_database_for_something_else_is_left_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="another purpose"):
         DeadLetters(tmp_path)
     assert (tmp_path / FILE).read_bytes() == content
+
+
+def test_a_full_disk_may_be_waited_for(letters: DeadLetters) -> None:
+    """None of the letters is kept, and the file is as good as before: they are kept once there is room."""
+    made = [letter(number, "x" * 10_000) for number in range(20)]
+    with full_disk(letters), pytest.raises(DiskFullError, match=r"dead-letters\.db': .* is full; free some space$"):
+        letters.keep(made)
+
+    assert (letters.count(), letters.keep(made)) == (0, 20)
+
+
+def test_another_writer_may_be_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps letters hears that it may try again; a command ends with 5, and says so in a line."""
+    monkeypatch.setattr(dead_letters, "_BUSY_S", 0.05)
+    with closing(DeadLetters(tmp_path)) as letters, closing(sqlite3.connect(letters.path)) as other:
+        letters.keep([letter(1)])
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ConnectError, match=r"is locked; another process is writing there$"):
+            letters.keep([letter(2)])
+        with pytest.raises(DataError, match=r"is locked; another process is writing there; try again$") as refused:
+            letters.drop_chosen(Chosen())
+        other.rollback()
+
+        assert (refused.value.exit_code, letters.drop_chosen(Chosen())) == (5, 1)
+
+
+def test_a_forwarder_begins_while_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that goes on with the same store has nothing to write down."""
+    monkeypatch.setattr(dead_letters, "_BUSY_S", 0.05)
+    DeadLetters(tmp_path, store="/one").close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with closing(DeadLetters(tmp_path, store="/one")) as letters:
+            assert letters.store == "/one"
 
 
 def test_a_missing_file_is_made_only_for_the_forwarder(tmp_path: Path) -> None:

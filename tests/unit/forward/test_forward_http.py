@@ -124,6 +124,7 @@ def test_health_is_that_the_storing_thread_goes_round(changes: dict[str, Any], c
         (with_source(ready=None), 200, ""),
         (with_source(ready=False), 503, "no source has listed what there is to read yet"),
         (status(store_reason="disk full"), 503, "waiting for the store: disk full"),
+        (status(letters_reason="disk full"), 503, "waiting for room for dead letters: disk full"),
     ],
 )
 def test_ready_is_that_groups_are_listed_and_the_store_takes_records(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
-from logship.errors import AccessError, ConnectError, Stopped
+from logship.errors import AccessError, ConnectError, DiskFullError, Stopped
 from logship.forward import pipeline, storing
 from logship.forward.between.prepare import Preparer, prepare_of
+from logship.forward.letters.dead_letters import DeadLetters
 from logship.forward.pipeline import Pipeline
 from logship.forward.port import Batch
 from logship.parse import Parser
@@ -21,10 +22,11 @@ from logship.record import LogEvent
 from logship.settings import Redact, RedactRule, Settings
 from logship.store.port import AddResult, Rejected
 from logship.testing import MemoryStore
-from tests.forwarding import wait_for
+from tests.forwarding import full_disk, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from logship.forward.letters.dead_letters import DeadLetter
     from logship.record import Record
@@ -203,6 +205,64 @@ def test_a_rejected_record_that_no_event_has_made_is_kept_all_the_same() -> None
     letters = pipeline.letters_of(storing.Chunk([[]], rejected=[Rejected(record, "400 no")]), lambda event: event)
 
     assert [(letter.id, letter.event) for letter in letters] == [(record.id, event._replace(event_id=""))]
+
+
+class Refusing(OneByOne):
+    """Takes no record at all."""
+
+    def add(self, records: Sequence[Record]) -> AddResult:
+        return AddResult(0, 0, tuple(Rejected(one, "400 no") for one in records))
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Iterator[DeadLetters]:
+    with closing(DeadLetters(tmp_path)) as opened:
+        yield opened
+
+
+def acknowledging(number: int, seen: list[int]) -> Batch:
+    return Batch(batch(number).events, lambda: seen.append(number))
+
+
+@pytest.mark.timeout(20)
+def test_room_for_dead_letters_is_waited_for(letters: DeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meanwhile nothing is acknowledged, and the thread is seen to move; with room all goes on."""
+    monkeypatch.setattr(storing, "_STORE_WAIT_S", 0.01)
+    monkeypatch.setattr(storing, "_LONGEST_STORE_WAIT_S", 0.02)
+    said, seen = list[str](), list[int]()
+    working = Pipeline(
+        Refusing(), Preparer(Parser()), keep=letters.keep, stop=threading.Event(), say=said.append, patience_s=60
+    )
+    for number in range(EVENTS):
+        working.deliver(acknowledging(number, seen))
+    working.close()
+    running = threading.Thread(target=working.run)
+    with full_disk(letters):
+        running.start()
+        wait_for(lambda: working.letters_patience.waits > 2)
+        wait_for(partial(moved_since, working, working.moved_s), 5.0)
+        before, reason = list(seen), working.letters_patience.reason
+    running.join(10)
+
+    assert (before, seen, letters.count()) == ([], list(range(EVENTS)), EVENTS)
+    assert said == [f"{reason}; nothing is lost, the forwarder waits for room for dead letters"]
+    assert (working.letters_patience.reason, "is full; free some space" in reason) == ("", True)
+
+
+@pytest.mark.timeout(20)
+def test_stopping_ends_the_waiting_for_room(letters: DeadLetters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its grace, with what was not kept not acknowledged: the next forwarder reads it again."""
+    monkeypatch.setattr(storing, "GRACE_S", 0.2)
+    stop, seen = threading.Event(), list[int]()
+    working = Pipeline(Refusing(), Preparer(Parser()), keep=letters.keep, stop=stop)
+    for number in range(EVENTS):
+        working.deliver(acknowledging(number, seen))
+    working.close()
+    stop.set()
+    with full_disk(letters), pytest.raises(DiskFullError, match="is full"):
+        working.run()
+
+    assert (seen, letters.count()) == ([], 0)
 
 
 @pytest.mark.timeout(20)

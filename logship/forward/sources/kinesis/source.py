@@ -18,6 +18,7 @@ from logship.forward.sources.kinesis.due import Due
 from logship.forward.sources.kinesis.place import Place, loads
 from logship.forward.sources.kinesis.shard import Shard
 from logship.forward.sources.kinesis.stream import Listed, Stream
+from logship.forward.storing import LETTERS, ONCE_S, Patience
 from logship.forward.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class KinesisSource:
         client: of Kinesis, which tries each request once.
         checkpoints: where reading stands, a key a shard.
         wanted: what to read.
-        keep: takes payloads that cannot be read; returns when they are safe.
+        keep: takes payloads that cannot be read; returns when they are safe. No room for them now is waited for.
         say: told what people should know, a line each.
     """
 
@@ -122,8 +123,9 @@ class KinesisSource:
             self._first = {shard.name: Place(start_ms=self._wanted.start_ms) for shard in listed}
         self._open(listed)
         self._is_listed = True
+        work = (deliver, self._insisting(ended), ended)
         threads = [
-            threading.Thread(target=self._work, args=(deliver, ended), name=f"logship-kinesis-{number}", daemon=True)
+            threading.Thread(target=self._work, args=work, name=f"logship-kinesis-{number}", daemon=True)
             for number in range(_THREADS)
         ]
         for thread in threads:
@@ -285,11 +287,26 @@ class KinesisSource:
         if self._shards.get(shard.name) is shard:
             self._shards.pop(shard.name, None)
 
-    def _work(self, deliver: Callable[[Batch], None], ended: threading.Event) -> None:
+    def _insisting(self, ended: threading.Event) -> Callable[[Sequence[DeadLetter]], object]:
+        """What keeps payloads, however often that has to be tried: their shard does not move past them before."""
+        patience = Patience(ended, self._say, longest_s=ONCE_S if self._wanted.once else float("inf"), of=LETTERS)
+
+        def keep(letters: Sequence[DeadLetter]) -> None:
+            patience.insist(lambda: self._keep(letters))
+            patience.over()
+
+        return keep
+
+    def _work(
+        self,
+        deliver: Callable[[Batch], None],
+        keep: Callable[[Sequence[DeadLetter]], object],
+        ended: threading.Event,
+    ) -> None:
         try:
             while (shard := self._due.take()) is not None:
                 if not shard.closed:
-                    self._page(shard, deliver)
+                    self._page(shard, deliver, keep)
         except Stopped:
             pass
         except BaseException as error:  # handed to the thread that runs the source
@@ -298,7 +315,12 @@ class KinesisSource:
             ended.set()
             self._due.end()
 
-    def _page(self, shard: Shard, deliver: Callable[[Batch], None]) -> None:
+    def _page(
+        self,
+        shard: Shard,
+        deliver: Callable[[Batch], None],
+        keep: Callable[[Sequence[DeadLetter]], object],
+    ) -> None:
         """Fetches a shard's next page and delivers what is in it."""
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -312,7 +334,7 @@ class KinesisSource:
             return
         shard.failures = 0
         pause_s = shard.pace(page, self._wanted.interval_s)
-        for batch in shard.batches(page, self._keep):
+        for batch in shard.batches(page, keep):
             deliver(batch)
         shard.iterator = page.get("NextShardIterator")
         if shard.iterator is None:
