@@ -36,7 +36,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.errors import DataError, LogshipError, UsageError
+from logship.errors import DataError, LogshipError, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from logship.forward.sources.subscription import Payload
     from logship.forward.storing import Prepare
     from logship.record import LogEvent
+    from logship.settings import Settings, Store
     from logship.store.port import StoreWriter
 
 _PART_EVENTS: Final = 5_000
@@ -76,8 +77,24 @@ def _forwarder() -> LambdaForwarder:
     redactor = from_settings(wanted.redact)
     keep = redacting(LetterBucket(place).keep if place else print_letters, redactor.redact if redactor else None)
     prepare = prepare_of(wanted)
-    writer = wiring.open_writer(settings.resolve_store(None, wanted), "serverless")
+    writer = wiring.open_writer(_store_of(wanted), "serverless")
     return LambdaForwarder(writer, prepare, keep)
+
+
+def _store_of(wanted: Settings) -> Store:
+    """The store of the settings; not the one that everybody has who names none.
+
+    Raises:
+        SettingsError: there is no such store, or none is named.
+    """
+    from logship import settings
+
+    if wanted.store == settings.Settings().store:
+        raise SettingsError(
+            f"the store {wanted.store!r} would go with the function's container; "
+            "set LOGSHIP_STORE, or store in a logship.toml beside the code, to the URL of a cluster"
+        )
+    return settings.resolve_store(None, wanted)
 
 
 @dataclass(slots=True)

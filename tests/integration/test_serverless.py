@@ -265,3 +265,17 @@ def test_the_handler_takes_its_store_from_the_environment(
     [record] = Reader(str(tmp_path / "store")).scan(All())
     assert record.body.startswith("password=[redacted:")
     assert "password=[redacted:password] no payload" in said
+
+
+@pytest.mark.parametrize("content", ["", 'store = "./data"\n'])
+def test_a_store_that_would_go_with_the_container_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    """Nothing is written there, and the error says what to set; Lambda sends the events again."""
+    (tmp_path / "logship.toml").write_text(content)
+    monkeypatch.chdir(tmp_path)
+    serverless._forwarder.cache_clear()
+    with pytest.raises(SettingsError, match=r"'\./data' would go with .*; set LOGSHIP_STORE"):
+        serverless.handler(kinesis(data(0)), None)
+
+    assert not (tmp_path / "data").exists()
