@@ -151,11 +151,7 @@ def _report(forwarder: Forwarder, prepare: Preparer, letters: int, people: Telli
         + (f"; {counts.existing:,} were there already" if counts.existing else "")
         + (f"; {diagnostics.counted(redacted, 'secret')} redacted" if redacted else "")
         + (f"; rules left out {left_out:,}" if left_out else "")
-        + (
-            f"; {diagnostics.counted(letters, 'dead letter')} waiting, see: logship dead-letters list"
-            if letters
-            else ""
-        )
+        + (f"; {waiting} waiting, see: logship dead-letters list" if letters else "")
     )
 
 

@@ -387,6 +387,22 @@ def test_a_damaged_checkpoint_file_is_kept_aside(tmp_path: Path) -> None:
     assert (again, len(stored(tmp_path)), len(list((tmp_path / "state").glob("checkpoints.db.damaged-*")))) == (0, 3, 1)
 
 
+def test_a_state_folder_is_one_forwarders(tmp_path: Path) -> None:
+    """A second one is told so at its start; the first goes on, and when it has ended the next may begin."""
+    with LocalCloudWatch() as cw, bulk_server() as sink:
+        fill(cw, "/shop/a")
+        first = start(cw.url, tmp_path, "--store", sink.url, settings='[forward]\nlisten = ""\ninterval_s = 0.2\n')
+        wait_for(lambda: sink.counts()["created"] == 3)
+        second = run(cw.url, tmp_path, "--store", sink.url)
+        goes_on = first.poll() is None
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=30)
+        third = run(cw.url, tmp_path, "--store", sink.url)
+
+    assert (second[0], f"is in use by another forwarder (pid {first.pid})" in second[1]) == (5, True), second[1]
+    assert (goes_on, first.returncode, third[0]) == (True, 0, 0), third[1]
+
+
 def test_checkpoints_of_another_store_are_refused(tmp_path: Path) -> None:
     """They say what the other store holds."""
     with LocalCloudWatch() as cw:

@@ -30,9 +30,7 @@ class Story:
         monkeypatch: puts this in place of everything around the loop.
     """
 
-    def __init__(
-        self, told: list[str], fails: list[LogshipError | None], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def __init__(self, told: list[str], fails: list[LogshipError | None], monkeypatch: pytest.MonkeyPatch) -> None:
         self._told, self._fails = told, fails
         self._ending = threading.Event()
         self.ran: list[str] = []
@@ -109,7 +107,7 @@ def _never_begun(state: str, forward: Any) -> Any:
 
 
 def test_an_outage_while_settings_are_read_again_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What keeps the new ones from working keeps those from it that it ran with, too: it is said once, and tried again."""
+    """What keeps the new ones from working keeps the old ones from it, too: it is said once, and tried again."""
     away = ConnectError("the table does not answer")
     story = Story(["new"], [None, away, away, away, None], monkeypatch)
 
