@@ -35,3 +35,14 @@ def test_small_differences_are_none() -> None:
     clock.observe(answer(time.time() + 1))
 
     assert clock.offset_ms == 0
+
+
+def test_one_answer_that_is_off_moves_nothing() -> None:
+    """A slow one, or a proxy's own: no mark runs ahead of the service for it. Three in a row that agree are right."""
+    theirs_s = time.time() + 3600
+    clock, offsets = ServiceClock(), list[int]()
+    for ahead_s in (0, 600, 0, 600, -50, 600, 600, 600):
+        clock.observe(answer(theirs_s + ahead_s))
+        offsets.append(round(clock.offset_ms / 60_000))
+
+    assert offsets == [60, 60, 60, 60, 60, 60, 60, 70]
