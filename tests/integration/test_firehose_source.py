@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
 import socket
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from logship.errors import ConnectError, UsageError
 from logship.forward.letters.dead_letters import DeadLetters
+from logship.forward.sources.firehose import app
 from logship.forward.sources.firehose.request import MAX_BODY_BYTES
 from logship.forward.sources.firehose.source import FirehoseSource, is_loopback
 from logship.record import LogEvent
@@ -22,8 +25,10 @@ from logship.testing import MemoryStore
 from tests.forwarding import CONTROL, forwarding, messages, payload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, MutableMapping, Sequence
     from pathlib import Path
+
+    from logship.forward.port import Batch
 
 KEY = "example-key"
 HEAD = {
@@ -206,6 +211,93 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(anywhere: str) ->
     second = httpx.post(anywhere, headers=HEAD, content=chunks(), timeout=30).status_code
 
     assert (first[:12], second) == (b"HTTP/1.1 413", 413)
+
+
+def stalled(url: str, head: str, content: bytes) -> socket.socket:
+    """A connection that sends a part of a body and then nothing."""
+    host, port = url.removeprefix("http://").rstrip("/").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HEAD.items())
+    connection.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{fields}{head}\r\n\r\n".encode() + content)
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("head", "content"),
+    [
+        ("Content-Encoding: gzip\r\nContent-Length: 1000", b"\x1f\x8b"),
+        ("Transfer-Encoding: chunked", b"2\r\n{}\r\n"),
+        (f"Content-Length: {MAX_BODY_BYTES}", b"{"),
+    ],
+    ids=["packed", "of no length", "large"],
+)
+def test_a_body_that_stalls_keeps_nobody_else_waiting(tmp_path: Path, head: str, content: bytes) -> None:
+    """Whatever it says of its size; others are stored and answered, packed or not."""
+    store = MemoryStore()
+    with served(tmp_path, store) as url, stalled(url, head, content):
+        time.sleep(0.1)  # until it is being read
+        answers = [
+            httpx.post(url, headers=HEAD, content=body(data(0)), timeout=5).status_code,
+            httpx.post(
+                url, headers=HEAD | {"Content-Encoding": "gzip"}, content=gzip.compress(body(data(1))), timeout=5
+            ).status_code,
+        ]
+
+    assert (answers, messages(store)) == ([200, 200], ["event 0", "event 1"])
+
+
+def test_a_body_that_does_not_arrive_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its time, with the answer that Firehose reads; then there is room for the next of its kind."""
+    monkeypatch.setattr(app, "BODY_S", 0.3)
+    store, large = MemoryStore(), f"Content-Length: {MAX_BODY_BYTES}"
+    with served(tmp_path, store) as url:
+        with stalled(url, large, b"{") as first, stalled(url, large, b"{") as second:
+            answers = [connection.makefile("rb").read().partition(b"\r\n\r\n") for connection in (first, second)]
+        after = httpx.post(url, headers=HEAD, content=iter([body(data(0))]), timeout=5).status_code
+
+    assert {start.partition(b"\r\n")[0] for start, _, _ in answers} == {b"HTTP/1.1 408 Request Timeout"}
+    assert {json.loads(told)["errorMessage"] for _, _, told in answers} == {
+        "the body has not arrived within 0.3 s; send again"
+    }
+    assert (after, messages(store)) == (200, ["event 0"])
+
+
+async def held_at_most(requests: Sequence[bytes], packed: bool) -> tuple[int, int]:
+    """The most bytes of bodies that an endpoint held of requests at once while it worked on them; and its answers."""
+    held, most, answers = [0], [0], list[int]()
+
+    def deliver(batch: Batch) -> None:
+        batch.stored()
+
+    one = app.FirehoseApp(deliver, print)
+
+    async def send_one(content: bytes) -> None:
+        async def receive() -> dict[str, Any]:
+            held[0] += len(content)
+            most[0] = max(most[0], held[0])
+            await asyncio.sleep(0)
+            return {"type": "http.request", "body": content}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answers.append(message["status"])
+                held[0] -= len(content)
+
+        fields = [(b"content-length", str(len(content)).encode())] + [(b"content-encoding", b"gzip")] * packed
+        await one({"type": "http", "method": "POST", "path": "/", "headers": fields}, receive, send)
+
+    await asyncio.gather(*(send_one(content) for content in requests))
+    return most[0], answers.count(200)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_however_many_deliver_at_once_memory_is_bounded(packed: bool) -> None:
+    """What is not worked on waits where it is, and all is answered in the end."""
+    empty = body() + b" " * (6 * 2**20)
+    content = gzip.compress(empty, 0) if packed else empty
+    most, answered = asyncio.run(held_at_most([content] * 40, packed))
+
+    assert (most <= 96 * 2**20, answered) == (True, 40)
 
 
 def test_load_balancers_may_ask(anywhere: str) -> None:

@@ -28,13 +28,20 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 150.0
 """How long a request waits for the store: Firehose itself waits three minutes, then sends again."""
+BODY_S: Final = 30.0
+"""How long a body may take to arrive once there is room for it."""
+_USUAL_BYTES: Final = 8 * 2**20
+"""Bodies up to this size share the room of those that arrive; the how-to has Firehose send 4 MiB at most."""
+_ARRIVING_BYTES: Final = 32 * 2**20
 _BATCH_CHARACTERS: Final = 2 * 2**20
 
 
 class FirehoseApp:
     """Takes deliveries of subscription payloads at every path; ``GET /healthz`` is for load balancers.
 
-    Memory is bounded: bodies of `MAX_BODY_BYTES` in all are taken at a time, the others wait in their connections.
+    Memory is bounded: bodies of `MAX_BODY_BYTES` in all are worked on at a time, as large as they are unpacked. Half as
+    much may arrive meanwhile, and one body that is unusually large or does not tell its length; so one that stalls, on
+    its way for `BODY_S` at most, keeps the usual ones from nothing. The others wait in their connections.
 
     Args:
         deliver: takes batches; see the port of sources.
@@ -55,7 +62,10 @@ class FirehoseApp:
     ) -> None:
         self._deliver, self._keep, self._say = deliver, keep, say
         self._access_key, self._patience_s = access_key.encode(), patience_s
+        self._usual, self._unusual = _Room(_ARRIVING_BYTES), _Room(MAX_BODY_BYTES)
+        """For bodies that arrive."""
         self._room = _Room(MAX_BODY_BYTES)
+        """For bodies that are worked on."""
         self._working: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -109,17 +119,32 @@ class FirehoseApp:
         await work
 
     async def _work(self, headers: Mapping[str, str], receive: Receive) -> None:
-        plain = "content-length" in headers and not headers.get("content-encoding")
-        size = int(headers["content-length"]) if plain else MAX_BODY_BYTES
-        await self._room.take(size)
+        body, size = await self._arrived(headers, receive)
         try:
-            body = await _body(receive)
             stored = _Stored()
             await asyncio.to_thread(self._hand_over, body, headers, stored)
             del body
             await stored.wait()
         finally:
             self._room.give_back(size)
+
+    async def _arrived(self, headers: Mapping[str, str], receive: Receive) -> tuple[bytes, int]:
+        """The body, once there is room to work on it, and how much room it has got. It holds its first room till then.
+
+        Raises:
+            Refused: it is too large, or has not arrived in time.
+        """
+        told = "content-length" in headers and "transfer-encoding" not in headers
+        size = int(headers["content-length"]) if told else MAX_BODY_BYTES
+        arriving = self._usual if size <= _USUAL_BYTES else self._unusual
+        await arriving.take(size)
+        try:
+            body = await _body_in_time(receive)
+            needed = MAX_BODY_BYTES if headers.get("content-encoding") else len(body)
+            await self._room.take(needed)
+        finally:
+            arriving.give_back(size)
+        return body, needed
 
     def _hand_over(self, body: bytes, headers: Mapping[str, str], stored: _Stored) -> None:
         """Delivers what a body holds, in batches; the last of them tells that all are stored. Runs in a thread."""
@@ -179,6 +204,15 @@ class _GoneError(Exception):
     """The client has gone away."""
 
 
+async def _body_in_time(receive: Receive) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await _body(receive)
+    except TimeoutError:
+        text = f"the body has not arrived within {BODY_S:g} s; send again"
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, text) from None
+
+
 async def _body(receive: Receive) -> bytes:
     body = bytearray()
     while True:
@@ -194,6 +228,8 @@ async def _body(receive: Receive) -> bytes:
 
 async def _respond(send: Send, status: HTTPStatus, body: bytes, kind: str) -> None:
     headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    if status is HTTPStatus.REQUEST_TIMEOUT:  # what still comes is of no use
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": int(status), "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
