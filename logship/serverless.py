@@ -149,15 +149,17 @@ class LambdaForwarder:
     def _subscription(self, awslogs: dict[str, Any]) -> dict[str, Any]:
         from logship.forward.sources import subscription
 
-        # A log group calls functions of its own region alone.
-        found = _decoded(awslogs.get("data"), region=os.environ.get("AWS_REGION", ""))
+        region = os.environ.get("AWS_REGION", "")  # a log group calls functions of its own region alone
+        found = _decoded(awslogs.get("data"), region=region)
         part = _Part("")
         part.events = found.events
         for number, bad in enumerate(found.bad):
             # There is nothing that tells one delivery from another but what it holds.
             origin = f"{_digest(bad.data)}-{number}"
             part.letters.append(
-                subscription.letter(bad, group="lambda:awslogs", stream="", timestamp_ms=0, event_id=origin)
+                subscription.letter(
+                    bad, group="lambda:awslogs", stream="", timestamp_ms=0, event_id=origin, region=region
+                )
             )
         self._store(part)
         return {}

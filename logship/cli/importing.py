@@ -40,12 +40,14 @@ def command(
     """Files into the store; importing again changes nothing.
 
     Reads plain and compressed logs, NDJSON of CloudWatch events, S3 exports, the output of
-    `aws logs filter-log-events`, and what `logship store export --format ndjson` wrote, whose ids are kept.
+    `aws logs filter-log-events`, dead letters of `logship.serverless.handler`, and what
+    `logship store export --format ndjson` wrote, whose ids are kept.
     Folders are searched whole. Secrets are taken out first, as [redact] of the settings says.
 
     Rules and services of the settings count as they do for `logship forward`.
 
-    Exit status 5: a file could not be read, or not to its end, or the store refused records; everything else is stored.
+    Exit status 5: a file or a dead letter could not be read, or not to its end, or the store refused records;
+    everything else is stored.
     """
     from logship.forward.between.prepare import parser_of, rules_of
     from logship.forward.files import FileOptions
@@ -79,7 +81,7 @@ def command(
     _report(result, target.location, time.monotonic() - began)
     if redactor and redactor.lines:
         diagnostics.say(_redacted(redactor))
-    if result.rejected or any(error.exit_code == ExitCode.DATA for error in result.errors):
+    if result.rejected or result.unread or any(error.exit_code == ExitCode.DATA for error in result.errors):
         return ExitCode.DATA
     return ExitCode.USAGE if result.errors else ExitCode.DONE
 
@@ -99,6 +101,11 @@ def _report(result: ImportResult, location: str, seconds: float) -> None:
     )
     if result.rejected:
         diagnostics.say(diagnostics.refused(location, result.rejected, result.reasons))
+    if result.unread:
+        diagnostics.say(
+            f"logship: {diagnostics.counted(result.unread, 'dead letter')} still cannot be read, or not whole, "
+            f"so keep the files: {'; '.join(result.unread_reasons)}"
+        )
 
 
 def _redacted(redactor: Redactor) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from logship.errors import BrokenFileError, UsageError
+from logship.forward.letters.letter_lines import LetterLines
 from logship.parse import parse_line, times
 from logship.record import SEVERITY_NUMBERS, LogEvent, from_document, with_own_id
 from logship.timerange import LATEST_US
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import PurePath
     from typing import BinaryIO
 
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.parse.parsed import Parsed
     from logship.record import Record
 
@@ -68,6 +70,8 @@ class FileEvent:
     """The line's bytes where they are no UTF-8."""
     record: Record | None = None
     """The record itself, where the line is one that a store gave out; `event` says nothing then."""
+    letter: DeadLetter | None = None
+    """The dead letter, where the line is one; `event` is what it keeps, which may be a payload in place of events."""
 
 
 def find(paths: Iterable[str]) -> list[Path]:
@@ -281,19 +285,24 @@ def _time_ms(value: Any, otherwise_ms: int | None) -> int:
 
 
 def _ndjson(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:
-    last_ms = 0
+    last_ms, letters = 0, LetterLines()
     for raw in lines:
         record = _document(raw)
         if record:
             last_ms = record.time_us // 1000
             yield FileEvent(_NO_EVENT, record=record)
         elif found := _cloudwatch(raw):
+            if (whole := letters.take(found)) is not None:
+                yield from (FileEvent(letter.event, letter=letter) for letter in whole)
+                continue
             event = _event(found, stand_in, last_ms)
             last_ms = event.timestamp_ms
             yield FileEvent(event)
         elif raw:
             text, exact = _text(raw)
             yield FileEvent(stand_in.event(last_ms, text, raw), exact=exact)
+    if letters.open:
+        raise EOFError(f"dead letters of which a part is missing: {letters.open:,}")
 
 
 def _export(lines: _Lines, stand_in: _StandIn) -> Iterator[FileEvent]:

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from logship.errors import BrokenFileError, LogshipError
 from logship.forward import files
+from logship.forward.between.prepare import Preparer
+from logship.forward.letters.replay import work_of
+from logship.forward.sources import subscription
 from logship.record import ORIGINAL_BASE64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from logship.forward.between.rules import Rules
     from logship.forward.files import FileEvent, FileOptions
+    from logship.forward.letters.dead_letters import DeadLetter
     from logship.parse import Parser
     from logship.record import Record
     from logship.store.port import StoreWriter
@@ -44,6 +48,10 @@ class ImportResult:
     """Can never be stored."""
     reasons: list[str] = field(default_factory=list)
     """Why, of the first few."""
+    unread: int = 0
+    """Payloads among dead letters that still cannot be read, or not whole."""
+    unread_reasons: list[str] = field(default_factory=list)
+    """Why, of the first few."""
     errors: list[LogshipError] = field(default_factory=list)
     """Files that could not be read, or not to their end."""
 
@@ -59,6 +67,8 @@ def import_paths(
     progress: Callable[[ImportResult], None] = lambda _: None,
 ) -> ImportResult:
     """Reads files and folders into a store. A file that cannot be read does not keep the others out.
+
+    Dead letters among the lines become the records that would have been stored at once, wherever they stand.
 
     Args:
         paths: files, and folders that are searched whole.
@@ -114,11 +124,21 @@ class _Reader:
     redact: Callable[[str], str]
     rules: Rules | None
     result: ImportResult
+    letters: Preparer = field(init=False)
+    """Makes records of dead letters."""
+
+    def __post_init__(self) -> None:
+        self.letters = Preparer(
+            self.parser, rules=self.rules, redact_many=lambda texts: [self.redact(text) for text in texts]
+        )
 
     def records(self, path: Path) -> Iterator[Record]:
         """Those of a file, as far as it can be read."""
         try:
             for found in files.read_events(path, self.options):
+                if found.letter:
+                    yield from self._of_letter(found.letter)
+                    continue
                 record = found.record or self._record(found)
                 if found.record or self.rules is None or self.rules.apply([record]):
                     yield record
@@ -126,6 +146,14 @@ class _Reader:
                     self.result.left_out += 1
         except LogshipError as error:
             self.result.errors.append(error)
+
+    def _of_letter(self, letter: DeadLetter) -> Sequence[Record]:
+        work = work_of(letter, self.letters, subscription.read)
+        self.result.left_out += work.left_out
+        if work.problem:
+            self.result.unread += 1
+            self.result.unread_reasons += [work.problem][: _MOST_REASONS - len(self.result.unread_reasons)]
+        return work.records
 
     def _record(self, found: FileEvent) -> Record:
         message = found.event.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import threading
 import time
@@ -16,11 +17,14 @@ from logship.errors import ConnectError, UsageError
 from logship.forward import files
 from logship.forward.files import FileOptions
 from logship.forward.importing import import_paths
+from logship.forward.letters.dead_letters import DeadLetter
+from logship.forward.letters.letter_lines import print_letters
 from logship.forward.port import Batch
 from logship.forward.sources.s3 import notice, queue
 from logship.forward.sources.s3.notice import NoNotice, Notice
 from logship.forward.sources.s3.source import S3Source
 from logship.parse import Parser
+from logship.record import LogEvent
 from logship.testing import MemoryStore
 from tests import fake_aws
 from tests.forwarding import forward, messages, records
@@ -146,13 +150,18 @@ def test_what_is_no_message_of_a_bucket_says_so(body: str) -> None:
 
 
 def test_bad_objects_are_left_to_the_queue_and_said_once(place: Place, tmp_path: Path) -> None:
-    """A broken archive, records of logship, a foreign message; what came before the break is stored."""
+    """A broken archive, records and letters of logship, a foreign message; what came before the break is stored."""
     place.put("a/000000.gz", gzip.compress(EXPORT * 500)[:-20])
     place.put("a/records.ndjson", b'{"_id":"%032d","@timestamp":"2026-11-23T14:21:05Z","body":"x",' % 0
               + b'"resource":{"attributes":{}},"attributes":{}}\n')  # fmt: skip
     place.put("good.log", b"2026-11-23T14:00:00Z INFO good\n")
+    letter = DeadLetter("0" * 32, LogEvent("/shop/a", "x", 5, "poison", "1"), "no room")
+    with io.StringIO() as file:
+        print_letters([letter], file.write)
+        place.put("a/letters.ndjson", file.getvalue().encode())
     for body in ("hello", of_s3("a/000000.gz"), of_s3("a/records.ndjson"), of_s3("gone.log"), TEST_EVENT):
         place.send(body)
+    place.send(of_s3("a/letters.ndjson"))
     place.send(of_s3("good.log"))
     store = MemoryStore()
     source = place.source()
@@ -162,10 +171,13 @@ def test_bad_objects_are_left_to_the_queue_and_said_once(place: Place, tmp_path:
     place.send(of_s3("a/000000.gz"))
     forward([source], tmp_path, store)
 
-    assert (len(first), left) == (4, (0, 3))
+    assert (len(first), left) == (5, (0, 4))
     assert place.said == first
-    assert {"'objects' is left there" in line or "left in queue 'objects'" in line for line in first[:3]} == {True}
+    assert {
+        "'objects' is left there" in line or "left in queue 'objects'" in line for line in (*first[:3], first[4])
+    } == {True}
     assert first[3] == "s3://logs/gone.log has been deleted; it is left out"
+    assert "s3://logs/a/letters.ndjson holds records or dead letters that logship wrote" in first[4]
     assert any("good" in message for message in messages(store))
     assert len(messages(store)) > 100
 

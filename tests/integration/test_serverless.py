@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,16 +15,17 @@ from logship.cloudwatch.session import open_client, open_session
 from logship.errors import BrokenFileError, ConnectError, SettingsError, UsageError
 from logship.forward.between.prepare import Preparer
 from logship.forward.files import FileOptions, read_events
+from logship.forward.importing import import_paths
 from logship.forward.letters.letter_lines import LetterBucket, print_letters
 from logship.parse import Parser
 from logship.query.tree import All
-from logship.record import LogEvent
+from logship.record import Cloud, LogEvent, to_document
 from logship.serverless import LambdaForwarder
 from logship.store.port import AddResult, Rejected
 from logship.store.tantivy.reader import Reader
 from logship.testing import MemoryStore
 from tests import fake_aws
-from tests.forwarding import CONTROL, messages, payload
+from tests.forwarding import CONTROL, messages, payload, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +58,11 @@ def kinesis(*contents: bytes) -> dict[str, Any]:
             for number, content in enumerate(contents, 1)
         ]
     }
+
+
+def direct(content: bytes) -> dict[str, Any]:
+    """What a log group's subscription hands over."""
+    return {"awslogs": {"data": base64.b64encode(content).decode()}}
 
 
 class Trouble(MemoryStore):
@@ -96,7 +103,7 @@ def test_a_direct_subscription_is_stored() -> None:
     """The same record as by Kinesis."""
     store = MemoryStore()
     lambda_ = forwarder(store)
-    answer = lambda_.handle({"awslogs": {"data": base64.b64encode(data(0, 1)).decode()}})
+    answer = lambda_.handle(direct(data(0, 1)))
     lambda_.handle(kinesis(data(1)))
 
     assert (answer, messages(store)) == ({}, ["event 0", "event 1"])
@@ -119,7 +126,7 @@ def test_one_bad_record_repeats_nothing() -> None:
     }
 
 
-@pytest.mark.parametrize("event", [kinesis(data(0)), {"awslogs": {"data": base64.b64encode(data(0)).decode()}}])
+@pytest.mark.parametrize("event", [kinesis(data(0)), direct(data(0))])
 def test_a_store_that_is_away_has_the_batch_sent_again(event: dict[str, Any]) -> None:
     """Nothing is stored, so the error is raised, whatever calls; when it comes again all is there."""
     store = Trouble(1)
@@ -230,9 +237,63 @@ def test_letters_are_objects_that_import_reads(tmp_path: Path, monkeypatch: pyte
     [event] = [found.event for found in read_events(path, FileOptions())]
 
     assert [key.partition("/")[0] for key in listed] == ["dead"]
-    assert event == LogEvent("/shop/a", "x", 1_795_443_665_871, "poison 7", "7")
+    assert event == LogEvent("/shop/a", "x", 1_795_443_665_871, "poison 7", "7", cloud=Cloud("123456789012"))
     with pytest.raises(SettingsError, match="s3://BUCKET/PREFIX"):
         LetterBucket("letters")
+
+
+def documents(*stores: MemoryStore) -> list[str]:
+    """All that some stores have, as text, sorted."""
+    return sorted(json.dumps(to_document(record)) for store in stores for record in records(store))
+
+
+def test_letters_that_are_imported_are_what_would_have_been_stored_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids, accounts, regions, and links to the event that a line continues; payloads become their events."""
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    texts = [
+        "2026-11-23 14:21:05 ERROR it broke",
+        "  File poison, line 1",
+        '{"severity_text":"INFO","body":"poison","logship.id":"7f3c9a1e5b204d68-42"}',
+        "  continues the poison",
+    ]
+    events = [LogEvent("/shop/a", "x", 1_795_443_665_871 + n, text, f"{n}") for n, text in enumerate(texts)]
+    cut = json.loads(gzip.decompress(data(7, 8)))
+    cut["logEvents"][1]["timestamp"] = "wrong"
+    batches = [kinesis(payload(events)), direct(json.dumps(cut).encode())]
+    letters, refusing, at_once, imported = tmp_path / "letters.ndjson", Trouble(), MemoryStore(), MemoryStore()
+    with letters.open("w") as file:
+        for batch in batches:
+            LambdaForwarder(refusing, Preparer(Parser()), partial(print_letters, write=file.write)).handle(batch)
+    letters.write_text(letters.read_text().replace('\\"wrong\\"', "1795443665871"))
+    cut["logEvents"][1]["timestamp"] = 1_795_443_665_871
+    for batch in [batches[0], direct(json.dumps(cut).encode())]:
+        forwarder(at_once).handle(batch)
+    result = import_paths([str(letters)], imported, Parser(), FileOptions())
+
+    assert (result.accepted, result.unread) == (4, 0)
+    assert documents(refusing, imported) == documents(at_once)
+    assert {"cloud.account.id", "cloud.region"} <= records(imported)[0].resource.keys()
+
+
+def test_a_letter_in_several_lines_is_imported_as_one(tmp_path: Path) -> None:
+    """In whichever order they come, and however often; where one is missing the file is said to lack it."""
+    batch = kinesis(payload([LogEvent("/shop/a", "x", 1_795_443_665_871, "poison" * 20_000, "1")]))
+    lines: list[str] = []
+    LambdaForwarder(Trouble(), Preparer(Parser()), partial(print_letters, write=lines.append)).handle(batch)
+    at_once, imported = MemoryStore(), MemoryStore()
+    forwarder(at_once).handle(batch)
+    whole, cut = tmp_path / "whole.ndjson", tmp_path / "cut.ndjson"
+    whole.write_text("".join([lines[2], *lines[::-1]]))
+    cut.write_text("".join(lines[1:]))
+    results = [import_paths([str(path)], imported, Parser(), FileOptions()) for path in (cut, whole)]
+
+    assert [(len(lines), result.accepted) for result in results] == [(4, 0), (4, 1)]
+    assert [str(error).partition("cannot be ")[2] for error in results[0].errors] == [
+        "read on: dead letters of which a part is missing: 1; what came before it is stored"
+    ]
+    assert (documents(imported), results[1].errors) == (documents(at_once), [])
 
 
 def test_a_letter_that_is_not_kept_is_not_done() -> None:

@@ -41,6 +41,13 @@ class Payload(Protocol):
         """What of it cannot."""
 
 
+class ReadPayload(Protocol):
+    """Finds events in a payload."""
+
+    def __call__(self, data: bytes, /, *, region: str = "") -> Payload:
+        """What is found; the region is that of its log groups, "" where it is not known."""
+
+
 @dataclass(slots=True)
 class Replayed:
     """What became of the letters."""
@@ -63,7 +70,7 @@ def replay(
     prepare: Preparer,
     chosen: Sequence[Chosen],
     *,
-    read_payload: Callable[[bytes], Payload] | None = None,
+    read_payload: ReadPayload | None = None,
     progress: Callable[[Replayed], None] = lambda _: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Replayed:
@@ -86,7 +93,7 @@ def replay(
     """
     total = Replayed()
     for page in pages(letters, chosen, size=_PAGE):
-        work = [_made(letter, prepare, read_payload) for letter in page]
+        work = [work_of(letter, prepare, read_payload) for letter in page]
         rejected = _add(writer, [record for one in work for record in one.records], total, sleep)
         writer.commit()
         _settle(letters, work, rejected, total)
@@ -95,25 +102,28 @@ def replay(
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class Work:
     """One letter, and what it comes to."""
 
     letter: DeadLetter
     records: Sequence[Record]
     left_out: int
+    """Events of it that rules leave out."""
     problem: str = ""
     """Why it stays, whatever the store says."""
 
 
-def _made(letter: DeadLetter, prepare: Preparer, read_payload: Callable[[bytes], Payload] | None) -> _Work:
+def work_of(letter: DeadLetter, prepare: Preparer, read_payload: ReadPayload | None) -> Work:
+    """The records that would have been stored at once, as events are prepared now; see `replay`."""
     if letter.kind == "event":
         record = prepare.alone(letter.event, identity=letter.id, continues=letter.continues)
-        return _Work(letter, [record] if record else [], int(record is None))
+        return Work(letter, [record] if record else [], int(record is None))
     if read_payload is None:
-        return _Work(letter, [], 0, letter.reason)
-    payload = read_payload(letter.event.message.encode("utf-8", "replace"))
+        return Work(letter, [], 0, letter.reason)
+    event = letter.event
+    payload = read_payload(event.message.encode("utf-8", "replace"), region=event.cloud.region)
     records = prepare(payload.events)
-    return _Work(letter, records, len(payload.events) - len(records), payload.bad[0].reason if payload.bad else "")
+    return Work(letter, records, len(payload.events) - len(records), payload.bad[0].reason if payload.bad else "")
 
 
 def _add(
@@ -140,7 +150,7 @@ def _add(
     return reasons
 
 
-def _settle(letters: DeadLetters, work: Sequence[_Work], rejected: Mapping[str, str], total: Replayed) -> None:
+def _settle(letters: DeadLetters, work: Sequence[Work], rejected: Mapping[str, str], total: Replayed) -> None:
     """Drops letters whose records are committed; those that stay say why."""
     done: list[str] = []
     stay: list[tuple[str, str]] = []

@@ -83,7 +83,9 @@ def read(data: bytes, *, region: str = "", limit_bytes: int = MAX_UNPACKED_BYTES
     return found
 
 
-def letter(bad: BadPayload, *, group: str, stream: str, timestamp_ms: int, event_id: str) -> DeadLetter:
+def letter(
+    bad: BadPayload, *, group: str, stream: str, timestamp_ms: int, event_id: str, region: str = ""
+) -> DeadLetter:
     """A bad payload as a dead letter, the same one whenever it is delivered again.
 
     Args:
@@ -92,8 +94,9 @@ def letter(bad: BadPayload, *, group: str, stream: str, timestamp_ms: int, event
         stream: the shard; "" where there is none.
         timestamp_ms: when it arrived.
         event_id: what tells it from all others of its stream.
+        region: where its log groups lie, for whoever reads it again; "" where that is not known.
     """
-    event = LogEvent(group, stream, timestamp_ms, bad.text, event_id)
+    event = LogEvent(group, stream, timestamp_ms, bad.text, event_id, cloud=Cloud(region=region))
     # Firehose tells another time at each attempt, so the id is made without one.
     return DeadLetter(record_id(0, group, stream, event_id), event, bad.reason, kind="payload")
 

@@ -287,7 +287,8 @@ def test_payloads_wait_for_their_decoder(letters: DeadLetters) -> None:
     """Without one they stay; with one their events are stored, and what is bad or refused in them keeps them."""
     letters.keep([payload(1, "good"), payload(2, "half"), payload(3, "poison")])
 
-    def read(data: bytes) -> Read:
+    def read(data: bytes, /, *, region: str = "") -> Read:
+        del region
         text = data.decode()
         bad = [payload(9, "x")] if text == "half" else []
         return Read([LogEvent("/shop/orders", "x", START_MS, f"{text} {n}", f"{text}{n}") for n in range(3)], bad)

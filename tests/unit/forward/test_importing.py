@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from logship.forward.between.prepare import parser_of, prepare_of, rules_of
 from logship.forward.files import FileOptions
 from logship.forward.importing import import_paths
+from logship.forward.letters.letter_lines import print_letters
+from logship.forward.sources import subscription
+from logship.forward.sources.unpacking import BadPayload
 from logship.query.tree import All
 from logship.record import LogEvent, Record, to_document
 from logship.settings import Forward, Rule, Service, Settings
@@ -107,3 +110,19 @@ def test_the_command_follows_the_settings_and_says_what_rules_left_out(tmp_path:
     assert "40 records from 1 file into" in done.stderr
     assert "20 left out by rules" in done.stderr
     assert found.stdout.strip() == "40"
+
+
+def test_a_payload_that_still_cannot_be_read_is_said(tmp_path: Path) -> None:
+    """It is no log line, and what it holds is in its file alone: the exit status is 5."""
+    bad = BadPayload("it is cut off", b"no payload")
+    letter = subscription.letter(bad, group="kinesis:logs", stream="shard-0", timestamp_ms=TIME_MS, event_id="1-0")
+    with (tmp_path / "letters.ndjson").open("w") as file:
+        print_letters([letter], file.write)
+
+    command = [sys.executable, "-m", "logship", "import", "letters.ndjson"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr.startswith("0 records from 1 file into")) == (5, True)
+    assert done.stderr.endswith(
+        "1 dead letter still cannot be read, or not whole, so keep the files: it is no JSON (Expecting value)\n"
+    )

@@ -85,9 +85,9 @@ def _no_room(notice: Notice, place: str, error: OSError) -> DataError:
 def _events(path: Path, notice: Notice, options: files.FileOptions) -> Iterator[LogEvent]:
     cloud = Cloud(region=notice.region)
     for found in files.read_events(path, options, named=path_of(notice), called=notice.uri):
-        if found.record is not None:
+        if found.record is not None or found.letter is not None:
             raise BrokenFileError(
-                f"{notice.uri} holds records that logship printed, not log lines; "
+                f"{notice.uri} holds records or dead letters that logship wrote, not log lines; "
                 "copy it, and bring it in with: logship import"
             )
         yield found.event._replace(cloud=cloud)
