@@ -300,6 +300,71 @@ def test_however_many_deliver_at_once_memory_is_bounded(packed: bool) -> None:
     assert (most <= 96 * 2**20, answered) == (True, 40)
 
 
+def test_packed_deliveries_wait_for_the_store_together() -> None:
+    """What they unpack to is soon known, and that is the room they take while the store works."""
+    waiting: list[Batch] = []
+    there = threading.Event()
+
+    def take(batch: Batch) -> None:
+        waiting.append(batch)
+        if len(waiting) == 20:
+            there.set()
+
+    one = app.FirehoseApp(take, print)
+
+    async def deliver(number: int) -> None:
+        content = gzip.compress(body(data(number)))
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": content}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            """Nobody looks."""
+
+        head = [(b"content-length", str(len(content)).encode()), (b"content-encoding", b"gzip")]
+        await one({"type": "http", "method": "POST", "path": "/", "headers": head}, receive, send)
+
+    async def deliver_all() -> int:
+        tasks = [asyncio.create_task(deliver(number)) for number in range(20)]
+        await asyncio.to_thread(there.wait, 10)
+        found = len(waiting)
+        for batch in waiting:
+            batch.stored()
+        if found == len(tasks):
+            await asyncio.gather(*tasks)
+        return found
+
+    assert asyncio.run(deliver_all()) == 20
+
+
+def test_a_delivery_that_is_cut_short_is_refused_in_its_format() -> None:
+    """A server whose time to end is over cancels what it works on; Firehose reads the answer all the same."""
+    answers: list[MutableMapping[str, Any]] = []
+    one = app.FirehoseApp(lambda _: None, print)
+    content = body(data(0))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": content}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        answers.append(message)
+
+    async def cut() -> None:
+        head = [(b"content-length", str(len(content)).encode()), (b"x-amz-firehose-request-id", b"r-1")]
+        scope = {"type": "http", "method": "POST", "path": "/", "headers": head}
+        task = asyncio.create_task(one(scope, receive, send))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await task
+
+    asyncio.run(cut())
+
+    told = json.loads(answers[1]["body"])
+    assert (answers[0]["status"], told["requestId"], told["errorMessage"]) == (
+        503, "r-1", "the forwarder is ending; send again",
+    )  # fmt: skip
+
+
 def test_load_balancers_may_ask(anywhere: str) -> None:
     """Whether the endpoint is there, without the key; any other GET is refused."""
     answers = [httpx.get(anywhere + "healthz").status_code, httpx.get(anywhere, headers=HEAD).status_code]

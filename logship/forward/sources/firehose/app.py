@@ -65,7 +65,9 @@ class FirehoseApp:
         self._usual, self._unusual = _Room(_ARRIVING_BYTES), _Room(MAX_BODY_BYTES)
         """For bodies that arrive."""
         self._room = _Room(MAX_BODY_BYTES)
-        """For bodies that are worked on."""
+        """For deliveries that are worked on."""
+        self._reading = asyncio.Lock()
+        """One body is unpacked at a time: nobody knows how large it will be."""
         self._working: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -83,7 +85,7 @@ class FirehoseApp:
             await self._take(headers, receive)
         except Refused as refusal:
             status, error = refusal.status, str(refusal)
-        except Stopped:
+        except (Stopped, asyncio.CancelledError):  # the latter once the server's time to end is over
             status, error = HTTPStatus.SERVICE_UNAVAILABLE, "the forwarder is ending; send again"
         except LogshipError as failure:
             status, error = HTTPStatus.SERVICE_UNAVAILABLE, str(failure)
@@ -119,20 +121,21 @@ class FirehoseApp:
         await work
 
     async def _work(self, headers: Mapping[str, str], receive: Receive) -> None:
-        body, size = await self._arrived(headers, receive)
+        delivery = await self._received(headers, receive)
+        size = delivery.size
         try:
             stored = _Stored()
-            await asyncio.to_thread(self._hand_over, body, headers, stored)
-            del body
+            await asyncio.to_thread(self._hand_over, delivery, headers, stored)
+            del delivery
             await stored.wait()
         finally:
             self._room.give_back(size)
 
-    async def _arrived(self, headers: Mapping[str, str], receive: Receive) -> tuple[bytes, int]:
-        """The body, once there is room to work on it, and how much room it has got. It holds its first room till then.
+    async def _received(self, headers: Mapping[str, str], receive: Receive) -> http.Delivery:
+        """The delivery, once there is room to work on it, which it has got. Its body holds its first room till then.
 
         Raises:
-            Refused: it is too large, or has not arrived in time.
+            Refused: it is too large, has not arrived in time, or is no delivery.
         """
         told = "content-length" in headers and "transfer-encoding" not in headers
         size = int(headers["content-length"]) if told else MAX_BODY_BYTES
@@ -140,15 +143,15 @@ class FirehoseApp:
         await arriving.take(size)
         try:
             body = await _body_in_time(receive)
-            needed = MAX_BODY_BYTES if headers.get("content-encoding") else len(body)
-            await self._room.take(needed)
+            async with self._reading:
+                delivery = await asyncio.to_thread(http.read, body, headers)
+                await self._room.take(delivery.size)
         finally:
             arriving.give_back(size)
-        return body, needed
+        return delivery
 
-    def _hand_over(self, body: bytes, headers: Mapping[str, str], stored: _Stored) -> None:
+    def _hand_over(self, delivery: http.Delivery, headers: Mapping[str, str], stored: _Stored) -> None:
         """Delivers what a body holds, in batches; the last of them tells that all are stored. Runs in a thread."""
-        delivery = http.read(body, headers)
         events: list[LogEvent] = []
         held = 0
         for number, (data, problem) in enumerate(delivery.payloads()):

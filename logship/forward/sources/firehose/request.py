@@ -46,6 +46,8 @@ class Delivery:
     timestamp_ms: int
     """When Firehose made the request."""
     records: list[Any]
+    size: int
+    """Of the body as it was unpacked, in bytes."""
 
     def payloads(self) -> Iterator[tuple[bytes, str]]:
         """The bytes of each record, and what is wrong with it if that cannot be told from the bytes."""
@@ -82,7 +84,7 @@ def read(body: bytes, headers: Mapping[str, str]) -> Delivery:
         raise Refused(HTTPStatus.BAD_REQUEST, "requestId is not the one of the header X-Amz-Firehose-Request-Id")
     at = found.get("timestamp")
     is_time = isinstance(at, int) and 0 <= at * 1000 < LATEST_US
-    return Delivery(request_id, at if is_time else int(time.time() * 1000), records)
+    return Delivery(request_id, at if is_time else int(time.time() * 1000), records, len(body))
 
 
 def _unpacked(body: bytes) -> bytes:
