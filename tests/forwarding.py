@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from logship.forward.between.prepare import Preparer
 from logship.forward.letters.dead_letters import DeadLetters
+from logship.forward.port import Batch
 from logship.forward.run import Forwarder
 from logship.parse import Parser
 from logship.query.tree import All
+from logship.record import LogEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from logship.forward.port import Source
-    from logship.record import LogEvent, Record
+    from logship.record import Record
     from logship.testing import MemoryStore
 
 
@@ -78,6 +80,32 @@ def forwarding(sources: Sequence[Source], state: Path, store: Any) -> Iterator[t
         thread.join(30)
     if failure:
         raise failure[0]
+
+
+class Ticking:
+    """A source that delivers an event every now and then, and counts those that are acknowledged."""
+
+    name = "ticking"
+
+    def __init__(self) -> None:
+        self.stored = 0
+
+    def run(self, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
+        number = 0
+        while not stop.wait(0.02):
+            number += 1
+            deliver(Batch([LogEvent("/other", "x", 1_795_443_665_000 + number, "tick", str(number))], self._stored))
+
+    def save(self, *, now: bool = False) -> None:
+        """Nothing to write down."""
+
+    def goes_on(self) -> None:
+        """Returns once events are acknowledged that were not when it was called."""
+        before = self.stored
+        wait_for(lambda: self.stored > before + 1, 5.0)
+
+    def _stored(self) -> None:
+        self.stored += 1
 
 
 @contextmanager

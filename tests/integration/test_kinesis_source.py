@@ -21,7 +21,7 @@ from logship.record import LogEvent
 from logship.testing import LocalCloudWatch, MemoryStore
 from tests import fake_aws
 from tests.fake_kinesis import FakeKinesis
-from tests.forwarding import CONTROL, forward, forwarding, full_disk, messages, payload, records, wait_for
+from tests.forwarding import CONTROL, Ticking, forward, forwarding, full_disk, messages, payload, records, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -429,6 +429,42 @@ def test_checkpoints_out_of_reach_are_saved_later(tmp_path: Path) -> None:
     assert before
     assert after
     assert after[1] > before[1]
+
+
+def test_a_slow_save_keeps_no_other_source_waiting(tmp_path: Path) -> None:
+    """Checkpoints over a network are saved beside the storing, never ahead of it, and all of them at the end."""
+    asked, answers = threading.Event(), threading.Event()
+
+    class Slow(Shares):
+        save_interval_s, is_slow = 0.05, False
+
+        def save(self, key: str, value: str, version: int) -> int:
+            if self.is_slow:
+                asked.set()
+                answers.wait(20)
+            return super().save(key, value, version)
+
+    with FakeKinesis() as kinesis:
+        shard = next(iter(kinesis.shards))
+        key, store, other = f"kinesis//eu-west-1/logs:{shard}", MemoryStore(), Ticking()
+        kept = SqliteCheckpoints(tmp_path)
+        shared = Slow(kept, shard)
+        with forwarding([source(kinesis, shared, tmp_path, once=False, interval_s=0.1), other], tmp_path, store):
+            wait_for(lambda: kept.load(key))
+            shared.is_slow = True
+            kinesis.put(shard, data(0))
+            assert asked.wait(10)
+            begun = kept.load(key)
+            other.goes_on()
+            kinesis.put(shard, data(1))
+            wait_for(lambda: "event 1" in messages(store))
+            answers.set()
+        left: list[Batch] = []
+        source(kinesis, kept, tmp_path).run(left.append, threading.Event())
+
+    assert begun
+    assert begun[1] == 1
+    assert [event for batch in left for event in batch.events] == []
 
 
 def test_what_ends_the_source_is_said_in_words(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from logship.cloudwatch.session import open_client, open_session
-from logship.errors import ConnectError, UsageError
+from logship.errors import AccessError, ConnectError, UsageError
 from logship.forward import files
 from logship.forward.files import FileOptions
 from logship.forward.importing import import_paths
@@ -27,7 +28,7 @@ from logship.parse import Parser
 from logship.record import LogEvent
 from logship.testing import MemoryStore
 from tests import fake_aws
-from tests.forwarding import forward, messages, records
+from tests.forwarding import Ticking, forward, forwarding, messages, records, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,7 @@ class Place:
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr("logship.forward.sources.s3.source._LAST_WAIT_S", 0)
+    monkeypatch.setattr("logship.forward.sources.s3.source.WAIT_S", 1)
     with fake_aws.moto(monkeypatch):
         yield Place()
 
@@ -322,6 +324,63 @@ def test_a_message_is_deleted_only_when_all_is_stored(place: Place) -> None:
 
     assert (before, between, place.left()) == ((0, 1), (0, 1), (0, 0))
     assert [len(batch.events) for batch in delivered] == [2, 0]
+
+
+class Slow:
+    """An SQS that does not answer deletions until it is let."""
+
+    def __init__(self, inner: Any, failure: Exception | None = None) -> None:
+        self.inner, self.failure = inner, failure
+        self.asked, self.answers = threading.Event(), threading.Event()
+
+    def delete_message_batch(self, **request: Any) -> Any:
+        self.asked.set()
+        self.answers.wait(20)
+        if self.failure:
+            raise self.failure
+        return self.inner.delete_message_batch(**request)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def test_a_slow_queue_keeps_no_other_source_waiting(place: Place, tmp_path: Path) -> None:
+    """Messages are deleted beside the storing, and all of them at the end."""
+    sqs, store, other = Slow(place.sqs), MemoryStore(), Ticking()
+    for key in ("shop/a.log", "shop/b.log"):
+        place.put(key, f"2026-11-23T14:00:00Z INFO {key}\n".encode())
+    place.send(of_s3("shop/a.log"))
+    source = S3Source(place.s3, sqs, place.url, say=place.said.append)
+    with forwarding([source, other], tmp_path, store):
+        assert sqs.asked.wait(10)
+        place.send(of_s3("shop/b.log"))
+        wait_for(lambda: any("b.log" in message for message in messages(store)))
+        other.goes_on()
+        before = place.left()
+        sqs.answers.set()
+
+    assert (before, place.left(), place.said) == ((0, 2), (0, 0), [])
+
+
+def test_a_message_that_cannot_be_deleted_comes_again(place: Place, tmp_path: Path) -> None:
+    """That is said, and what came next is read; where we may not delete at all, the source ends with that."""
+    away = EndpointConnectionError(endpoint_url=place.url)
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteMessageBatch")
+    for number, failure in enumerate((away, denied)):
+        sqs, store = Slow(place.sqs, failure), MemoryStore()
+        sqs.answers.set()
+        place.put("shop/a.log", b"2026-11-23T14:00:00Z INFO a\n")
+        place.send(of_s3("shop/a.log"))
+        source = S3Source(place.s3, sqs, place.url, say=place.said.append)
+        if failure is away:
+            with forwarding([source], tmp_path / str(number), store):
+                wait_for(lambda: place.said)
+        else:
+            with pytest.raises(AccessError, match="SQS queue 'objects'"):
+                forward([source], tmp_path / str(number), store)
+
+    assert [line.rpartition("; ")[2] for line in place.said] == ["its messages come again"]
+    assert place.left() == (0, 2)
 
 
 def test_a_message_is_held_while_it_is_worked_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

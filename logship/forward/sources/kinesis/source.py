@@ -142,15 +142,22 @@ class KinesisSource:
 
     def save(self, *, now: bool = False) -> None:
         """Keeps the places of the shards that have moved; see the port."""
-        at_s = time.monotonic()
-        if at_s - self._saved_s < self._checkpoints.save_interval_s and not now:
-            return
-        self._saved_s = at_s
+        if now or not self._checkpoints.save_interval_s:  # else it takes its time, and `_tend` does it
+            self._save_all(last=now)
+
+    def _save_when_due(self) -> None:
+        """Where saving takes its time: not in the thread that stores, in which other sources would wait for it."""
+        interval_s = self._checkpoints.save_interval_s
+        if interval_s and time.monotonic() - self._saved_s >= interval_s:
+            self._saved_s = time.monotonic()
+            self._save_all()
+
+    def _save_all(self, *, last: bool = False) -> None:
         try:
             for shard in list(self._shards.values()):
                 self._save(shard)
         except ConnectError as error:
-            if now and self._wanted.once:  # there is no later
+            if last and self._wanted.once:  # there is no later
                 raise
             self._unsaved.met(error)
 
@@ -175,9 +182,10 @@ class KinesisSource:
         return f"{self._prefix}:{shard}"
 
     def _tend(self, listed: list[Listed], stop: threading.Event, ended: threading.Event) -> None:
-        """Looks for new shards, and whether all is done, until the end."""
+        """Saves, looks for new shards, and whether all is done, until the end."""
         next_list_s = time.monotonic() + self._wanted.list_interval_s
         while not ended.is_set() and not stop.wait(_LOOK_S):
+            self._save_when_due()
             if self._look.is_set() or time.monotonic() >= next_list_s:
                 next_list_s = time.monotonic() + self._wanted.list_interval_s
                 self._look.clear()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +22,8 @@ _AT_ONCE: Final = 4
 """Messages of one call: few, so that several processes share a queue well."""
 WAIT_S: Final = 5
 """How long the queue waits for a message before it answers: a forwarder that is to end waits as long."""
+_DELETE_S: Final = 0.5
+"""So often messages are deleted that are finished."""
 _FIRST_TRIES: Final = 4
 _MOST_ENTRIES: Final = 10
 """Amazon SQS, DeleteMessageBatch and ChangeMessageVisibilityBatch: entries of one call."""
@@ -35,7 +39,7 @@ class Message:
 
 
 class Queue:
-    """A queue of SQS. `finish` may be called by any thread, `delete` by one that need not be the others'.
+    """A queue of SQS. Any thread may call `finish` and `delete`.
 
     Args:
         client: of SQS, which tries each request once.
@@ -87,28 +91,43 @@ class Queue:
         """All that a message tells of is stored."""
         self._finished.append(message)
 
-    def delete(self) -> None:
+    def delete(self, most: int | None = None) -> None:
         """Deletes the messages that are finished; one that cannot be now comes again, and is finished again.
+
+        Args:
+            most: how many at most, so that holding the others does not wait for long; None deletes all.
 
         Raises:
             AccessError: we may not.
         """
         done: list[Message] = []
-        while self._finished:
-            done.append(self._finished.popleft())
+        with suppress(IndexError):  # none is left: another thread may take them, too
+            while most is None or len(done) < most:
+                done.append(self._finished.popleft())
         self._call(self._client.delete_message_batch, done)
         for message in done:
             self.leave(message)
 
-    def hold(self, ended: threading.Event) -> None:
-        """Renews the hold on messages until the event is set."""
-        while not ended.wait(HOLD_S / 3):
-            try:
-                self._call(
-                    self._client.change_message_visibility_batch, list(self._held.values()), VisibilityTimeout=HOLD_S
-                )
-            except AccessError as error:
-                self._say(f"{error}; messages that take longer than {HOLD_S} s are worked on twice")
+    def tend(self, ended: threading.Event) -> None:
+        """Deletes messages that are finished, and renews the hold on the others, until the event is set.
+
+        Raises:
+            AccessError: we may not delete.
+        """
+        held_s = time.monotonic()
+        while not ended.wait(_DELETE_S):
+            if time.monotonic() - held_s >= HOLD_S / 3:
+                held_s = time.monotonic()
+                self._hold()
+            self.delete(_MOST_ENTRIES)
+
+    def _hold(self) -> None:
+        try:
+            self._call(
+                self._client.change_message_visibility_batch, list(self._held.values()), VisibilityTimeout=HOLD_S
+            )
+        except AccessError as error:
+            self._say(f"{error}; messages that take longer than {HOLD_S} s are worked on twice")
 
     def _call(self, request: Callable[..., Any], messages: Sequence[Message], **of_each: Any) -> None:
         from botocore.exceptions import BotoCoreError, ClientError

@@ -63,13 +63,14 @@ class S3Source:
 
         Raises:
             ConnectError, AccessError, UsageError: the queue cannot be read.
+            AccessError: its messages may not be deleted.
         """
-        ended = threading.Event()
-        holder = threading.Thread(target=self._queue.hold, args=(ended,), name="logship-s3-hold", daemon=True)
-        holder.start()
+        ended, failed = threading.Event(), list[BaseException]()
+        tender = threading.Thread(target=self._tend, args=(ended, failed), name="logship-s3-tend", daemon=True)
+        tender.start()
         try:
             empty = 0
-            while not stop.is_set() and not (self._once and empty == _EMPTY_ANSWERS):
+            while not failed and not stop.is_set() and not (self._once and empty == _EMPTY_ANSWERS):
                 messages = self._queue.receive(
                     stop, wait_s=_LAST_WAIT_S if self._once else WAIT_S, waits=not self._once
                 )
@@ -78,12 +79,23 @@ class S3Source:
                     self._take(message, deliver, stop)
         finally:
             ended.set()
-            holder.join()
+            tender.join()
+        if failed:
+            raise failed[0]
 
     def save(self, *, now: bool = False) -> None:
-        """Deletes the messages of which all is stored."""
-        del now
-        self._queue.delete()
+        """Deletes the messages of which all is stored; before the end that is done beside the reading.
+
+        A queue may take half a minute to answer, for which the thread that stores does not wait.
+        """
+        if now:
+            self._queue.delete()
+
+    def _tend(self, ended: threading.Event, failed: list[BaseException]) -> None:
+        try:
+            self._queue.tend(ended)
+        except BaseException as error:  # handed to the thread that runs the source
+            failed.append(error)
 
     def _take(self, message: Message, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
         """Reads what a message tells of. Batches are acknowledged in their order, so the last one tells of all."""
