@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Final
 
+REFUSED_S: Final = 300.0
+"""What is not permitted is tried again after that long: somebody may have changed the policy."""
 _MOST_DOUBLINGS: Final = 30
 """More reach every longest wait, and an outage of hours would make a number that no float holds."""
 _SAID_AT: Final = frozenset({3, 8, 16})

@@ -160,6 +160,12 @@ def no_cloudwatch(what: str) -> ConnectError:
     return ConnectError(f"{what}: what answers is not CloudWatch Logs; check AWS_ENDPOINT_URL")
 
 
+def is_denied(error: Exception) -> bool:
+    """Whether a policy does not permit the call, and nothing is wrong with who makes it."""
+    code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
+    return code in _DENIED_CODES or code in _KEYS
+
+
 def is_retriable(error: Exception) -> bool:
     """Whether the same request may succeed later.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 TABLE_ACTIONS: Final = ("DescribeTable", "GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
 """What sharing checkpoints needs; making the table needs CreateTable, too."""
+_QUEUE: Final = re.compile(r"https://(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.com(?:\.cn)?/(\d{12})/(\S+)")
+"""URLs of queues as Amazon SQS writes them, now and in older regions' endpoints."""
 
 
 def allow(actions: str | list[str], resources: str | list[str]) -> dict[str, Any]:
@@ -35,3 +38,19 @@ def partition(region: str) -> str:
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def queue_arn(url: str) -> str:
+    """Of the queue of a URL; "" where the URL tells neither region nor account."""
+    found = _QUEUE.fullmatch(url)
+    if found is None:
+        return ""
+    region = found[1] or found[2]
+    return f"arn:{partition(region)}:sqs:{region}:{found[3]}:{found[4]}"
+
+
+def stream_arn(stream: str, region: str, account: str = "*") -> str:
+    """Of a data stream of Kinesis, by its name or ARN."""
+    return (
+        stream if stream.startswith("arn:") else f"arn:{partition(region)}:kinesis:{region}:{account}:stream/{stream}"
+    )

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from logship.cloudwatch.permissions import allow, checkpoint_table, partition
+from logship.cloudwatch.permissions import allow, checkpoint_table, partition, queue_arn, stream_arn
 from logship.cloudwatch.session import account_of
 from logship.errors import SettingsError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 FILE: Final = "policy.json"
 _BRACKETS: Final = re.compile(r"\[[^]]+]")
-_QUEUE: Final = re.compile(r"https://(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.com(?:\.cn)?/(\d{12})/(\S+)")
 _DOMAIN: Final = re.compile(r"(?:search|vpc)-(.+)-[a-z0-9]+\.([a-z0-9-]+)\.es\.amazonaws\.com(?:\.cn)?")
 _COLLECTION: Final = re.compile(r"([a-z0-9]+)\.([a-z0-9-]+)\.aoss\.amazonaws\.com")
 _DOMAIN_CALLS: Final = ["es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPost", "es:ESHttpPut"]
@@ -93,10 +92,8 @@ def _logs(source: Source, place: str, account: str) -> Iterator[tuple[str, State
 def _stream(source: Source, place: str, account: str) -> Iterator[tuple[str, Statement]]:
     if not source.stream:
         raise SettingsError(f"{place}.stream is missing; name the data stream that the subscription filter writes to")
-    region = source.region or "*"
-    arn = f"arn:{partition(region)}:kinesis:{region}:{account}:stream/{source.stream}"
     calls = ["kinesis:ListShards", "kinesis:GetShardIterator", "kinesis:GetRecords"]
-    yield "Stream", allow(calls, source.stream if source.stream.startswith("arn:") else arn)
+    yield "Stream", allow(calls, stream_arn(source.stream, source.region or "*", account))
 
 
 def _nothing(source: Source, place: str, account: str) -> Iterator[tuple[str, Statement]]:
@@ -111,16 +108,15 @@ def _objects(source: Source, place: str, account: str) -> Iterator[tuple[str, St
     Source: "GetObject", permissions, in the API reference of S3.
     """
     del account
-    queue = _QUEUE.fullmatch(source.queue)
-    if queue is None:
+    queue = queue_arn(source.queue)
+    if not queue:
         wanted = "https://sqs.eu-west-1.amazonaws.com/123456789012/NAME"
         raise SettingsError(f"{place}.queue = {source.queue!r} tells neither region nor account; write {wanted}")
     if not source.buckets:
         raise SettingsError(f'{place}.buckets is missing; name the buckets that the queue tells of: buckets = ["NAME"]')
-    region = queue[1] or queue[2]
-    head = f"arn:{partition(region)}"
+    head = ":".join(queue.split(":")[:2])
     calls = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-    yield "Queue", allow(calls, f"{head}:sqs:{region}:{queue[3]}:{queue[4]}")
+    yield "Queue", allow(calls, queue)
     yield "Objects", allow("s3:GetObject", [f"{head}:s3:::{bucket}/*" for bucket in source.buckets])
     yield "Buckets", allow("s3:ListBucket", [f"{head}:s3:::{bucket}" for bucket in source.buckets])
 

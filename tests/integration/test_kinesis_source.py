@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from contextlib import ExitStack, closing
@@ -482,6 +483,23 @@ def test_what_ends_the_source_is_said_in_words(tmp_path: Path) -> None:
         checkpoints.save(key, "{", kept[1])
         with pytest.raises(DataError, match="shardId-000000000000"):
             source(kinesis, checkpoints, tmp_path).run(print, threading.Event())
+
+
+def test_a_stream_that_may_not_be_read_ends_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said once, with the statement that the policy lacks, and tried again; what runs beside it goes on."""
+    monkeypatch.setattr("logship.forward.sources.kinesis.source.REFUSED_S", 0.2)
+    with FakeKinesis() as kinesis:
+        lines, store = list[str](), MemoryStore()
+        kinesis.put("shardId-000000000000", data(0))
+        kinesis.refusals += [("GetRecords", "AccessDeniedException")] * 3
+        one = source(kinesis, SqliteCheckpoints(tmp_path), tmp_path, lines, once=False, interval_s=0.1)
+        with forwarding([one], tmp_path, store):
+            wait_for(lambda: messages(store) == said(0))
+
+    statement = json.loads(lines[0][lines[0].index("{") : lines[0].rindex("}") + 1])
+    assert (len(lines), statement["Action"], statement["Resource"]) == (
+        1, "kinesis:GetRecords", "arn:aws:kinesis:eu-west-1:*:stream/logs",
+    )  # fmt: skip
 
 
 def test_a_group_may_be_read_by_both_lanes(tmp_path: Path) -> None:

@@ -362,25 +362,42 @@ def test_a_slow_queue_keeps_no_other_source_waiting(place: Place, tmp_path: Path
     assert (before, place.left(), place.said) == ((0, 2), (0, 0), [])
 
 
-def test_a_message_that_cannot_be_deleted_comes_again(place: Place, tmp_path: Path) -> None:
-    """That is said, and what came next is read; where we may not delete at all, the source ends with that."""
-    away = EndpointConnectionError(endpoint_url=place.url)
-    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteMessageBatch")
-    for number, failure in enumerate((away, denied)):
-        sqs, store = Slow(place.sqs, failure), MemoryStore()
-        sqs.answers.set()
-        place.put("shop/a.log", b"2026-11-23T14:00:00Z INFO a\n")
-        place.send(of_s3("shop/a.log"))
-        source = S3Source(place.s3, sqs, place.url, say=place.said.append)
-        if failure is away:
-            with forwarding([source], tmp_path / str(number), store):
-                wait_for(lambda: place.said)
-        else:
-            with pytest.raises(AccessError, match="SQS queue 'objects'"):
-                forward([source], tmp_path / str(number), store)
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "its messages come again"),
+        (
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteMessageBatch"),
+            "its messages come again, and nothing of them is stored twice",
+        ),
+    ],
+)
+def test_a_message_that_cannot_be_deleted_comes_again(
+    place: Place, tmp_path: Path, failure: Exception, said: str
+) -> None:
+    """That is said, and what came next is read, whether nobody answers or we may not."""
+    sqs, store = Slow(place.sqs, failure), MemoryStore()
+    sqs.answers.set()
+    place.put("shop/a.log", b"2026-11-23T14:00:00Z INFO a\n")
+    place.send(of_s3("shop/a.log"))
+    with forwarding([S3Source(place.s3, sqs, place.url, say=place.said.append)], tmp_path, store):
+        wait_for(lambda: place.said)
 
-    assert [line.rpartition("; ")[2] for line in place.said] == ["its messages come again"]
-    assert place.left() == (0, 2)
+    assert [line.rpartition("; ")[2] for line in place.said] == [said]
+    assert place.left() == (0, 1)
+
+
+def test_messages_that_may_not_be_deleted_are_no_success(place: Place, tmp_path: Path) -> None:
+    """With `once` nobody would delete them later."""
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteMessageBatch")
+    sqs, store = Slow(place.sqs, denied), MemoryStore()
+    sqs.answers.set()
+    place.put("shop/a.log", b"2026-11-23T14:00:00Z INFO a\n")
+    place.send(of_s3("shop/a.log"))
+    with pytest.raises(AccessError, match="SQS queue 'objects'"):
+        forward([S3Source(place.s3, sqs, place.url, once=True)], tmp_path, store)
+
+    assert len(messages(store)) == 1
 
 
 def test_a_message_is_held_while_it_is_worked_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.cloudwatch.backoff import is_said
-from logship.cloudwatch.client import is_retriable, translate
+from logship.cloudwatch.backoff import REFUSED_S, is_said
+from logship.cloudwatch.client import is_denied, is_retriable, translate
 from logship.cloudwatch.paging import Retry
 from logship.errors import ConnectError, LogshipError, Stopped, UsageError
 from logship.forward.checkpoints.port import SAVED_LATER, LeaseLost
@@ -84,6 +84,7 @@ class KinesisSource:
         """Where shards ended of which all is stored, by name."""
         self._unlisted = Trouble(say, "meanwhile the shards that are known are read")
         self._unsaved = Trouble(say, SAVED_LATER)
+        self._denied = Trouble(say, "it is tried again every 5 minutes, other sources go on")
         self._saving = threading.Lock()
         self._ours: set[str] = set()
         """Keys that are this process's, as of the last look."""
@@ -341,6 +342,7 @@ class KinesisSource:
             self._failed(shard, error)
             return
         shard.failures = 0
+        self._denied.over()
         pause_s = shard.pace(page, self._wanted.interval_s)
         for batch in shard.batches(page, keep):
             deliver(batch)
@@ -365,6 +367,10 @@ class KinesisSource:
             self._due.put(shard)
         elif is_retriable(error):
             self._put_off(shard, translate(error, what))
+        elif is_denied(error) and not self._wanted.once:
+            needs = self._stream.needs(getattr(error, "operation_name", ""))
+            self._denied.met(translate(error, f"Kinesis stream {self._stream.name!r}", needs=needs))
+            self._due.put(shard, time.monotonic() + REFUSED_S)
         elif code == "InvalidArgumentException" and shard.iterator:
             shard.iterator = None  # of a stream of the same name that was there before, perhaps
             self._put_off(shard, translate(error, what))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from logship.cloudwatch.permissions import allow, stream_arn
 from logship.errors import UnknownGroupError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ class Stream:
     def __init__(self, client: Any, stream: str) -> None:
         self.name = stream.rsplit("/", 1)[-1]
         self._client = client
+        self._arn = stream_arn(stream, client.meta.region_name)
         self._which = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
+
+    def needs(self, call: str) -> dict[str, Any]:
+        """The statement of a policy that permits a call on it."""
+        return allow(f"kinesis:{call}", self._arn)
 
     def shards(self, retry: Retry) -> list[Listed]:
         """All shards that hold records, closed ones included.
@@ -58,7 +64,9 @@ class Stream:
         found: list[Listed] = []
         while True:
             try:
-                page = retry.call(f"Kinesis stream {self.name!r}", self._client.list_shards, **request)
+                page = retry.call(
+                    f"Kinesis stream {self.name!r}", self._client.list_shards, needs=self.needs("ListShards"), **request
+                )
             except UnknownGroupError:
                 raise UsageError(
                     f"there is no Kinesis stream {self.name!r} in {self._client.meta.region_name}; "

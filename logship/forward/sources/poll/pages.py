@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.cloudwatch.backoff import backoff_s, is_said
-from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
+from logship.cloudwatch.backoff import REFUSED_S, backoff_s, is_said
+from logship.cloudwatch.client import is_denied, is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.paging import STRANGE, events_of
 from logship.cloudwatch.permissions import allow, partition
 from logship.errors import ConnectError, LogshipError, UnknownGroupError, UsageError
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from logship.forward.sources.poll.reading import Reading
     from logship.forward.sources.poll.scheduler import Scheduler
 
-_REFUSED_S: Final = 300.0
-"""A group that is refused is tried again after that long."""
 _BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
-_DENIED: Final = frozenset({"AccessDeniedException", "AccessDenied"})
 _THROTTLED: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
 )
@@ -126,7 +123,7 @@ class Pages:
             self._scheduler.give_back(reading, wait_s=0.0)
         elif is_retriable(error):
             self._put_off(reading, translate(error, f"log group {group.name!r}"))
-        elif code in _DENIED:
+        elif is_denied(error):
             self._refuse(reading, error)
         else:
             self._end_of(reading, error, code)
@@ -157,7 +154,7 @@ class Pages:
         if not group.refused:
             group.refused = str(translate(error, f"log group {group.name!r}", needs=self._needs(group, error)))
             self._refused(group.refused)
-        self._scheduler.give_back(reading, wait_s=_REFUSED_S)
+        self._scheduler.give_back(reading, wait_s=REFUSED_S)
 
     def _needs(self, group: GroupReader, error: Exception) -> dict[str, Any] | None:
         """The statement that permits reading; None where another call was refused, such as taking on the role."""

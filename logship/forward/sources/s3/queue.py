@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import is_retriable, translate
 from logship.cloudwatch.paging import Retry
+from logship.cloudwatch.permissions import allow, queue_arn
 from logship.errors import AccessError
+from logship.forward.trouble import Trouble
 
 if TYPE_CHECKING:
     import threading
@@ -50,9 +52,12 @@ class Queue:
     def __init__(self, client: Any, url: str, say: Callable[[str], None] = lambda _: None) -> None:
         self.name = url.rstrip("/").rpartition("/")[2]
         self._client, self._url, self._say = client, url, say
+        self._arn = queue_arn(url)
         self._tries: int | None = _FIRST_TRIES
         self._held: dict[str, Message] = {}
         self._finished: deque[Message] = deque()
+        self.undeleted = Trouble(say, "its messages come again, and nothing of them is stored twice")
+        self._unheld = Trouble(say, f"messages that take longer than {HOLD_S} s are worked on twice")
 
     @property
     def has_answered(self) -> bool:
@@ -73,6 +78,7 @@ class Queue:
         answer = Retry(stop, tries=self._tries, say=self._say, answered=waits and self.has_answered).call(
             f"SQS queue {self.name!r}",
             self._client.receive_message,
+            needs=self._needs("ReceiveMessage"),
             QueueUrl=self._url,
             MaxNumberOfMessages=_AT_ONCE,
             WaitTimeSeconds=wait_s,
@@ -91,45 +97,54 @@ class Queue:
         """All that a message tells of is stored."""
         self._finished.append(message)
 
-    def delete(self, most: int | None = None) -> None:
+    def delete(self, until_s: float = float("inf")) -> None:
         """Deletes the messages that are finished; one that cannot be now comes again, and is finished again.
 
         Args:
-            most: how many at most, so that holding the others does not wait for long; None deletes all.
+            until_s: when to leave the rest for the next time, by the monotonic clock.
 
         Raises:
             AccessError: we may not.
         """
-        done: list[Message] = []
-        with suppress(IndexError):  # none is left: another thread may take them, too
-            while most is None or len(done) < most:
-                done.append(self._finished.popleft())
-        self._call(self._client.delete_message_batch, done)
-        for message in done:
-            self.leave(message)
+        while self._finished and time.monotonic() < until_s:
+            done: list[Message] = []
+            with suppress(IndexError):  # another thread may take them, too
+                while len(done) < _MOST_ENTRIES:
+                    done.append(self._finished.popleft())
+            try:
+                self._call(self._client.delete_message_batch, "DeleteMessage", done)
+            finally:
+                for message in done:
+                    self.leave(message)
 
     def tend(self, ended: threading.Event) -> None:
-        """Deletes messages that are finished, and renews the hold on the others, until the event is set.
-
-        Raises:
-            AccessError: we may not delete.
-        """
-        held_s = time.monotonic()
+        """Deletes messages that are finished, and renews the hold on the others, until the event is set."""
+        hold_s = time.monotonic() + HOLD_S / 3
         while not ended.wait(_DELETE_S):
-            if time.monotonic() - held_s >= HOLD_S / 3:
-                held_s = time.monotonic()
+            try:
+                self.delete(hold_s)
+            except AccessError as error:
+                self.undeleted.met(error)
+            else:
+                self.undeleted.over()
+            if time.monotonic() >= hold_s:
+                hold_s = time.monotonic() + HOLD_S / 3
                 self._hold()
-            self.delete(_MOST_ENTRIES)
 
     def _hold(self) -> None:
         try:
             self._call(
-                self._client.change_message_visibility_batch, list(self._held.values()), VisibilityTimeout=HOLD_S
+                self._client.change_message_visibility_batch,
+                "ChangeMessageVisibility",
+                list(self._held.values()),
+                VisibilityTimeout=HOLD_S,
             )
         except AccessError as error:
-            self._say(f"{error}; messages that take longer than {HOLD_S} s are worked on twice")
+            self._unheld.met(error)
+        else:
+            self._unheld.over()
 
-    def _call(self, request: Callable[..., Any], messages: Sequence[Message], **of_each: Any) -> None:
+    def _call(self, request: Callable[..., Any], permission: str, messages: Sequence[Message], **of_each: Any) -> None:
         from botocore.exceptions import BotoCoreError, ClientError
 
         for some in _tens(messages):
@@ -139,10 +154,14 @@ class Queue:
             try:
                 request(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError) as error:
-                failure = translate(error, f"SQS queue {self.name!r}")
+                failure = translate(error, f"SQS queue {self.name!r}", needs=self._needs(permission))
                 if isinstance(failure, AccessError) and not is_retriable(error):
                     raise failure from error
                 self._say(f"{failure}; its messages come again")
+
+    def _needs(self, permission: str) -> dict[str, Any] | None:
+        """The statement of a policy that permits a call; None where the URL does not tell whose queue it is."""
+        return allow(f"sqs:{permission}", self._arn) if self._arn else None
 
 
 def _tens(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.cloudwatch.backoff import REFUSED_S
 from logship.cloudwatch.paging import Retry
-from logship.errors import LogshipError
+from logship.errors import AccessError, LogshipError
 from logship.forward.outside.status import SourceStatus
 from logship.forward.port import Batch
 from logship.forward.sources.s3 import notice, objects
 from logship.forward.sources.s3.queue import WAIT_S, Queue
+from logship.forward.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,7 @@ class S3Source:
         self.objects = 0
         """Objects that were read to their end."""
         self._said: set[str] = set()
+        self._denied = Trouble(say, "it is tried again every 5 minutes, other sources go on")
 
     def describes(self) -> SourceStatus:
         """Whether the queue can be read."""
@@ -62,40 +65,51 @@ class S3Source:
         """Reads until stopped, or until the queue is empty with `once`.
 
         Raises:
-            ConnectError, AccessError, UsageError: the queue cannot be read.
-            AccessError: its messages may not be deleted.
+            ConnectError, AccessError, UsageError: the queue cannot be read, and never was.
         """
-        ended, failed = threading.Event(), list[BaseException]()
-        tender = threading.Thread(target=self._tend, args=(ended, failed), name="logship-s3-tend", daemon=True)
+        ended = threading.Event()
+        tender = threading.Thread(target=self._queue.tend, args=(ended,), name="logship-s3-tend", daemon=True)
         tender.start()
         try:
             empty = 0
-            while not failed and not stop.is_set() and not (self._once and empty == _EMPTY_ANSWERS):
-                messages = self._queue.receive(
-                    stop, wait_s=_LAST_WAIT_S if self._once else WAIT_S, waits=not self._once
-                )
+            while not stop.is_set() and not (self._once and empty == _EMPTY_ANSWERS):
+                messages = self._received(stop)
                 empty = 0 if messages else empty + 1
                 for message in messages:
                     self._take(message, deliver, stop)
         finally:
             ended.set()
             tender.join()
-        if failed:
-            raise failed[0]
+
+    def _received(self, stop: threading.Event) -> list[Message]:
+        """The next messages. A role that may read the queue no longer is no reason to end what else is forwarded."""
+        try:
+            found = self._queue.receive(stop, wait_s=_LAST_WAIT_S if self._once else WAIT_S, waits=not self._once)
+        except AccessError as error:
+            if self._once or not self._queue.has_answered:
+                raise
+            self._denied.met(error)
+            stop.wait(REFUSED_S)
+            return []
+        self._denied.over()
+        return found
 
     def save(self, *, now: bool = False) -> None:
         """Deletes the messages of which all is stored; before the end that is done beside the reading.
 
         A queue may take half a minute to answer, for which the thread that stores does not wait.
-        """
-        if now:
-            self._queue.delete()
 
-    def _tend(self, ended: threading.Event, failed: list[BaseException]) -> None:
+        Raises:
+            AccessError: with `once`, we may not: they come again.
+        """
+        if not now:
+            return
         try:
-            self._queue.tend(ended)
-        except BaseException as error:  # handed to the thread that runs the source
-            failed.append(error)
+            self._queue.delete()
+        except AccessError as error:
+            self._queue.undeleted.met(error)
+        if self._once and self._queue.undeleted.reason:
+            raise AccessError(self._queue.undeleted.reason)
 
     def _take(self, message: Message, deliver: Callable[[Batch], None], stop: threading.Event) -> None:
         """Reads what a message tells of. Batches are acknowledged in their order, so the last one tells of all."""
