@@ -11,6 +11,8 @@ from logship.cli import diagnostics, options
 from logship.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from logship.forward.importing import ImportResult
     from logship.secrets import Redactor
 
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 @click.option("--stream", help="Log stream; a digest of the first line if not set, so that rotation keeps it.")
 @click.option("--service", help="Service of lines that do not name one.")
 @click.option("--time", "at", metavar="TIME", help="Time of lines before the first dated one.")
-@click.option("--final", is_flag=True, help="A last line without a newline is complete.")
+@click.option(
+    "--final", is_flag=True, help="A last line without a newline is complete; else it waits for the next import."
+)
 def command(
     paths: tuple[str, ...],
     store: str | None,
@@ -89,6 +93,8 @@ def command(
 def _report(result: ImportResult, location: str, seconds: float) -> None:
     for error in result.errors:
         diagnostics.say(f"logship: {error}")
+    if result.waiting:
+        diagnostics.say(_waiting(result.waiting))
     if result.strange:
         diagnostics.say(
             f"{result.strange:,} strange lines (no UTF-8, control characters, over 1 MiB) are stored as they are"
@@ -106,6 +112,12 @@ def _report(result: ImportResult, location: str, seconds: float) -> None:
             f"logship: {diagnostics.counted(result.unread, 'dead letter')} still cannot be read, or not whole, "
             f"so keep the files: {'; '.join(result.unread_reasons)}"
         )
+
+
+def _waiting(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]!r}: its last line has no newline yet and waits; import with --final to take it"
+    return f"{len(names):,} files: their last lines have no newline yet and wait; import with --final to take them"
 
 
 def _redacted(redactor: Redactor) -> str:

@@ -23,7 +23,7 @@ from logship.record import SEVERITY_NUMBERS, LogEvent, from_document, with_own_i
 from logship.timerange import LATEST_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import PurePath
     from typing import BinaryIO
 
@@ -94,7 +94,12 @@ def find(paths: Iterable[str]) -> list[Path]:
 
 
 def read_events(
-    path: Path, options: FileOptions, *, named: PurePath | None = None, called: str = ""
+    path: Path,
+    options: FileOptions,
+    *,
+    named: PurePath | None = None,
+    called: str = "",
+    waits: Callable[[], None] = lambda: None,
 ) -> Iterator[FileEvent]:
     """The events of one file, in its order, in bounded memory: of a listing up to 64 MiB are read at once.
 
@@ -103,17 +108,20 @@ def read_events(
         options: how it is read.
         named: the path that tells group and stream, where that is not the file's own.
         called: what errors call the file; its path if not set.
+        waits: called when a last line is left out, since it has no newline yet and need not be complete.
 
     Raises:
         BrokenFileError: the file cannot be read, or not to its end; the events before were given out.
         UsageError: no line has a time, and none was given.
     """
+    name = named or path.resolve()
     try:
         with path.open("rb") as probe:
             start = probe.read(6)
         opener = next((open_ for magic, open_ in _MAGIC if start.startswith(magic)), None)
         with opener(path, "rb") if opener else path.open("rb") as file:
-            yield from _events(named or path.resolve(), file, options, complete=options.final or opener is not None)  # type: ignore[arg-type]
+            lines = _Lines(file, complete=options.final or opener is not None, waits=waits)  # type: ignore[arg-type]
+            yield from _events(name, lines, options)
     except _BROKEN as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BrokenFileError(
@@ -121,8 +129,7 @@ def read_events(
         ) from None
 
 
-def _events(path: PurePath, file: BinaryIO, options: FileOptions, *, complete: bool) -> Iterator[FileEvent]:
-    lines = _Lines(file, complete=complete)
+def _events(path: PurePath, lines: _Lines, options: FileOptions) -> Iterator[FileEvent]:
     first = lines.peek()
     group = options.group or path.parent.name or "files"
     stream = options.stream or blake2b(first[:_FIRST_LINE], digest_size=8).hexdigest()
@@ -151,8 +158,8 @@ def _group_of_export(path: PurePath) -> str:
 class _Lines:
     """The complete lines of a file, without their newline."""
 
-    def __init__(self, file: BinaryIO, *, complete: bool) -> None:
-        self._file, self._complete = file, complete
+    def __init__(self, file: BinaryIO, *, complete: bool, waits: Callable[[], None]) -> None:
+        self._file, self._complete, self._waits = file, complete, waits
         self._first: bytes | None = None
 
     def peek(self) -> bytes:
@@ -173,6 +180,8 @@ class _Lines:
                     yield line[:-2] if line.endswith(b"\r\n") else line[:-1]
                 elif self._complete or len(line) == _LONGEST_LINE:
                     yield line
+                else:
+                    self._waits()
             line = self._file.readline(_LONGEST_LINE)
 
 

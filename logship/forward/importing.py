@@ -40,6 +40,8 @@ class ImportResult:
     files: int = 0
     accepted: int = 0
     existing: int = 0
+    waiting: list[str] = field(default_factory=list)
+    """Files whose last line has no newline yet: it is left for the next import."""
     strange: int = 0
     """Lines that are no UTF-8, hold control characters, or are longer than 1 MiB; they are stored."""
     left_out: int = 0
@@ -135,7 +137,7 @@ class _Reader:
     def records(self, path: Path) -> Iterator[Record]:
         """Those of a file, as far as it can be read."""
         try:
-            for found in files.read_events(path, self.options):
+            for found in files.read_events(path, self.options, waits=lambda: self.result.waiting.append(str(path))):
                 if found.letter:
                     yield from self._of_letter(found.letter)
                     continue

@@ -126,3 +126,30 @@ def test_a_payload_that_still_cannot_be_read_is_said(tmp_path: Path) -> None:
     assert done.stderr.endswith(
         "1 dead letter still cannot be read, or not whole, so keep the files: it is no JSON (Expecting value)\n"
     )
+
+
+def test_a_last_line_that_waits_is_said(tmp_path: Path) -> None:
+    """By the file's name, or how many they are; with `--final`, and where it has its newline, nothing waits."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    event = json.dumps({"logGroup": "/g", "logStreamName": "s", "timestamp": TIME_MS, "eventId": "1", "message": "x"})
+    (tmp_path / "a/whole.log").write_text("2026-11-23T14:00:00Z whole\n")
+    (tmp_path / "a/plain.log").write_text("2026-11-23T14:00:00Z one\n2026-11-23T14:00:01Z tw")
+    (tmp_path / "b/events.ndjson").write_text(event)
+
+    def run(*arguments: str) -> tuple[list[str], str]:
+        """(what waits, how many are stored)."""
+        command = [sys.executable, "-m", "logship", "import", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        *lines, last = done.stderr.splitlines()
+        return lines, last.partition(" from ")[0]
+
+    assert run("a") == (
+        ["'a/plain.log': its last line has no newline yet and waits; import with --final to take it"],
+        "2 records",
+    )
+    assert run("a", "b") == (
+        ["2 files: their last lines have no newline yet and wait; import with --final to take them"],
+        "0 records",
+    )
+    assert run("a", "b", "--final") == ([], "2 records")
