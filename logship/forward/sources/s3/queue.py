@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import is_retriable, translate
-from logship.cloudwatch.paging import Retry
+from logship.cloudwatch.paging import STRANGE, Retry
 from logship.cloudwatch.permissions import allow, queue_arn
 from logship.errors import AccessError
 from logship.forward.trouble import Trouble
@@ -153,7 +153,7 @@ class Queue:
             ]
             try:
                 request(QueueUrl=self._url, Entries=entries)
-            except (BotoCoreError, ClientError) as error:
+            except (BotoCoreError, ClientError, *STRANGE) as error:
                 failure = translate(error, f"SQS queue {self.name!r}", needs=self._needs(permission))
                 if isinstance(failure, AccessError) and not is_retriable(error):
                     raise failure from error
