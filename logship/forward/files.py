@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _MAGIC: Final = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
 _LONGEST_LINE: Final = 32 * 2**20
 """Longer lines are read in pieces of that many bytes, so that memory stays bounded."""
-_LONGEST_LISTING: Final = 64 * 2**20
-"""A listing is one object, so it is read at once: one that is longer, unpacked, is refused."""
 _FIRST_LINE: Final = 4096
 _MOST_EQUALS: Final = 100_000
 """How many different lines are remembered to number equal ones; some 15 MB."""
@@ -58,6 +56,9 @@ class FileOptions:
     """Time of lines before the first dated one, and of files without any."""
     final: bool = False
     """Whether a last line without a newline is complete."""
+    listing_bytes: int = 2**30
+    """A listing is one object, so it is read at once, and takes some five times its size: longer ones, as they are
+    unpacked, are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def read_events(
     called: str = "",
     waits: Callable[[], None] = lambda: None,
 ) -> Iterator[FileEvent]:
-    """The events of one file, in its order, in bounded memory: of a listing up to 64 MiB are read at once.
+    """The events of one file, in its order, in bounded memory: a listing alone is read at once.
 
     Args:
         path: the file.
@@ -135,7 +136,7 @@ def _events(path: PurePath, lines: _Lines, options: FileOptions) -> Iterator[Fil
     stream = options.stream or blake2b(first[:_FIRST_LINE], digest_size=8).hexdigest()
     stand_in = _StandIn(group, stream)
     if first.strip() == b"{" or _is_listing(first):
-        yield from _listing(lines.rest(_LONGEST_LISTING), stand_in)
+        yield from _listing(lines.rest(options.listing_bytes), options.listing_bytes, stand_in)
     elif _cloudwatch(first) or _document(first):
         yield from _ndjson(lines, stand_in)
     elif _EXPORT_NAME.match(path.name) and _EXPORT_LINE.match(_text(first)[0]):
@@ -246,11 +247,11 @@ def _is_listing(raw: bytes) -> bool:
     return isinstance(found, dict) and isinstance(found.get("events"), list)
 
 
-def _listing(content: bytes, stand_in: _StandIn) -> Iterator[FileEvent]:
-    if len(content) > _LONGEST_LISTING:
+def _listing(content: bytes, limit_bytes: int, stand_in: _StandIn) -> Iterator[FileEvent]:
+    if len(content) > limit_bytes:
         raise OSError(
             "it begins like the output of `aws logs filter-log-events` and is longer than "
-            f"{_LONGEST_LISTING:,} bytes unpacked; make lines of it with: jq -c '.events[]'"
+            f"{limit_bytes:,} bytes unpacked; make lines of it with: jq -c '.events[]'"
         )
     try:
         events = orjson.loads(content)["events"]

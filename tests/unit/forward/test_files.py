@@ -106,7 +106,7 @@ def test_a_listing_without_end_is_refused_before_it_fills_the_memory(tmp_path: P
     tracemalloc.start()
     try:
         with pytest.raises(BrokenFileError) as refused:
-            events(path)
+            events(path, FileOptions(listing_bytes=64 * 2**20))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from logship.record import LogEvent
 
 _PIECE_BYTES: Final = 2**20
+_OPTIONS: Final = files.FileOptions(final=True, listing_bytes=64 * 2**20)
+"""Nobody delivers listings to a bucket, and a small object that unpacks to one is none of a service's business."""
 _BATCH_EVENTS: Final = 2_500
 _BATCH_CHARACTERS: Final = 2 * 2**20
 _WRITE_TEST: Final = "aws-logs-write-test"
@@ -63,9 +66,9 @@ def read(client: Any, notice: Notice, retry: Retry) -> Iterator[LogEvent]:
         path = Path(folder) / "object"
         stored_ms = retry.call(notice.uri, _copy_known, client=client, notice=notice, path=path)
         try:
-            yield from _events(path, notice, files.FileOptions(final=True))
+            yield from _events(path, notice, _OPTIONS)
         except UsageError:  # no line has a time, and none was given out
-            yield from _events(path, notice, files.FileOptions(final=True, time_ms=stored_ms))
+            yield from _events(path, notice, replace(_OPTIONS, time_ms=stored_ms))
 
 
 def _folder(notice: Notice) -> TemporaryDirectory[str]:
