@@ -64,6 +64,7 @@ class Discovery:
         observe: sees each answer.
         say: told of patterns that match nothing, a line each.
         waits: whether groups that are named and not there are waited for from the first listing on.
+        known: whether a group has been read before: then it has gone since, and is waited for, too.
         clock: monotonic seconds.
     """
 
@@ -78,11 +79,12 @@ class Discovery:
         observe: Callable[[dict[str, Any]], None] = lambda _: None,
         say: Callable[[str], None] = lambda _: None,
         waits: bool = False,
+        known: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._patterns, self._exclude = client, patterns or ["*"], exclude
         self._wanted_tags, self._linked, self._observe, self._clock = dict(tags or {}), linked, observe, clock
-        self._say, self._is_first, self._waits = say, True, waits
+        self._say, self._is_first, self._waits, self._known = say, True, waits, known
         self._unreadable: frozenset[str] = frozenset()
         """Names of groups that were left out for their class."""
         self.account = ""
@@ -99,7 +101,8 @@ class Discovery:
         those that come are found.
 
         Raises:
-            UnknownGroupError: in the first listing a pattern without wildcards names a group that does not exist.
+            UnknownGroupError: in the first listing a pattern without wildcards names a group that does not exist, and
+                has not been read before.
             Stopped, LogshipError: as `Retry.call`.
         """
         found, missed, unreadable = dict[str, FoundGroup](), list[str](), dict[str, str]()
@@ -135,7 +138,7 @@ class Discovery:
         region = self._client.meta.region_name
         remedy = f"list them with: aws logs describe-log-groups --region {region}"
         for pattern in missed:
-            if _prefix(pattern) == pattern and not self._waits:
+            if _prefix(pattern) == pattern and not self._waits and not self._known(pattern):
                 raise UnknownGroupError(f"there is no log group {pattern!r} in {region}; {remedy}")
         for pattern in missed:
             self._say(f"no log group matches {pattern!r} in {region}; {remedy}")

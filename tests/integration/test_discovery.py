@@ -352,6 +352,23 @@ def test_a_name_that_is_not_there_is_an_error() -> None:
     ]
 
 
+def test_a_named_group_that_has_gone_since_keeps_the_next_process_from_nothing(tmp_path: Path) -> None:
+    """It was read before, so its name is no mistake; a supervisor would not begin again after an error of settings."""
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one")
+        make(cw, "/shop/b", "two")
+        forwarded(cw, tmp_path, Polled(groups=["/shop/a", "/shop/b"], start_ms=0, once=True))
+        client = cw.client()
+        client.delete_log_group(logGroupName="/shop/a")
+        event = {"timestamp": int(time.time() * 1000), "message": "three"}
+        client.put_log_events(logGroupName="/shop/b", logStreamName="s", logEvents=[event])
+        store = forwarded(cw, tmp_path, Polled(groups=["/shop/a", "/shop/b"], start_ms=0, once=True))
+        with pytest.raises(UnknownGroupError, match="/shop/d"):
+            forwarded(cw, tmp_path, Polled(groups=["/shop/b", "/shop/d"], start_ms=0, once=True))
+
+    assert [record.body for record in store.scan(All())] == ["three"]
+
+
 def test_a_named_group_that_goes_keeps_no_new_one_out() -> None:
     """Once it was there, listings go on without it, and with it when it comes back."""
     said: list[str] = []

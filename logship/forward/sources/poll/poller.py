@@ -109,6 +109,7 @@ class CloudWatchPoller:
             observe=self._clock.observe,
             say=say,
             waits=wanted.waits,
+            known=lambda name: checkpoints.load(self._key(name)) is not None,
         )
         self._found: dict[str, FoundGroup] = {}
         self._pages = Pages(
