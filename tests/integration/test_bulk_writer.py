@@ -160,12 +160,15 @@ def test_a_block_of_one_index_keeps_the_others_going(server: BulkServer, writer:
     )
 
 
-def answer_bulks(patch: pytest.MonkeyPatch, writer: Writer, answer: dict[str, object]) -> None:
-    """Has every bulk request answered so; others go their way."""
-    request = writer._cluster.request
+def answer_bulks(patch: pytest.MonkeyPatch, writer: Writer, *answers: dict[str, object]) -> None:
+    """Has bulk requests answered so, the last answer as often as it takes; others go their way."""
+    request, left = writer._cluster.request, list(answers)
 
     def answered(method: str, path: str, *more: Any, **named: Any) -> dict[str, Any]:
-        return answer if path == "/_bulk" else request(method, path, *more, **named)
+        if path == "/_bulk":
+            return left.pop(0) if len(left) > 1 else left[0]
+        found: dict[str, Any] = request(method, path, *more, **named)
+        return found
 
     patch.setattr(writer._cluster, "request", answered)
 
@@ -191,6 +194,22 @@ def test_a_block_of_the_cluster_makes_no_letters(
         answer_bulks(patched, writer, {"errors": True, "items": [item]})
         with pytest.raises(error):
             writer.add([record(1)])
+
+
+def test_what_was_taken_before_a_disk_was_full_is_told(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once: only the rest is given again, so nothing that was new is counted as there already."""
+    reason = "index [x] blocked by: [disk usage exceeded flood-stage watermark, index has read-only-allow-delete block]"
+    full = {"create": {"status": 429, "error": {"type": "cluster_block_exception", "reason": reason}}}
+    monkeypatch.setattr("logship.store.opensearch.writing.writer._WAITS_S", (0.01,))
+    answers = [{"errors": True, "items": [{"create": {"status": 201}}, full]}, {"errors": True, "items": [full]}]
+    with monkeypatch.context() as patched:
+        answer_bulks(patched, writer, *answers)
+        with pytest.raises(BusyError, match="its disk is full") as busy:
+            writer.add([record(1), record(2)])
+        with pytest.raises(DiskFullError, match="its disk is full"):
+            writer.add(busy.value.rest)
+
+    assert (busy.value.so_far.accepted, busy.value.so_far.existing, busy.value.rest) == (1, 0, [record(2)])
 
 
 @pytest.mark.parametrize("fault", ["item_503", "status_500"])

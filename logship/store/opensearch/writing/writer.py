@@ -225,7 +225,12 @@ class Writer:
             _Busy: the server goes on refusing.
         """
         for wait_s in (*_WAITS_S, None):
-            outcome = self._send(documents)
+            try:
+                outcome = self._send(documents)
+            except DiskFullError as error:
+                if not total.decided:
+                    raise
+                raise _Busy(str(error), documents) from None  # what was taken before is not to be counted again
             documents, outcome.again = outcome.again, Documents()
             total.join(outcome)
             if not documents.count:
@@ -263,6 +268,8 @@ class Writer:
             return outcome
         for line, (status, item) in zip(documents.lines(), self._items(answer, documents.count), strict=True):
             self._judge(line, status, item, outcome)
+        if outcome.full and not outcome.decided:
+            raise DiskFullError(outcome.full)
         return outcome
 
     def _items(self, answer: dict[str, Any], count: int) -> list[tuple[int, dict[str, Any]]]:
@@ -303,10 +310,10 @@ class Writer:
         index = orjson.loads(line.split(b"\n", 1)[0])["create"]["_index"]
         kind, reason = reason_of(item)
         if is_full_disk(reason):
-            raise DiskFullError(
+            outcome.full = (
                 f"{self._cluster.url} takes no more writes, its disk is full ({reason}); free some space there"
             )
-        if kind == _NO_INDEX:
+        elif kind == _NO_INDEX:
             outcome.missing.add(index)
         elif kind == "security_exception":
             raise AccessError(f"{self._cluster.url} does not permit writing to {index}: {reason}")
@@ -354,8 +361,15 @@ class _Outcome:
     again: Documents = field(default_factory=Documents)
     missing: set[str] = field(default_factory=set)
     reason: str = ""
+    full: str = ""
+    """Why there is no room for some of them; "" where there is."""
     refused: int = 0
     round_trip_s: float | None = None
+
+    @property
+    def decided(self) -> int:
+        """How many need not be sent again."""
+        return self.accepted + self.existing + len(self.rejected)
 
     def result(self) -> AddResult:
         return AddResult(self.accepted, self.existing, tuple(self.rejected), self.refused, self.round_trip_s)
