@@ -220,7 +220,8 @@ class _Pollers:
 
 def _kinesis(source: config.Source, place: str, options: SourceOptions) -> Callable[[SourcePorts], Source]:
     from logship.cloudwatch.session import account_of, open_client, open_session
-    from logship.forward.sources.kinesis.source import Consumed, KinesisSource
+    from logship.forward.sources.kinesis.consumed import Consumed
+    from logship.forward.sources.kinesis.source import KinesisSource
 
     if not source.stream:
         raise SettingsError(f"{place}.stream is missing; name the data stream that the subscription filter writes to")

@@ -16,7 +16,8 @@ from logship.forward import storing
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
-from logship.forward.sources.kinesis.source import Consumed, KinesisSource
+from logship.forward.sources.kinesis.consumed import Consumed
+from logship.forward.sources.kinesis.source import KinesisSource
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.record import LogEvent
 from logship.testing import LocalCloudWatch, MemoryStore
@@ -213,6 +214,25 @@ def test_a_position_that_expired_is_said(tmp_path: Path) -> None:
 
     assert (messages(store), len(lines)) == (said(0, 1), 1)
     assert "no longer has the record" in lines[0]
+
+
+def test_a_shard_that_expires_unread_is_said(tmp_path: Path) -> None:
+    """Nothing can be done about its records any more; that they are missing must not go without a word."""
+    with FakeKinesis() as kinesis:
+        store, lines = MemoryStore(), list[str]()
+        kinesis.put("shardId-000000000000", data(0))
+        one = source(
+            kinesis, SqliteCheckpoints(tmp_path), tmp_path, lines, once=False, interval_s=0.1, list_interval_s=0.1
+        )
+        with forwarding([one], tmp_path, store):
+            wait_for(lambda: messages(store) == said(0))
+            kinesis.add()
+            del kinesis.shards["shardId-000000000000"]
+            wait_for(lambda: lines)
+
+    assert [line.partition(" is no longer listed: ")[0] for line in lines] == [
+        "Kinesis stream 'logs', shardId-000000000000"
+    ]
 
 
 def test_a_position_moves_only_when_all_before_it_is_stored(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import REFUSED_S, is_said
@@ -27,29 +27,12 @@ if TYPE_CHECKING:
     from logship.forward.checkpoints.port import Checkpoints
     from logship.forward.letters.dead_letters import DeadLetter
     from logship.forward.port import Batch
+    from logship.forward.sources.kinesis.consumed import Consumed
 
 _THREADS: Final = 4
 _TRIES: Final = 4
 """A listing that fails so often has failed: the first one ends the start, later ones leave the shards as they are."""
 _LOOK_S: Final = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Consumed:
-    """Which stream to read, and how often."""
-
-    stream: str
-    """Name or ARN."""
-    start_ms: int
-    """Where the first run begins, milliseconds since 1970; shards that appear later are read whole."""
-    interval_s: float = 1.0
-    """Pause between two calls for a shard of which nothing is left to read."""
-    once: bool = False
-    """End when all that was there at the start has been read."""
-    account: str = ""
-    """Sets the checkpoints of an account apart, where one process reads several."""
-    list_interval_s: float = 5.0
-    """How often new shards are looked for, and shards shared out among processes."""
 
 
 class KinesisSource:
@@ -240,6 +223,11 @@ class KinesisSource:
             elif is_ours and not held and all(self._is_finished(names.get(parent)) for parent in shard.parents):
                 self._begin(shard)
         for held in [held for held in list(self._shards.values()) if held.name not in names]:
+            if not held.read.ended:
+                self._say(
+                    f"Kinesis stream {self._stream.name!r}, {held.name} is no longer listed: its records have expired, "
+                    "and what was not read of them is lost"
+                )
             self._let_go(held)
 
     def _has_finished(self, shard: Listed) -> bool:
