@@ -62,7 +62,7 @@ class Plan:
     waits: bool
     """Whether a forwarder has run with these settings before."""
     has_begun: bool = False
-    """Whether all sources were ready: then the settings are good."""
+    """Whether all sources were ready that may be read: then the settings are good."""
 
 
 def plan_of(wanted: Wanted, found: Settings, *, waits: bool = False) -> Plan:

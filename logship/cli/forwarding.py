@@ -127,7 +127,9 @@ def _forward(
                 try:
                     forwarder.run()
                 finally:
-                    plan.has_begun = all(source.ready is not False for source in status().sources)
+                    left_out = {source.name for source in forwarder.left_out}
+                    told = [source for source in status().sources if source.name not in left_out]
+                    plan.has_begun = bool(told) and all(source.ready is not False for source in told)
                 waiting = letters.count()
     except LogshipError as error:
         if signals.has_told and isinstance(error, _PASSING):

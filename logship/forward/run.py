@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from logship.cloudwatch.service_clock import steady_s
-from logship.errors import Stopped
+from logship.errors import AccessError, Stopped
 from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
+from logship.forward.outside.status import Describes
 from logship.forward.pipeline import Counts, Pipeline
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.forward.storing import ONCE_S
@@ -57,6 +58,9 @@ class Forwarder:
         stop: ends everything.
         say: told what people should know, a line each.
         once: whether the run ends by itself, and gives up a store that takes nothing for minutes.
+
+    A source that may not be read from its start on is left out, and said, as long as there are others: a role that is
+    gone in one account is no reason to read none.
     """
 
     def __init__(
@@ -82,7 +86,12 @@ class Forwarder:
             say=say,
             patience_s=ONCE_S if once else float("inf"),
         )
+        self._say, self._once = say, once
         self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+        self.left_out: list[Source] = []
+        """Sources that may not be read."""
+        self._denied: AccessError | None = None
 
     @property
     def counts(self) -> Counts:
@@ -98,7 +107,7 @@ class Forwarder:
         """Forwards until stopped, or until all is stored.
 
         Raises:
-            LogshipError: a source or the store fails for good.
+            LogshipError: a source or the store fails for good; with `once` also if a source was left out.
         """
         threads = [
             threading.Thread(target=self._read, args=(source,), name=f"logship-source-{source.name}")
@@ -116,6 +125,8 @@ class Forwarder:
             closer.join()
         if self._failure:
             raise self._failure
+        if self._once and self._denied:
+            raise self._denied
         return self.counts
 
     def _read(self, source: Source) -> None:
@@ -124,8 +135,22 @@ class Forwarder:
         except Stopped:
             pass
         except BaseException as error:  # handed to the thread that runs the forwarder
+            if isinstance(error, AccessError) and self._leaves_out(source, error):
+                return
             self._failure = self._failure or error
             self.stop.set()
+
+    def _leaves_out(self, source: Source, error: AccessError) -> bool:
+        """Whether the others go on without a source, which may not be read, and never was."""
+        if not isinstance(source, Describes) or source.describes().ready is not False:
+            return False
+        with self._lock:
+            self.left_out.append(source)
+            self._denied = self._denied or error
+            if len(self.left_out) == len(self.sources):
+                return False
+        self._say(f"{error}; {source.name} is left out until the settings are read again, other sources go on")
+        return True
 
     def _close_after(self, threads: Sequence[threading.Thread]) -> None:
         for thread in threads:

@@ -208,6 +208,63 @@ def test_a_monitoring_account_without_groups_is_asked_for_once() -> None:
     assert (list(listed), cw.requests["DescribeLogGroups"]) == ([f"210987654321:/shop/{name}" for name in "abc"], 2)
 
 
+@pytest.mark.parametrize("once", [False, True])
+def test_an_account_that_may_not_be_read_keeps_the_others_from_nothing(tmp_path: Path, once: bool) -> None:
+    """It is left out, and said with what its policy lacks; with `once` the end is no success all the same."""
+    said: list[str] = []
+    with LocalCloudWatch(faults=Faults(denied=frozenset({"DescribeLogGroups"}))) as closed, LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one")
+        checkpoints, store, stop = SqliteCheckpoints(tmp_path), MemoryStore(), threading.Event()
+        sources = [
+            CloudWatchPoller(client_of(place), checkpoints, Polled(account=name, start_ms=0, once=once))
+            for name, place in (("111111111111", closed), ("222222222222", cw))
+        ]
+        forwarder = Forwarder(
+            sources, store, Preparer(Parser()), DeadLetters(tmp_path), stop=stop, say=said.append, once=once
+        )
+        ended = Ended(forwarder)
+        wait_for(lambda: holds(store, 1) and said)
+        if not once:
+            stop.set()
+        failure = ended.failure()
+
+    assert ("DescribeLogGroups" in said[0], "cloudwatch 111111111111 us-east-1 is left out" in said[0]) == (True, True)
+    assert (len(said), isinstance(failure, AccessError)) == (1, once)
+
+
+def test_where_no_account_may_be_read_that_is_an_error(tmp_path: Path) -> None:
+    """There is nothing to go on with."""
+    with LocalCloudWatch(faults=Faults(denied=frozenset({"DescribeLogGroups"}))) as closed:
+        sources = [
+            CloudWatchPoller(client_of(closed), SqliteCheckpoints(tmp_path), Polled(account=name, start_ms=0))
+            for name in ("111111111111", "222222222222")
+        ]
+        with pytest.raises(AccessError, match="DescribeLogGroups"):
+            forward(sources, tmp_path, MemoryStore())
+
+
+class Ended:
+    """A forwarder in a thread of its own."""
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._failures: list[BaseException] = []
+        self._forwarder = forwarder
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._forwarder.run()
+        except BaseException as error:
+            self._failures.append(error)
+
+    def failure(self) -> BaseException | None:
+        """What it has raised, once it has ended."""
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        return self._failures[0] if self._failures else None
+
+
 def test_losing_the_right_to_list_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said with the missing statement, and again only after it was there; what is read goes on."""
     monkeypatch.setattr("logship.forward.sources.poll.poller._RELIST_S", 0.05)
