@@ -71,9 +71,10 @@ class Holdings:
         """
         ours = self._checkpoints.share([self._key(name) for name in names])
         with self._lock:
-            for group in [held for name, held in self._scheduler.groups.items() if name in names]:
-                if self._key(group.name) not in ours:
-                    self._let_go(group)
+            for name in names:
+                held = self._scheduler.groups.get(name)
+                if held and self._key(name) not in ours:
+                    self._let_go(held)
             for name in names:
                 if name in self._scheduler.groups or name in self._leaving or self._key(name) not in ours:
                     continue
