@@ -162,8 +162,14 @@ def no_cloudwatch(what: str) -> ConnectError:
 
 def is_denied(error: Exception) -> bool:
     """Whether a policy does not permit the call, and nothing is wrong with who makes it."""
-    code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")
+    code = code_of(error)
     return code in _DENIED_CODES or code in _KEYS
+
+
+def code_of(error: Exception) -> str:
+    """The code of an answer of AWS that the SDK raises; "" for whatever else it raises."""
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
 
 
 def is_retriable(error: Exception) -> bool:

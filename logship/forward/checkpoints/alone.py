@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import suppress
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from logship.errors import DataError, StoreLockedError
+from logship.errors import StoreLockedError
+from logship.forward.checkpoints.folder import open_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILE: Final = "forwarder.lock"
 
@@ -27,13 +30,7 @@ class Alone:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = os.open(Path(folder) / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise DataError(
-                f"the state folder {str(folder)!r} cannot be used: {error}; name another with --state"
-            ) from None
+        self._file = open_file(folder, _FILE)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -43,7 +40,7 @@ class Alone:
                 f"the state folder {str(folder)!r} is in use by another forwarder{holder and f' (pid {holder})'}; "
                 "stop it, or name another --state"
             ) from None
-        except OSError:
+        except OSError:  # there are no locks here
             return
         with suppress(OSError):  # for people alone: a full disk is no reason not to run
             os.ftruncate(self._file, 0)

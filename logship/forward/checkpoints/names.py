@@ -6,10 +6,12 @@ import fcntl
 import os
 import secrets
 import socket
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from logship.errors import DataError
+from logship.forward.checkpoints.folder import open_file, unusable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILE: Final = "worker"
 
@@ -34,11 +36,7 @@ class Names:
         """The worker that is certainly dead; "" if there is none."""
         if folder is None:
             return
-        try:
-            Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-            opened = os.open(Path(folder) / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise _unusable(folder, error) from None
+        opened = open_file(folder, _FILE)
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -59,7 +57,7 @@ class Names:
                 os.ftruncate(self._file, 0)
                 os.pwrite(self._file, f"{name}\n".encode(), 0)
             except OSError as error:
-                raise _unusable(self._folder, error) from None
+                raise unusable(self._folder, error) from None
         return name
 
     def close(self) -> None:
@@ -67,7 +65,3 @@ class Names:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-
-def _unusable(folder: str | Path | None, error: OSError) -> DataError:
-    return DataError(f"the state folder {str(folder)!r} cannot be used: {error}; name another with --state")

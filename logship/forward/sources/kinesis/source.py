@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import REFUSED_S, is_said
-from logship.cloudwatch.client import is_denied, is_retriable, translate
+from logship.cloudwatch.client import code_of, is_denied, is_retriable, translate
 from logship.cloudwatch.paging import Retry
 from logship.errors import ConnectError, LogshipError, Stopped, UsageError
 from logship.forward.checkpoints.port import SAVED_LATER, LeaseLost
@@ -348,7 +348,7 @@ class KinesisSource:
         Raises:
             LogshipError: nothing can be read any more.
         """
-        code = str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
+        code = code_of(error)
         what = f"Kinesis stream {self._stream.name!r}, {shard.name}"
         if code == "ExpiredIteratorException":
             shard.iterator = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import REFUSED_S, backoff_s, is_said
-from logship.cloudwatch.client import is_denied, is_retriable, no_cloudwatch, translate
+from logship.cloudwatch.client import code_of, is_denied, is_retriable, no_cloudwatch, translate
 from logship.cloudwatch.paging import STRANGE, events_of
 from logship.cloudwatch.permissions import allow, partition
 from logship.errors import ConnectError, LogshipError, UnknownGroupError, UsageError
@@ -114,7 +114,7 @@ class Pages:
         Raises:
             LogshipError: nothing can be read any more.
         """
-        group, code = reading.group, _code(error)
+        group, code = reading.group, code_of(error)
         if code in _THROTTLED:
             self.throttled += 1
             self._scheduler.governor.throttle()
@@ -163,11 +163,6 @@ class Pages:
         found, region = self._found[group.name], self._client.meta.region_name
         arn = found.arn or f"arn:{partition(region)}:logs:{region}:*:log-group:{found.name}"
         return allow("logs:FilterLogEvents", f"{arn}:*")
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
 
 
 def _size(page: dict[str, Any]) -> int:
