@@ -6,8 +6,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from logship.cloudwatch.backoff import REFUSED_S
 from logship.cloudwatch.service_clock import steady_s
-from logship.errors import AccessError, Stopped
+from logship.errors import AccessError, LogshipError, Stopped
 from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
@@ -15,6 +16,7 @@ from logship.forward.outside.status import Describes
 from logship.forward.pipeline import Counts, Pipeline
 from logship.forward.sources.poll.poller import CloudWatchPoller, Polled
 from logship.forward.storing import ONCE_S
+from logship.forward.trouble import Trouble
 from logship.parse import Parser
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ class Forwarder:
         say: told what people should know, a line each.
         once: whether the run ends by itself, and gives up a store that takes nothing for minutes.
 
-    A source that may not be read from its start on is left out, and said, as long as there are others: a role that is
-    gone in one account is no reason to read none.
+    A source that may not be read from its start on is left out, said and tried again, as long as there are others: a
+    role that is gone in one account is no reason to read none.
     """
 
     def __init__(
@@ -89,9 +91,8 @@ class Forwarder:
         self._say, self._once = say, once
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
-        self.left_out: list[Source] = []
-        """Sources that may not be read."""
-        self._denied: AccessError | None = None
+        self._denied: dict[Source, AccessError] = {}
+        """Sources that could not be begun at first, and why."""
 
     @property
     def counts(self) -> Counts:
@@ -102,6 +103,11 @@ class Forwarder:
     def queued_bytes(self) -> int:
         """What is read and not acknowledged."""
         return self.pipeline.queued_bytes
+
+    @property
+    def left_out(self) -> list[Source]:
+        """Sources that may not be read; they are tried again."""
+        return [source for source in list(self._denied) if _has_not_begun(source)]
 
     def run(self) -> Counts:
         """Forwards until stopped, or until all is stored.
@@ -126,31 +132,43 @@ class Forwarder:
         if self._failure:
             raise self._failure
         if self._once and self._denied:
-            raise self._denied
+            raise next(iter(self._denied.values()))
         return self.counts
 
     def _read(self, source: Source) -> None:
-        try:
-            source.run(self.pipeline.deliver, self.stop)
-        except Stopped:
-            pass
-        except BaseException as error:  # handed to the thread that runs the forwarder
-            if isinstance(error, AccessError) and self._leaves_out(source, error):
+        """Runs a source; one that is left out begins again now and then, since it may be permitted later."""
+        denied = Trouble(
+            self._say, f"{source.name} is left out and tried again every {REFUSED_S / 60:.0f} minutes, others go on"
+        )
+        while True:
+            try:
+                source.run(self.pipeline.deliver, self.stop)
+            except Stopped:
                 return
-            self._failure = self._failure or error
-            self.stop.set()
+            except BaseException as error:  # handed to the thread that runs the forwarder
+                if not isinstance(error, LogshipError) or not self._leaves_out(source, error):
+                    self._failure = self._failure or error
+                    self.stop.set()
+                    return
+                denied.met(error)
+            else:
+                return
+            if self._once or self.stop.wait(REFUSED_S):
+                return
 
-    def _leaves_out(self, source: Source, error: AccessError) -> bool:
-        """Whether the others go on without a source, which may not be read, and never was."""
-        if not isinstance(source, Describes) or source.describes().ready is not False:
+    def _leaves_out(self, source: Source, error: LogshipError) -> bool:
+        """Whether the others go on without a source, which may not be read, and never was.
+
+        Once it is left out, whatever else keeps it from beginning is no reason to end them either.
+        """
+        if not _has_not_begun(source):
             return False
         with self._lock:
-            self.left_out.append(source)
-            self._denied = self._denied or error
-            if len(self.left_out) == len(self.sources):
-                return False
-        self._say(f"{error}; {source.name} is left out until the settings are read again, other sources go on")
-        return True
+            if source not in self._denied:
+                if not isinstance(error, AccessError):
+                    return False
+                self._denied[source] = error
+            return len(self.left_out) < len(self.sources)
 
     def _close_after(self, threads: Sequence[threading.Thread]) -> None:
         for thread in threads:
@@ -160,6 +178,10 @@ class Forwarder:
     def _save(self) -> None:
         for source in self.sources:
             source.save()
+
+
+def _has_not_begun(source: Source) -> bool:
+    return isinstance(source, Describes) and source.describes().ready is False
 
 
 @dataclass(slots=True)

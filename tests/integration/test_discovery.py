@@ -14,6 +14,7 @@ from botocore.config import Config
 from logship.cloudwatch.discovery import Discovery
 from logship.cloudwatch.paging import Retry
 from logship.errors import AccessError, ConnectError, Stopped, UnknownGroupError
+from logship.forward import run
 from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
@@ -230,6 +231,31 @@ def test_an_account_that_may_not_be_read_keeps_the_others_from_nothing(tmp_path:
 
     assert ("DescribeLogGroups" in said[0], "cloudwatch 111111111111 us-east-1 is left out" in said[0]) == (True, True)
     assert (len(said), isinstance(failure, AccessError)) == (1, once)
+
+
+def test_an_account_that_may_be_read_later_is_read_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to begin the forwarder again; what else fails on the way is waited for, too, and said once."""
+    monkeypatch.setattr(run, "REFUSED_S", 0.1)
+    said: list[str] = []
+    with LocalCloudWatch(faults=Faults(denied=frozenset({"DescribeLogGroups"}))) as closed, LocalCloudWatch() as cw:
+        make(cw, "/shop/a", "one")
+        checkpoints, store, stop = SqliteCheckpoints(tmp_path), MemoryStore(), threading.Event()
+        sources = [
+            CloudWatchPoller(client_of(place), checkpoints, Polled(groups=[group], account=name, start_ms=0))
+            for name, place, group in (("111111111111", closed, "/shop/b"), ("222222222222", cw, "/shop/a"))
+        ]
+        forwarder = Forwarder(sources, store, Preparer(Parser()), DeadLetters(tmp_path), stop=stop, say=said.append)
+        ended = Ended(forwarder)
+        wait_for(lambda: holds(store, 1) and said)
+        was_left_out = list(forwarder.left_out)
+        closed.faults = Faults()
+        wait_for(lambda: len(said) > 1)
+        make(closed, "/shop/b", "two")
+        wait_for(lambda: holds(store, 2))
+        stop.set()
+
+    assert (ended.failure(), was_left_out, forwarder.left_out) == (None, sources[:1], [])
+    assert (len(said), "tried again every" in said[0], "/shop/b" in said[1]) == (2, True, True), said
 
 
 def test_where_no_account_may_be_read_that_is_an_error(tmp_path: Path) -> None:

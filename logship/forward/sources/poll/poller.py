@@ -148,9 +148,9 @@ class CloudWatchPoller:
             AccessError: credentials that are no longer good; with `once`, a group that the role may not read.
         """
         scheduler = self._scheduler
+        self._list(Retry(stop, say=self._say) if self._wanted.waits else Retry(stop, tries=_FIRST_TRIES))
         if self._wanted.live_tail and not self._wanted.once:
             self._waker = Waker(self._client, scheduler, self._clock.now_ms, say=self._say)
-        self._list(Retry(stop, say=self._say) if self._wanted.waits else Retry(stop, tries=_FIRST_TRIES))
         holdings = self._holdings = Holdings(self._checkpoints, scheduler, self._key, self._reader, say=self._say)
         holdings.open(self._listed)
         threads = [
