@@ -44,6 +44,7 @@ def run(wanted: Wanted, target: Store) -> int:
     """Forwards until told to stop."""
     from logship.cli import costs
     from logship.cli.forward_progress import telling
+    from logship.forward.news import News
     from logship.forward.trouble import Trouble
     from logship.wiring import open_writer
 
@@ -58,7 +59,7 @@ def run(wanted: Wanted, target: Store) -> int:
         with signals, closing(writer), telling(once=wanted.once, cost=cost) as people:
             signals.say, signals.leave = people.say, people.leave
             if not wanted.once and (said := costs.starting(plan.settings.forward)):
-                people.say(said)
+                people.say(News(said))
             before: Settings | None = None  # what to go back to, should the settings turn out to be of no use
             away = Trouble(people.say, "trying again")
             while True:
@@ -67,7 +68,7 @@ def run(wanted: Wanted, target: Store) -> int:
                 if renewed is not None:
                     before = plan.found if plan.has_begun else before
                     signals.plan = plan = renewed
-                    people.say("the settings were read again; going on where it stood")
+                    people.say(News("the settings were read again; going on where it stood"))
                 elif failure is None or signals.ending.is_set():
                     signals.notifier.stopping()
                     return ExitCode.DONE
@@ -145,16 +146,19 @@ def _forward(
 
 
 def _report(forwarder: Forwarder, prepare: Preparer, letters: int, people: Telling) -> None:
+    from logship.forward.news import News
+
     counts, done = forwarder.counts, prepare.counts()
     waiting = diagnostics.counted(letters, "dead letter")
     left_out, redacted = sum(rule.dropped + rule.sampled_out for rule in done.rules), sum(done.redacted.values())
-    people.say(
+    said = (
         f"{counts.stored:,} records stored from {', '.join(source.name for source in forwarder.sources)}"
         + (f"; {counts.existing:,} were there already" if counts.existing else "")
         + (f"; {diagnostics.counted(redacted, 'secret')} redacted" if redacted else "")
         + (f"; rules left out {left_out:,}" if left_out else "")
         + (f"; {waiting} waiting, see: logship dead-letters list" if letters else "")
     )
+    people.say(said if letters else News(said))
 
 
 class _Signals:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from logship.errors import ConnectError
 from logship.forward.checkpoints.leases import BEAT_S, LEASE_S, MARGIN_S, Watch
+from logship.forward.news import News
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,7 @@ class Pulse:
             else:
                 if self._silent:
                     self._silent = False
-                    self._say("checkpoints can be reached again; work goes on")
+                    self._say(News("checkpoints can be reached again; work goes on"))
 
     def _fall_silent(self, error: ConnectError) -> None:
         if not self.is_alive and not self._silent:

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from logship.forward.news import News
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,7 +32,7 @@ def logfmt(at_s: float, level: str, event: str, fields: Mapping[str, str | float
 
 def notice(at_s: float, text: str) -> str:
     """What people should know, as a line."""
-    return logfmt(at_s, "info", "notice", {"msg": text})
+    return logfmt(at_s, "info" if isinstance(text, News) else "warn", "notice", {"msg": text})
 
 
 def progress(at_s: float, status: ForwardStatus, rate: Rate) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from logship.forward.news import News
 from logship.forward.outside.progress import notice, progress
 from logship.forward.outside.rates import Rate, Rates
 from logship.testing import FakeClock
@@ -77,4 +78,11 @@ def test_a_line_of_progress_can_be_read_by_programs_and_people() -> None:
 )
 def test_values_stay_on_their_line_and_out_of_the_terminal(text: str, written: str) -> None:
     """Quotes, breaks and control characters are escaped."""
-    assert notice(AT_S, text) == f"time=2026-11-23T14:21:05.000Z level=info event=notice msg={written}"
+    assert notice(AT_S, text) == f"time=2026-11-23T14:21:05.000Z level=warn event=notice msg={written}"
+
+
+def test_only_what_is_as_it_should_be_is_of_level_info() -> None:
+    """Who looks for warnings alone misses nothing that is wrong."""
+    levels = [notice(AT_S, text).split()[1] for text in ("no answer; trying again", News("going on where it stood"))]
+
+    assert levels == ["level=warn", "level=info"]

@@ -12,6 +12,7 @@ from logship.cloudwatch.paging import Retry
 from logship.cloudwatch.quotas import Governor, Governors
 from logship.cloudwatch.service_clock import ServiceClock, steady_s
 from logship.errors import AccessError, ConnectError, LogshipError, Stopped
+from logship.forward.news import News
 from logship.forward.outside.status import SourceStatus
 from logship.forward.sources.poll.group import GroupReader
 from logship.forward.sources.poll.holdings import Holdings
@@ -273,7 +274,9 @@ class CloudWatchPoller:
         groups = self.groups
         for name in self._discovery.untagged & groups.keys():
             if holdings.let_go(groups[name]):
-                self._say(f"log group {name!r} no longer has the tags that are wanted; what was read of it is stored")
+                self._say(
+                    News(f"log group {name!r} no longer has the tags that are wanted; what was read of it is stored")
+                )
 
     def _watch(self) -> None:
         """Has Live Tail tell of the groups that are read now."""
@@ -290,7 +293,9 @@ class CloudWatchPoller:
         if others and running_s >= _OTHERS_S:
             if self._holdings and self._holdings.unopened.reason:  # there is no later
                 raise ConnectError(self._holdings.unopened.reason)
-            self._say(f"{len(others)} of {len(listed)} log groups are read by other processes, such as {others[0]!r}")
+            self._say(
+                News(f"{len(others)} of {len(listed)} log groups are read by other processes, such as {others[0]!r}")
+            )
         return not others or running_s >= _OTHERS_S
 
     def _work(self, deliver: Callable[[Batch], None]) -> None:
@@ -323,4 +328,4 @@ class CloudWatchPoller:
         assert self._holdings is not None
         if self._holdings.let_go(group):  # else another of its readings has said so
             self._gone.add(group.name)
-            self._say(f"log group {group.name!r} is gone; what was read of it is stored")
+            self._say(News(f"log group {group.name!r} is gone; what was read of it is stored"))
