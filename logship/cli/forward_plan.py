@@ -109,6 +109,13 @@ def check_reload(found: Settings, plan: Plan, wanted: Wanted, target: Store) -> 
             "no [[forward.source]] is left, and every log group would be read; name one and send SIGHUP again, or "
             "restart to read them all"
         )
+    now, then = plan.settings.forward, wanted.over(found).forward
+    for key in ("state", "checkpoints"):
+        if getattr(then, key) != getattr(now, key):
+            raise SettingsError(
+                f"[forward] {key} = {getattr(then, key)!r} differs from {getattr(now, key)!r}, where it stands; "
+                "restart to begin anew there"
+            )
     store = options.chosen_store(wanted.store, found)
     changed = [key for key in store.__struct_fields__ if getattr(store, key) != getattr(target, key)]
     if changed:
