@@ -66,7 +66,7 @@ def run(wanted: Wanted, target: Store) -> int:
                 failure = _forward(wanted, plan, target, writer, signals, people)
                 renewed = signals.renewed()
                 if renewed is not None:
-                    before = plan.found if plan.has_begun else before
+                    before = plan.found if plan.has_begun or plan.waits else before
                     signals.plan = plan = renewed
                     people.say(News("the settings were read again; going on where it stood"))
                 elif failure is None or signals.ending.is_set():
