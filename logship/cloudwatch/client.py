@@ -61,6 +61,9 @@ _PASSING_CODES: Final = frozenset(
         "IDPCommunicationError",  # STS: it could not ask who gave out the web identity
     }
 )
+_THROTTLED_CODES: Final = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
+)
 _SET_CLOCK: Final = "set this machine's clock (NTP)"
 _SERVER_ERROR: Final = 500
 _PASSING_STATUS: Final = frozenset({408, 429})
@@ -164,6 +167,11 @@ def is_denied(error: Exception) -> bool:
     """Whether a policy does not permit the call, and nothing is wrong with who makes it."""
     code = code_of(error)
     return code in _DENIED_CODES or code in _KEYS
+
+
+def is_throttled(error: Exception) -> bool:
+    """Whether the service answers, and others or we ask too much of it just now."""
+    return code_of(error) in _THROTTLED_CODES
 
 
 def code_of(error: Exception) -> str:

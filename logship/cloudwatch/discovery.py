@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import no_cloudwatch
 from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import TAGS_TPS, Governor
-from logship.errors import Stopped, UnknownGroupError
+from logship.errors import UnknownGroupError
 from logship.record import Cloud
 
 if TYPE_CHECKING:
@@ -199,11 +199,9 @@ class Discovery:
     def _tags_of(self, group: FoundGroup, retry: Retry) -> dict[str, str]:
         at_s, tags = self._tags.get(group.arn, (float("-inf"), {}))
         if self._clock() - at_s > _TAGS_KEPT_S:
-            if retry.stop.wait(max(0.0, self._governor.reserve() - self._clock())):
-                raise Stopped
             what, request = f"the tags of log group {group.name!r}", self._client.list_tags_for_resource
             needs = allow("logs:ListTagsForResource", group.arn)
-            page = retry.call(what, request, needs=needs, resourceArn=group.arn)
+            page = replace(retry, governor=self._governor).call(what, request, needs=needs, resourceArn=group.arn)
             tags = dict(page.get("tags", {}))
             self._tags[group.arn] = (self._clock(), tags)
         return tags

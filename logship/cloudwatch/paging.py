@@ -8,7 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import backoff_s, is_said
-from logship.cloudwatch.client import is_retriable, no_cloudwatch, translate
+from logship.cloudwatch.client import is_retriable, is_throttled, no_cloudwatch, translate
 from logship.cloudwatch.permissions import allow
 from logship.errors import Stopped, UsageError
 from logship.events import Columns, Events
@@ -30,13 +30,13 @@ class Retry:
 
     stop: Event = field(default_factory=Event)
     tries: int | None = None
-    """None goes on until stopped."""
+    """None goes on until stopped. A try that was throttled is none of them: it was answered."""
     say: Callable[[str], None] = lambda _: None
     """Told of a request that keeps failing: at its third try, and ever more seldom after that."""
     answered: bool = False
     """Whether the request was answered before: then what it names, and is gone now, is waited for as well."""
     governor: Governor | None = None
-    """Gives each call its time, where calls should keep to a quota."""
+    """Gives each call its time, where calls should keep to a quota, and hears how they fared."""
     retried: int = 0
     """Requests that had to be tried again, so far."""
 
@@ -57,25 +57,40 @@ class Retry:
         """
         from botocore.exceptions import BotoCoreError, ClientError
 
-        attempt = 0
+        attempt = unanswered = 0
         while True:
-            if self.governor and self.stop.wait(max(0.0, self.governor.reserve() - time.monotonic())):
-                raise Stopped
             try:
-                return request(**arguments)
+                return self._ask(request, arguments)
             except STRANGE:
                 raise no_cloudwatch(what) from None
             except (BotoCoreError, ClientError) as error:
-                attempt += 1
+                attempt, throttled = attempt + 1, is_throttled(error)
+                unanswered += not throttled
                 failure = translate(error, what, needs=needs)
                 may_pass = is_retriable(error) or (self.answered and isinstance(failure, UsageError))
-                if not may_pass or attempt == self.tries:
+                if not may_pass or (unanswered == self.tries and not throttled):
                     raise failure from error
                 if is_said(attempt):
                     self.say(f"{failure}; trying again")
             self.retried += 1
             if self.stop.wait(backoff_s(attempt)):
                 raise Stopped
+
+    def _ask(self, request: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+        """One try, in its time."""
+        governor = self.governor
+        if governor is None:
+            return request(**arguments)
+        if self.stop.wait(max(0.0, governor.reserve() - time.monotonic())):
+            raise Stopped
+        try:
+            answer = request(**arguments)
+        except Exception as error:
+            if is_throttled(error):
+                governor.throttle()
+            raise
+        governor.accepted()
+        return answer
 
 
 def filter_pages(client: Any, group: FoundGroup, start_ms: int, end_ms: int | None, retry: Retry) -> Iterator[Events]:

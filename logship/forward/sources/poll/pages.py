@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import REFUSED_S, backoff_s, is_said
-from logship.cloudwatch.client import code_of, is_denied, is_retriable, no_cloudwatch, translate
+from logship.cloudwatch.client import code_of, is_denied, is_retriable, is_throttled, no_cloudwatch, translate
 from logship.cloudwatch.paging import STRANGE, events_of
 from logship.cloudwatch.permissions import allow, partition
 from logship.errors import ConnectError, LogshipError, UnknownGroupError, UsageError
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from logship.forward.sources.poll.scheduler import Scheduler
 
 _BAD_TOKEN: Final = frozenset({"InvalidParameterException", "InvalidNextTokenException"})
-_THROTTLED: Final = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
-)
 
 
 class Pages:
@@ -115,7 +112,7 @@ class Pages:
             LogshipError: nothing can be read any more.
         """
         group, code = reading.group, code_of(error)
-        if code in _THROTTLED:
+        if is_throttled(error):
             self.throttled += 1
             self._scheduler.governor.throttle()
         if code in _BAD_TOKEN and reading.token:
