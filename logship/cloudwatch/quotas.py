@@ -117,7 +117,7 @@ class Governors:
         place = account, region
         with self._lock:
             governor = self._governors.setdefault(place, Governor(filter_tps(region)))
-            if tps is not None and tps != self._given.get(place):
-                self._given[place] = min(tps, self._given.get(place, tps))
-                governor.allow(self._given[place])
+            if tps is not None and tps < self._given.get(place, float("inf")):  # else what throttling has shown stays
+                self._given[place] = tps
+                governor.allow(tps)
             return governor

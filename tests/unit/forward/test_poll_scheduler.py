@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from logship.cloudwatch.quotas import Governor
+from logship.cloudwatch.quotas import Governor, Governors
 from logship.forward.sources.poll.group import GroupReader
 from logship.forward.sources.poll.known import KnownIds, Memory
 from logship.forward.sources.poll.marks import Marks
@@ -102,3 +102,15 @@ def test_groups_beyond_the_quota_are_read_in_turn() -> None:
 
     with_sweeps_s = 2.5 * 200 / TPS
     assert max(quota.waits_s.values()) < with_sweeps_s
+
+
+def test_what_throttling_has_shown_outlasts_sources_that_may_spend_more() -> None:
+    """Of two sources in one account and region the smaller figure holds, and what was learnt stays."""
+    governors = Governors()
+    governor = governors.of("1", "eu-west-1", 5.0)
+    governor.throttle()
+    learnt = governor.rate
+
+    of_the_other = [governors.of("1", "eu-west-1", tps) for tps in (20.0, 5.0, 20.0)]
+
+    assert (governor.rate, governor.quota, {*of_the_other}) == (learnt, 5.0, {governor})
