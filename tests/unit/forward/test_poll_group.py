@@ -262,6 +262,16 @@ def test_an_event_from_the_future_moves_nothing() -> None:
     assert found == [2, 1, 1, 1, 1]
 
 
+def test_a_clock_that_is_ahead_hides_nothing() -> None:
+    """Where our clock is four minutes ahead, the minute before its now is to come: what comes by then is read, too."""
+    marks = Marks.begin(NOW_MS + 180_000, NOW_MS)
+    reader = GroupReader("/g", marks, KnownIds(Memory()), interval_ms=1_000, now_ms=NOW_MS)
+
+    asked = reader.request(reader.live, NOW_MS + 1_000)
+
+    assert (asked["startTime"], reader.ranges) == (NOW_MS, {})
+
+
 def test_steady_reading_costs_less_than_four_times() -> None:
     """Ten events a second, up to 2 s late, read every 5 s for half an hour: each is read less than four times."""
     service = Service()

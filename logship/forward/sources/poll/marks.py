@@ -62,11 +62,14 @@ class Marks:
 
     @classmethod
     def begin(cls, first_ms: int, now_ms: int) -> Marks:
-        """A new group: everything from `first_ms` to now is one range, read after now."""
-        position_ms = max(first_ms, now_ms)
+        """A new group: everything from `first_ms` to now is one range, read after now.
+
+        Nobody may begin at what is to come: where `first_ms` does, our clock that it was counted back from is ahead.
+        """
+        first_ms = min(first_ms, now_ms)
         swept = [max(first_ms, now_ms - sweep.age_ms) for sweep in SWEEPS]
         ranges = {1: (first_ms, now_ms)} if first_ms < now_ms else {}
-        return cls(first_ms, position_ms, swept, ranges)
+        return cls(first_ms, now_ms, swept, ranges)
 
     def resume(self, now_ms: int, window_ms: int, *, after_gap: int = NEAR) -> None:
         """Makes a range of what may lie between the last process and now: ranges are saved page by page.
