@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.client import no_cloudwatch
 from logship.cloudwatch.permissions import allow, partition
-from logship.cloudwatch.quotas import TAGS_TPS, Governor
+from logship.cloudwatch.quotas import DESCRIBE_TPS, TAGS_TPS, Governor
 from logship.errors import UnknownGroupError
 from logship.record import Cloud
 
@@ -92,7 +92,8 @@ class Discovery:
         self.untagged: frozenset[str] = frozenset()
         """The keys of groups that the last listing left out for their tags alone."""
         self._tags: dict[str, tuple[float, dict[str, str]]] = {}
-        self._governor = Governor(TAGS_TPS, clock)
+        self._tagging = Governor(TAGS_TPS, clock)
+        self._listing = Governor(DESCRIBE_TPS, clock)
 
     def list(self, retry: Retry) -> dict[str, FoundGroup]:
         """The groups by key, in order.
@@ -117,6 +118,7 @@ class Discovery:
         self._tell_unreadable({name: kind for name, kind in unreadable.items() if not self._is_excluded(name)})
         is_first, self._is_first = self._is_first, False
         if is_first:
+            self._listing.allow(DESCRIBE_TPS / 2)  # nobody waits for later ones: the rest is others'
             self._tell(missed)
         named = {key: found[key] for key in sorted(found) if not self._is_excluded(found[key].name)}
         if not self._wanted_tags:
@@ -179,7 +181,8 @@ class Discovery:
     def _page(self, retry: Retry, **request: Any) -> dict[str, Any]:
         region = self._client.meta.region_name
         needs = allow("logs:DescribeLogGroups", f"arn:{partition(region)}:logs:{region}:*:log-group:*")
-        page = retry.call("listing log groups", self._client.describe_log_groups, needs=needs, **request)
+        paced = replace(retry, governor=self._listing)
+        page = paced.call("listing log groups", self._client.describe_log_groups, needs=needs, **request)
         self._observe(page)
         return dict(page)
 
@@ -201,7 +204,7 @@ class Discovery:
         if self._clock() - at_s > _TAGS_KEPT_S:
             what, request = f"the tags of log group {group.name!r}", self._client.list_tags_for_resource
             needs = allow("logs:ListTagsForResource", group.arn)
-            page = replace(retry, governor=self._governor).call(what, request, needs=needs, resourceArn=group.arn)
+            page = replace(retry, governor=self._tagging).call(what, request, needs=needs, resourceArn=group.arn)
             tags = dict(page.get("tags", {}))
             self._tags[group.arn] = (self._clock(), tags)
         return tags

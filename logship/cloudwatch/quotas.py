@@ -1,6 +1,6 @@
 """How many calls a second an account and region allows, and a governor that spends them evenly.
 
-Source: "CloudWatch Logs quotas" in the user guide. Neither quota can be raised; both hold for an account and region.
+Source: "CloudWatch Logs quotas" in the user guide. All hold for an account and region; but for one none can be raised.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ _FILTER_TPS: Final = {"us-east-1": 25.0} | dict.fromkeys(
     ("ap-northeast-3", "ap-southeast-3", "ca-west-1", "eu-central-1", "il-central-1"), 5.0
 )
 _OTHER_TPS: Final = 10.0
+DESCRIBE_TPS: Final = 10.0
+"""Calls of DescribeLogGroups each second, for an account and region; may be raised."""
 TAGS_TPS: Final = 5.0
 """Calls of ListTagsForResource each second."""
 _USED: Final = 0.98

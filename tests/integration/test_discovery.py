@@ -138,6 +138,18 @@ def test_tags_are_asked_for_once() -> None:
     assert asked == [1, 1, 2]
 
 
+def test_listing_again_leaves_calls_to_others() -> None:
+    """Names and pages cost a call each: a forwarder that has many to make spends half of those of its account."""
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a")
+        discovery = Discovery(client_of(cw), ["/shop/a"] + ["/none/*"] * 6)
+        discovery.list(Retry())
+        cw.faults = Faults(tps={"DescribeLogGroups": 5})
+        discovery.list(Retry())
+
+        assert (cw.requests["DescribeLogGroups"], cw.injected) == (14, {})
+
+
 def test_asking_for_tags_ends_when_told_to() -> None:
     """Whoever is told to stop waits for the tags of no further group."""
     told = threading.Event()
