@@ -108,8 +108,20 @@ def open_checkpoints(forward: Forward, store: str, *, say: Callable[[str], None]
             f"[forward] checkpoints = {forward.checkpoints!r} names no place for checkpoints; it is dynamodb:TABLE "
             "(3 to 255 of letters, digits, '_', '.' and '-'), or empty for the state folder"
         )
-    region = next((source.region for source in forward.source if source.region), None)
-    return DynamoCheckpoints(dynamodb_client(region=region), named[1], store=store, state=forward.state, say=say)
+    client = dynamodb_client(region=_region_of_table(forward))
+    return DynamoCheckpoints(client, named[1], store=store, state=forward.state, say=say)
+
+
+def checkpoints_of(forward: Forward) -> str:
+    """Where a forwarder keeps its checkpoints, in words; nothing is asked or opened."""
+    if not forward.checkpoints:
+        return f"the state folder {str(Path(forward.state).resolve())!r}"
+    region = _region_of_table(forward)
+    return f"{forward.checkpoints!r} in {region}" if region else repr(forward.checkpoints)
+
+
+def _region_of_table(forward: Forward) -> str | None:
+    return next((source.region for source in forward.source if source.region), None)
 
 
 def place_of(store: Store) -> Callable[[Record], str]:

@@ -93,7 +93,8 @@ def plan_of(wanted: Wanted, found: Settings, *, waits: bool = False) -> Plan:
 def check_reload(found: Settings, plan: Plan, wanted: Wanted, target: Store) -> None:
     """Looks whether a forwarder that runs can go on with settings that were read again.
 
-    A file is empty for a moment while it is written, and without sources every log group would be read.
+    A file is empty for a moment while it is written, without sources every log group would be read, and where
+    checkpoints are looked for in another place, what is not stored yet and older than `start` would be lost.
 
     Raises:
         SettingsError: it cannot.
@@ -109,17 +110,19 @@ def check_reload(found: Settings, plan: Plan, wanted: Wanted, target: Store) -> 
             "no [[forward.source]] is left, and every log group would be read; name one and send SIGHUP again, or "
             "restart to read them all"
         )
-    now, then = plan.settings.forward, wanted.over(found).forward
-    for key in ("state", "checkpoints"):
-        if getattr(then, key) != getattr(now, key):
-            raise SettingsError(
-                f"[forward] {key} = {getattr(then, key)!r} differs from {getattr(now, key)!r}, where it stands; "
-                "restart to begin anew there"
-            )
+    from logship.wiring import checkpoints_of
+
     store = options.chosen_store(wanted.store, found)
     changed = [key for key in store.__struct_fields__ if getattr(store, key) != getattr(target, key)]
     if changed:
         raise SettingsError(
             f"store {store.location!r} differs in {', '.join(changed)} from {target.location!r}, which is open; "
             "restart to change the store"
+        )
+    place, new = checkpoints_of(plan.settings.forward), checkpoints_of(wanted.over(found).forward)
+    if place != new:
+        raise SettingsError(
+            f"checkpoints would be kept in {new}, and {place} has them: every log group would begin at start; "
+            "restart to move them"
+            + (", or name the source of the region they are in first" if found.forward.checkpoints else "")
         )

@@ -202,8 +202,8 @@ def read_again(running: subprocess.Popen[str], cw: LocalCloudWatch, folder: Path
         ((), f'store = "./other"\n{_ONE_SOURCE}', "'./other' differs in location from './data'"),
         ((), f'store = "one"\n{_ONE_SOURCE}[stores.one]\nlocation = "./data"\nindex = "i"\n', "differs in index"),
         (("--store", "one"), f'{_ONE_SOURCE}[stores.one]\nlocation = "./other"\n', "restart to change the store"),
-        ((), _ONE_SOURCE.replace("[[", 'state = "new"\n[['), "state = 'new' differs from './state'"),
-        ((), _ONE_SOURCE.replace("[[", 'checkpoints = "dynamodb:places"\n[['), "differs from '', where it stands"),
+        ((), _ONE_SOURCE.replace("[forward]", '[forward]\nstate = "./other"'), "every log group would begin at start"),
+        ((), _ONE_SOURCE.replace("[[", 'checkpoints = "dynamodb:places"\n[['), "would be kept in 'dynamodb:places'"),
     ],
     ids=[
         *("empty", "gone", "empty beside flags", "no source", "store", "profile", "profile of the flag"),
@@ -213,7 +213,7 @@ def read_again(running: subprocess.Popen[str], cw: LocalCloudWatch, folder: Path
 def test_settings_that_would_forward_something_else_are_refused(
     tmp_path: Path, flags: tuple[str, ...], change: str | None, named: str
 ) -> None:
-    """On SIGHUP no file that is just being written, nor another store or place of checkpoints, changes what it does."""
+    """On SIGHUP neither a file that is just being written nor another store moves a forwarder from what it does."""
     with LocalCloudWatch() as cw:
         fill(cw, "/shop/a")
         fill(cw, "/shop/b")

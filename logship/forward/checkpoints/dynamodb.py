@@ -82,7 +82,7 @@ class DynamoCheckpoints:
         self.place = f"the DynamoDB table {table!r}"
         self._failure: BaseException | None = None
         self._closed = threading.Event()
-        make_table(client, table)
+        make_table(client, table, say)
         items = DynamoTable(client, table)
         if store and (known := items.store(store)) != store:
             raise DataError(
@@ -148,8 +148,8 @@ class DynamoCheckpoints:
         return max(_SHORTEST_PAUSE_S, self._worker.pulse.pause_s - jitter_s)
 
 
-def make_table(client: Any, table: str) -> None:
-    """Makes the table if it is not there, and waits until it can be used.
+def make_table(client: Any, table: str, say: Callable[[str], None] = lambda _: None) -> None:
+    """Makes the table if it is not there, which is said, and waits until it can be used.
 
     Raises:
         ConnectError, AccessError: DynamoDB does not answer, or does not permit it.
@@ -165,6 +165,8 @@ def make_table(client: Any, table: str) -> None:
                     AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in _SCHEMA],
                     BillingMode="PAY_PER_REQUEST",
                 )
+                where = client.meta.region_name
+                say(f"the DynamoDB table {table!r} was made in {where}; without checkpoints log groups begin at start")
         for _ in range(_READY_TRIES):
             found = _described(client, table)
             if found and found["TableStatus"] in {"ACTIVE", "UPDATING"}:

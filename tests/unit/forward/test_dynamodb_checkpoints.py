@@ -26,7 +26,7 @@ from logship.forward.checkpoints.names import Names
 from logship.forward.checkpoints.port import LeaseLost
 from logship.forward.checkpoints.worker import Worker
 from logship.settings import Forward, Source
-from logship.wiring import open_checkpoints
+from logship.wiring import checkpoints_of, open_checkpoints
 from tests import fake_aws
 from tests.stub_server import Server
 
@@ -81,12 +81,14 @@ def opened(client: Any) -> Iterator[Callable[..., DynamoCheckpoints]]:
 
 
 def test_the_table_is_made_once(client: Any) -> None:
-    """It is charged by the request, and a second process finds it."""
-    make_table(client, "checkpoints")
-    make_table(client, "checkpoints")
+    """It is charged by the request, and a second process finds it; that nothing is known from before is said."""
+    said: list[str] = []
+    make_table(client, "checkpoints", said.append)
+    make_table(client, "checkpoints", said.append)
     found = client.describe_table(TableName="checkpoints")["Table"]
 
     assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert [("made in eu-west-1" in line, "begin at start" in line) for line in said] == [(True, True)]
 
 
 def test_another_table_is_refused(client: Any) -> None:
@@ -372,6 +374,17 @@ def test_the_statement_is_whole() -> None:
 
     assert found["Resource"] == "arn:aws:dynamodb:eu-west-1:*:table/checkpoints"
     assert {"dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "dynamodb:DeleteItem"} < set(found["Action"])
+
+
+def test_the_table_moves_with_the_first_region_alone() -> None:
+    """Settings that are read again and look for it elsewhere can be told by that; another source behind is none."""
+    here, there = Source(region="eu-west-1"), Source(region="us-east-1")
+    places = [
+        checkpoints_of(Forward(checkpoints="dynamodb:checkpoints", source=sources))
+        for sources in ([here], [Source(), here, there], [there, here])
+    ]
+
+    assert places == ["'dynamodb:checkpoints' in eu-west-1"] * 2 + ["'dynamodb:checkpoints' in us-east-1"]
 
 
 def test_settings_choose_the_table(client: Any, moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
