@@ -272,6 +272,17 @@ def test_a_clock_that_is_ahead_hides_nothing() -> None:
     assert (asked["startTime"], reader.ranges) == (NOW_MS, {})
 
 
+def test_a_start_before_all_events_is_one_at_the_first() -> None:
+    """CloudWatch takes no time before 1970: whoever wants everything may name any time, and has it."""
+    reader = GroupReader(
+        "/g", Marks.begin(-62_135_596_800_000, NOW_MS), KnownIds(Memory()), interval_ms=1_000, now_ms=NOW_MS
+    )
+
+    asked = reader.request(reader.ranges[1], NOW_MS)
+
+    assert (asked["startTime"], asked["endTime"]) == (0, NOW_MS)
+
+
 def test_steady_reading_costs_less_than_four_times() -> None:
     """Ten events a second, up to 2 s late, read every 5 s for half an hour: each is read less than four times."""
     service = Service()

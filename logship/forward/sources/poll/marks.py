@@ -65,8 +65,9 @@ class Marks:
         """A new group: everything from `first_ms` to now is one range, read after now.
 
         Nobody may begin at what is to come: where `first_ms` does, our clock that it was counted back from is ahead.
+        No event is older than 1970, and no request may name such a time.
         """
-        first_ms = min(first_ms, now_ms)
+        first_ms = max(0, min(first_ms, now_ms))
         swept = [max(first_ms, now_ms - sweep.age_ms) for sweep in SWEEPS]
         ranges = {1: (first_ms, now_ms)} if first_ms < now_ms else {}
         return cls(first_ms, now_ms, swept, ranges)
