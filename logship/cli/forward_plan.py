@@ -123,6 +123,6 @@ def check_reload(found: Settings, plan: Plan, wanted: Wanted, target: Store) -> 
     if place != new:
         raise SettingsError(
             f"checkpoints would be kept in {new}, and {place} has them: every log group would begin at start; "
-            "restart to move them"
+            "restart to begin there"
             + (", or name the source of the region they are in first" if found.forward.checkpoints else "")
         )

@@ -13,6 +13,7 @@ from logship.forward.checkpoints.dynamodb_errors import explained
 from logship.forward.checkpoints.dynamodb_table import DynamoTable
 from logship.forward.checkpoints.names import Names
 from logship.forward.checkpoints.worker import Worker
+from logship.forward.news import News
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -165,8 +166,8 @@ def make_table(client: Any, table: str, say: Callable[[str], None] = lambda _: N
                     AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in _SCHEMA],
                     BillingMode="PAY_PER_REQUEST",
                 )
-                where = client.meta.region_name
-                say(f"the DynamoDB table {table!r} was made in {where}; without checkpoints log groups begin at start")
+                where = f"{table!r} was made in {client.meta.region_name}"
+                say(News(f"the DynamoDB table {where}; without checkpoints log groups begin at start"))
         for _ in range(_READY_TRIES):
             found = _described(client, table)
             if found and found["TableStatus"] in {"ACTIVE", "UPDATING"}:
