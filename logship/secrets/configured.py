@@ -53,7 +53,7 @@ def from_settings(settings: Redact) -> Redactor | None:
             hint = f"did you mean {near[0]!r}?" if near else f"the rules are {', '.join(known)}"
             raise SettingsError(f"key 'redact.off[{index}]': no rule is named {name!r}; {hint}")
     own = [_own(rule, index, settings, known) for index, rule in enumerate(settings.rule)]
-    return Redactor([*(rule for rule in BUILT_IN if rule.name not in settings.off), *own])
+    return Redactor((rule for rule in BUILT_IN if rule.name not in settings.off), own)
 
 
 def _own(rule: RedactRule, index: int, settings: Redact, known: list[str]) -> _Own:

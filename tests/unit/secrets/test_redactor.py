@@ -29,6 +29,7 @@ PIECES = st.sampled_from([
     "hunter2", "<hunter2>", '["', '", "', "x", "12", "null", "****", "%22", "%3D", "%26", "://", "@", "/", "é", "日", "\ud800", "\udfff", "\x00", "K", "ſ",
     "AKIAIOSFODNN7EXAMPLE", "eyJhbGciOiJI.eyJzdWIi.abc", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----",
     "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "[redacted:", "[redacted:jwt]", "[redacted:password]", "-", "\\u0026", "\\u00e9",
+    "\\u0022", "\\u0027", "\\u003d", "\\u003C", "\\u005c", "\\/", "\\\\u0022",
 ])  # fmt: skip
 LINES = st.lists(PIECES, max_size=16).map("".join) | st.text(max_size=40)
 NAMES = st.sampled_from(["password", "token", "msg", "user", "Authorization", "nested", "api_key"])
@@ -153,6 +154,7 @@ def test_long_texts_are_redacted_whole() -> None:
 LISTS = (
     '"password":["a b", ', '"password":["a', "password=(", "password={a}", "pwd:`<", "--password', '", '"pass":"', "&pass=", "userPass:",
     '-----BEGIN PRIVATE KEY-----","', '-----BEGIN PRIVATE KEY-----"', '"MIIE",', "-----BEGIN PRIVATE KEY-----#",
+    "\\", "\\/", "\\u0022", "password\\u003da,", "\\u0022password\\u0022:\\u0022", "\\\\\\u005c",
 )  # fmt: skip
 """Values in brackets, in lists and in key blocks that begin and do not end."""
 
