@@ -116,6 +116,31 @@ def test_each_alert_says_what_is_wrong_and_what_to_do() -> None:
         assert rule["labels"]["severity"] in {"critical", "warning"}
 
 
+def test_the_reference_has_the_times_of_the_alerts() -> None:
+    """A time in its table is a limit, a range or a wait of the rule, or the last two together."""
+    rows = dict(re.findall(r"^\| `(Logship\w+)` \| (.+) \|$", TEXT, re.MULTILINE))
+    for rule in RULES:
+        waited = seconds(rule.get("for", "0s"))
+        ranges = [seconds(one) for one in re.findall(r"\[(\w+)\]", rule["expr"])]
+        limits = [float(one) for one in re.findall(r"[<>] (\d+)\b", rule["expr"])]
+        known = {waited, *ranges, *limits, *(one + waited for one in ranges)}
+
+        assert {60.0 * int(one) for one in re.findall(r"(\d+) minutes", rows[rule["alert"]])} <= known, rule["alert"]
+
+
+def seconds(duration: str) -> float:
+    return int(duration[:-1]) * {"s": 1.0, "m": 60.0, "h": 3600.0}[duration[-1]]
+
+
+def test_every_kind_of_dead_letter_is_seen() -> None:
+    """Payloads that nobody could read are letters without a record: only the letters themselves tell of them."""
+    [alert] = [rule["expr"] for rule in RULES if rule["alert"] == "LogshipDeadLetters"]
+    [panel] = [panel for panel in PANELS if panel["title"].startswith("Dead letters")]
+
+    assert "logship_forward_dead_letters_waiting" in alert
+    assert "logship_forward_dead_letters_waiting" in panel["targets"][0]["expr"]
+
+
 def test_the_addresses_are_those_of_the_settings() -> None:
     """The reference, the scrape job and the settings have one address."""
     scrape: Any = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[0])
