@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logship.cli import diagnostics, options
 from logship.cli.forward_plan import Plan, Wanted, check_reload, plan_of
-from logship.errors import ConnectError, DiskFullError, ExitCode, LogshipError, SettingsError, UsageError
+from logship.errors import AccessError, ConnectError, DiskFullError, ExitCode, LogshipError, SettingsError, UsageError
 from logship.settings import Source, in_file
 
 if TYPE_CHECKING:
@@ -260,7 +260,11 @@ class _Signals:
 
 
 def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
-    """Prints what would become of the first events of each group, and what forwarding would cost."""
+    """Prints what would become of the first events of each group, and what forwarding would cost.
+
+    Raises:
+        AccessError: a source may not be read; the others were shown all the same.
+    """
     from logship.cli import costs, dry_run
     from logship.timerange import parse_time
     from logship.wiring import place_of
@@ -269,6 +273,7 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     settings, prepare = plan.settings, plan.prepare
     start_ms = parse_time(wanted.start, now_us=now_us) // 1000 if wanted.start else None
     counts: list[int] = []
+    denied: list[AccessError] = []
 
     def samples() -> Iterator[GroupSample]:
         from logship.cloudwatch.paging import Retry
@@ -278,7 +283,11 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
 
         governors = Governors()
         for source in settings.forward.source:
-            client, groups = _groups_of(source, Retry(tries=4))
+            try:
+                client, groups = _groups_of(source, Retry(tries=4))
+            except AccessError as error:  # the forwarder goes on with the others, too
+                denied.append(error)
+                client, groups = None, []
             counts.append(len(groups))
             if client is None:
                 continue
@@ -290,6 +299,10 @@ def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:
     cost = costs.foreseen(settings.forward, counts)
     found = dry_run.write(samples(), settings.forward.rule, form, cost)
     diagnostics.say(f"dry run: {diagnostics.counted(found, 'event')} looked at, nothing stored")
+    for error in denied[1:]:
+        diagnostics.say(f"logship: {error}")
+    if denied:
+        raise denied[0]
     return ExitCode.DONE
 
 

@@ -13,6 +13,7 @@ from logship.cli import dry_run as shown
 from logship.cli.main import logship
 from logship.cloudwatch.discovery import FoundGroup
 from logship.cloudwatch.paging import Retry
+from logship.errors import AccessError
 from logship.forward.between.dry_run import foresee, newest
 from logship.forward.between.prepare import Preparer
 from logship.forward.between.rules import Rules
@@ -22,6 +23,7 @@ from logship.query.tree import All
 from logship.settings import Rule, Store
 from logship.testing import Faults, LocalCloudWatch, MemoryStore
 from logship.wiring import place_of
+from tests import fake_aws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -206,3 +208,23 @@ def test_all_sources_stand_in_one_answer_with_their_cost(tmp_path: Path, monkeyp
     assert found["cost"][0].startswith("cost: about 858.18 $ a month")
     assert "2 sessions at all times" in found["cost"][1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["logship.toml"]
+
+
+def test_a_source_that_may_not_be_read_keeps_no_other_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is when forwarding: the others are shown, and the exit status is that of the refusal."""
+    (tmp_path / "logship.toml").write_text(
+        '[[forward.source]]\nrole = "arn:aws:iam::210987654321:role/gone"\n[[forward.source]]\ngroups = ["/b"]\n',
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    refusal = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>"
+    with LocalCloudWatch() as cw, fake_aws.endpoint(lambda _: (403, refusal)) as sts:
+        put(set_up(cw, "/b"), "/b", [now_ms()])
+        given = {"AWS_ENDPOINT_URL": cw.url, "AWS_ENDPOINT_URL_STS": sts, "AWS_REGION": "us-east-1"}
+        keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "none"}
+        done = CliRunner().invoke(logship, ["forward", "--dry-run", "--format", "json"], env=given | keys)
+    found = json.loads(done.stdout)
+
+    assert [(group["group"], len(group["events"])) for group in found["groups"]] == [("/b", 1)]
+    assert found["cost"]
+    assert isinstance(done.exception, AccessError)
