@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from logship.cloudwatch.permissions import allow
 from logship.errors import AccessError, ConnectError, LogshipError, UnknownGroupError, UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ _KEYS: Final = {
 }
 """Whose key it is that may not be used, by the code that says so."""
 _DENIED_CODES: Final = frozenset({"AccessDeniedException", "AccessDenied"})
+_ROLE_CALLS: Final = frozenset({"AssumeRole", "AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
+"""What the SDK asks of STS before the call that it was told to make."""
+_ROLE: Final = re.compile(r"sts:AssumeRole on resource: (arn:\S+)")
 _EXPIRED_CODES: Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
 _OF_CLOCKS: Final = ("Signature expired", "not yet current", "earlier than", "still expired")
 """What AWS says of a request that was signed too long ago, or ahead of its time, by its own clock, and what the SDK
@@ -64,6 +69,8 @@ _PASSING_CODES: Final = frozenset(
 _THROTTLED_CODES: Final = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
 )
+NO_AWS: Final = "what answers is no service of AWS"
+"""Said of whom credentials were asked, and of whoever answers with no code of AWS."""
 _SET_CLOCK: Final = "set this machine's clock (NTP)"
 _SERVER_ERROR: Final = 500
 _PASSING_STATUS: Final = frozenset({408, 429})
@@ -107,7 +114,7 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
     Args:
         error: what the SDK raised.
         what: was asked for, or whose it is, for the message.
-        needs: the statement of a policy that permits the call.
+        needs: the statement of a policy that permits the call, which is none of STS for a role.
     """
     from botocore import exceptions as sdk
 
@@ -115,16 +122,15 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
         facts = error.response.get("Error", {})
         code, message = facts.get("Code", ""), facts.get("Message", str(error))
         if code in _ACCESS_CODES or code in _KEYS:
-            return AccessError(f"{what}: {code}: {message}; {_access_remedy(code, message, needs)}")
+            remedy = _access_remedy(code, message, needs, error.operation_name)
+            return AccessError(f"{what}: {code}: {message}; {remedy}")
         if code == "ResourceNotFoundException":
             return UnknownGroupError(
                 f"{what}: {message.rstrip('.')}; list the groups with: aws logs describe-log-groups"
             )
         if code.isdecimal():  # the SDK takes the HTTP status where an answer is none of AWS
             later = " or try again later" if is_retriable(error) else ""
-            return ConnectError(
-                f"{what}: what answers is no service of AWS (HTTP {code}); check AWS_ENDPOINT_URL{later}"
-            )
+            return ConnectError(f"{what}: {NO_AWS} (HTTP {code}); check AWS_ENDPOINT_URL{later}")
         if is_retriable(error):
             return ConnectError(f"{what}: {code}: {message}; try again later")
         return UsageError(f"{what}: {code}: {message}")
@@ -136,9 +142,7 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
             "set AWS_REGION, or region under [[forward.source]], to one such as eu-central-1"
         )
     if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
-        is_late = any(words in str(error) for words in _OF_CLOCKS)
-        remedy = _SET_CLOCK if is_late else "attach a role to the machine, or run: aws configure sso"
-        return AccessError(f"{what}: {str(error).rstrip('.')}; {remedy}")
+        return _without_credentials(f"{what}: {str(error).rstrip('.')}")
     if isinstance(
         error, (sdk.ProfileNotFound, sdk.InvalidEndpointDiscoveryConfigurationError, sdk.ParamValidationError)
     ):
@@ -146,9 +150,20 @@ def translate(error: Exception, what: str, *, needs: Mapping[str, Any] | None = 
     return ConnectError(f"{what}: {error}; check AWS_ENDPOINT_URL, the region and the network")
 
 
-def _access_remedy(code: str, message: str, needs: Mapping[str, Any] | None) -> str:
+def _without_credentials(failure: str) -> LogshipError:
+    if NO_AWS in failure:
+        return ConnectError(f"{failure}; check AWS_ENDPOINT_URL and the network")
+    is_late = any(words in failure for words in _OF_CLOCKS)
+    return AccessError(
+        f"{failure}; {_SET_CLOCK if is_late else 'attach a role to the machine, or run: aws configure sso'}"
+    )
+
+
+def _access_remedy(code: str, message: str, needs: Mapping[str, Any] | None, operation: str) -> str:
     if code in _KEYS:
         return f"allow kms:Decrypt on the {_KEYS[code]}'s key"
+    if code in _DENIED_CODES and operation in _ROLE_CALLS:
+        return _role_remedy(message)
     if needs and code in _DENIED_CODES:
         return f"its policy lacks {json.dumps(needs)}"
     if code in _EXPIRED_CODES:
@@ -156,6 +171,13 @@ def _access_remedy(code: str, message: str, needs: Mapping[str, Any] | None) -> 
     if any(words in message for words in _OF_CLOCKS):
         return _SET_CLOCK
     return "check the role's policy and the region"
+
+
+def _role_remedy(message: str) -> str:
+    """Who may take on a role is said by its trust policy, and within an account by the policy of either."""
+    role = _ROLE.search(message)
+    own = f"its policy lacks {json.dumps(allow('sts:AssumeRole', role[1]))}, or " if role else ""
+    return f"{own}the role's trust policy does not name it"
 
 
 def no_cloudwatch(what: str) -> ConnectError:

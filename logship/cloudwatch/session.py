@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from logship.cloudwatch.client import explained
+from logship.cloudwatch.client import NO_AWS, explained
 from logship.errors import AccessError, UsageError
 from logship.validation import ROLE
 
@@ -34,7 +34,7 @@ def open_session(*, region: str | None = None, role: str = "", external_id: str 
             raise AccessError(
                 "no AWS credentials were found; on AWS attach a role to the machine, elsewhere run: aws configure sso"
             )
-        _name_expired(session.get_credentials())
+        _name_failures(session.get_credentials())
     return _assume(session, role, external_id) if role else session
 
 
@@ -74,13 +74,15 @@ def open_client(service: str, session: Any, *, read_timeout_s: float = 30, endpo
     return client
 
 
-def _name_expired(credentials: Any) -> None:
-    """Has new credentials that have expired raise what others raise that cannot be renewed.
+def _name_failures(credentials: Any) -> None:
+    """Has credentials that cannot be renewed raise the same, whatever is wrong.
 
-    That is what a clock that runs ahead does; the SDK raises a RuntimeError, which nobody can tell from a defect.
+    New ones that have expired, which is what a clock that runs ahead does, are a RuntimeError of the SDK, and an answer
+    that is none of STS, such as a proxy's, is an exception of its parsers: nobody can tell them from a defect.
     """
     from botocore.credentials import RefreshableCredentials
     from botocore.exceptions import CredentialRetrievalError
+    from botocore.parsers import ResponseParserError
 
     if not isinstance(credentials, RefreshableCredentials):
         return
@@ -91,6 +93,8 @@ def _name_expired(credentials: Any) -> None:
             refresh()
         except RuntimeError as error:
             raise CredentialRetrievalError(provider=credentials.method, error_msg=error) from error
+        except ResponseParserError as error:
+            raise CredentialRetrievalError(provider=credentials.method, error_msg=NO_AWS) from error
 
     credentials._refresh = named  # noqa: SLF001
 
@@ -116,5 +120,5 @@ def _assume(session: Any, role: str, external_id: str) -> Any:
         assumed._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
             refresh_using=fetcher.fetch_credentials, method="assume-role"
         )
-        _name_expired(assumed.get_credentials())
+        _name_failures(assumed.get_credentials())
         return boto3.session.Session(botocore_session=assumed, region_name=session.region_name)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import botocore.credentials
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from logship.cloudwatch.client import explained, is_retriable, logs_client
+from logship.cloudwatch.client import explained, is_retriable, logs_client, translate
 from logship.cloudwatch.paging import Retry
 from logship.cloudwatch.session import account_of, open_client, open_session
 from logship.errors import AccessError, ConnectError, UsageError
@@ -85,6 +85,40 @@ def test_a_refused_role_is_an_access_error(monkeypatch: pytest.MonkeyPatch) -> N
         client = logs_client(role=ROLE)
         with pytest.raises(AccessError, match="sts:AssumeRole"), explained():
             client.describe_log_groups()
+
+
+@pytest.mark.usefixtures("_credentials")
+def test_a_refused_role_asks_for_no_other_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is leave to take on the role, whichever call and policy the role would have been for."""
+    refusal = (
+        b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: x is not authorized to perform: "
+        b"sts:AssumeRole on resource: " + ROLE.encode() + b"</Message></Error></ErrorResponse>"
+    )
+    with fake_aws.endpoint(lambda _: (403, refusal)) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        client = logs_client(role=ROLE)
+        with pytest.raises(AccessError) as caught:
+            Retry(tries=1).call("listing log groups", client.describe_log_groups, needs={"Action": "logs:Describe"})
+
+    assert f'{{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "{ROLE}"}}' in str(caught.value)
+    assert "trust policy" in str(caught.value)
+    assert "logs:" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize("status", [200, 403, 503])
+def test_what_answers_in_place_of_sts_may_go_away(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """A proxy's page, or another service, is nothing to end with a defect for: the call is made again."""
+    with fake_aws.endpoint(lambda _: (status, b"<!doctype html><p>try later")) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        client = logs_client(role=ROLE)
+        with pytest.raises(BotoCoreError) as caught:
+            client.describe_log_groups()
+
+    assert is_retriable(caught.value)
+    failure = translate(caught.value, "listing log groups")
+    assert isinstance(failure, ConnectError)
+    assert "no service of AWS; check AWS_ENDPOINT_URL" in str(failure)
 
 
 @pytest.mark.usefixtures("_credentials")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,12 +56,9 @@ def _translated(error: Exception, region: str, table: str, *, create: bool) -> L
         return DataError(f"{what} is gone; start the forwarder again, which makes it anew")
     if code == "ValidationException" and _TOO_LARGE in message:
         return DataError(f"{what}: {message}; a checkpoint must be smaller than 400 KB")
-    found = translate(error, what)
+    found = translate(error, what, needs=checkpoint_table(region, table, create=create))
     if isinstance(found, AccessError) and is_retriable(error) and not create:
         return ConnectError(f"{found}; it is tried again")
-    if isinstance(found, AccessError) and code.startswith("AccessDenied"):
-        needed = json.dumps(checkpoint_table(region, table, create=create))
-        return AccessError(f"{what}: {code}: {message}; its policy lacks {needed}")
     if isinstance(found, UsageError) and code:
         return DataError(f"{what}: {code}: {message}; name another table under [forward] checkpoints")
     return found
