@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import traceback
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ import click
 from logship.errors import ExitCode, LogshipError, QuerySyntaxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TextIO
 
 
@@ -133,9 +133,6 @@ def guarded(main: Callable[[], int | None]) -> int:
     except LogshipError as error:
         say(f"logship: {error}")
         return error.exit_code
-    except BrokenPipeError:
-        _discard(sys.stdout)  # its reader has enough
-        return ExitCode.DONE
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:
             _discard(sys.stdout)
@@ -145,6 +142,16 @@ def guarded(main: Callable[[], int | None]) -> int:
         return ExitCode.INTERNAL
     finally:
         _flush_last()
+
+
+@contextmanager
+def while_read() -> Iterator[None]:
+    """A command is done when nobody reads its output any more, as behind `| head`: click would end it with status 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        raise click.exceptions.Exit(ExitCode.DONE) from None
 
 
 def _flush_last() -> None:

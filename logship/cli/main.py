@@ -32,9 +32,14 @@ _COMMANDS: Final = {
 class _Lazy(click.Group):
     """Lists commands by the table above, so that `--help` imports none of them."""
 
+    def make_context(self, *arguments: Any, **others: Any) -> click.Context:
+        with diagnostics.while_read():  # `--help` prints here
+            return super().make_context(*arguments, **others)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with diagnostics.while_read():
+                return super().invoke(ctx)
         except SettingsError as error:
             from logship.settings import in_file
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -146,6 +147,21 @@ def test_streams_that_are_full_or_closed_are_no_fault_of_ours(
     assert (done.returncode, said in done.stderr, b"internal error" in done.stderr) == (status, True, False), (
         done.stderr
     )
+
+
+@pytest.mark.parametrize("command", [["search", "*", "--store", "./data"], ["--help"], ["search", "--help"]])
+def test_a_reader_that_has_enough_is_no_failure(place: Path, command: list[str]) -> None:
+    """`logship search … | head` ends with 0, and not with the status of a search that found nothing."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "logship", *command], cwd=place, stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, b"rror" in done.stderr) == (0, False), done.stderr
 
 
 @pytest.mark.parametrize("command", [["search", "x"], ["import", "good.log"], ["fields"]])
