@@ -102,22 +102,34 @@ def open_checkpoints(forward: Forward, store: str, *, say: Callable[[str], None]
             raise
     from logship.forward.checkpoints.dynamodb import DynamoCheckpoints, dynamodb_client
 
+    table, client = table_of(forward), dynamodb_client(region=_region_of_table(forward))
+    return DynamoCheckpoints(client, table, store=store, state=forward.state, say=say)
+
+
+def table_of(forward: Forward) -> str:
+    """The table of DynamoDB that checkpoints are in; "" where they are in the state folder. Nothing is asked or opened.
+
+    Raises:
+        SettingsError: `checkpoints` is neither empty nor ``dynamodb:TABLE``.
+    """
+    if not forward.checkpoints:
+        return ""
     named = re.fullmatch(r"dynamodb:([A-Za-z0-9_.-]{3,255})", forward.checkpoints)
     if named is None:
         raise SettingsError(
             f"[forward] checkpoints = {forward.checkpoints!r} names no place for checkpoints; it is dynamodb:TABLE "
             "(3 to 255 of letters, digits, '_', '.' and '-'), or empty for the state folder"
         )
-    client = dynamodb_client(region=_region_of_table(forward))
-    return DynamoCheckpoints(client, named[1], store=store, state=forward.state, say=say)
+    return named[1]
 
 
 def checkpoints_of(forward: Forward) -> str:
-    """Where a forwarder keeps its checkpoints, in words; nothing is asked or opened."""
-    if not forward.checkpoints:
+    """Where a forwarder keeps its checkpoints, in words; raises as `table_of` does."""
+    table = table_of(forward)
+    if not table:
         return f"the state folder {str(Path(forward.state).resolve())!r}"
     region = _region_of_table(forward)
-    return f"{forward.checkpoints!r} in {region}" if region else repr(forward.checkpoints)
+    return f"the DynamoDB table {table!r}" + (f" in {region}" if region else "")
 
 
 def _region_of_table(forward: Forward) -> str | None:

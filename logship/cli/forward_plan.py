@@ -78,9 +78,10 @@ def plan_of(wanted: Wanted, found: Settings, *, waits: bool = False) -> Plan:
     """
     from logship.forward.between.prepare import prepare_of
     from logship.forward.outside.http import address_of
-    from logship.wiring import SourceOptions, sources_of
+    from logship.wiring import SourceOptions, sources_of, table_of
 
     settings = wanted.over(found)
+    table_of(settings.forward)
     if settings.forward.listen and not wanted.once:
         address_of(settings.forward.listen)
     reading = SourceOptions(

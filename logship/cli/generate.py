@@ -35,8 +35,10 @@ def stack(folder: str, program: str, account: str, *, check: bool, diff: bool, f
     from logship.generate.stack import Place
     from logship.generate.stack import stack as files_of
     from logship.generate.written import compare
+    from logship.wiring import table_of
 
     settings, name = own_settings()
+    table_of(settings.forward)  # which the policy names
     seen = os.path.relpath(folder, name.parent)
     place = Place(version=__version__, program=program, account=account, settings=name.name, folder=seen)
     into = Path(folder)

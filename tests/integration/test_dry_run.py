@@ -13,7 +13,7 @@ from logship.cli import dry_run as shown
 from logship.cli.main import logship
 from logship.cloudwatch.discovery import FoundGroup
 from logship.cloudwatch.paging import Retry
-from logship.errors import AccessError
+from logship.errors import AccessError, SettingsError
 from logship.forward.between.dry_run import foresee, newest
 from logship.forward.between.prepare import Preparer
 from logship.forward.between.rules import Rules
@@ -228,3 +228,17 @@ def test_a_source_that_may_not_be_read_keeps_no_other_out(tmp_path: Path, monkey
     assert [(group["group"], len(group["events"])) for group in found["groups"]] == [("/b", 1)]
     assert found["cost"]
     assert isinstance(done.exception, AccessError)
+
+
+@pytest.mark.parametrize("command", [["forward", "--dry-run"], ["generate", "stack"]])
+def test_what_a_forwarder_would_not_begin_with_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """Before anybody is asked, and before a policy is written for a table that there cannot be."""
+    (tmp_path / "logship.toml").write_text('[forward]\ncheckpoints = "dynamo:shop"\n', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(logship, command)
+
+    assert isinstance(done.exception, SettingsError)
+    assert "it is dynamodb:TABLE" in str(done.exception)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["logship.toml"]

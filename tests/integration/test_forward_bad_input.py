@@ -203,7 +203,7 @@ def read_again(running: subprocess.Popen[str], cw: LocalCloudWatch, folder: Path
         ((), f'store = "one"\n{_ONE_SOURCE}[stores.one]\nlocation = "./data"\nindex = "i"\n', "differs in index"),
         (("--store", "one"), f'{_ONE_SOURCE}[stores.one]\nlocation = "./other"\n', "restart to change the store"),
         ((), _ONE_SOURCE.replace("[forward]", '[forward]\nstate = "./other"'), "every log group would begin at start"),
-        ((), _ONE_SOURCE.replace("[[", 'checkpoints = "dynamodb:places"\n[['), "would be kept in 'dynamodb:places'"),
+        ((), _ONE_SOURCE.replace("[[", 'checkpoints = "dynamodb:places"\n[['), "kept in the DynamoDB table 'places'"),
     ],
     ids=[
         *("empty", "gone", "empty beside flags", "no source", "store", "profile", "profile of the flag"),
