@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CLOSE: Final = r"(?:\\*[\"']|%22|\]|%5[Dd])?"
 _SIGN: Final = r"(?::=|=>|==?|:|%3[AaDd])"
 _OPEN: Final = r"b?(?:\\*[\"']|%22)"
-_SUFFIX: Final = r"(?i:[_-]?(?:confirm|confirmation|again|repeat|hash)|[0-9]{1,2})?"
+_SUFFIX: Final = r"(?i:[_-]?(?:confirm|confirmation|again|repeat|hash|[0-9]{1,2}))?"
 _NEXT_ITEM: Final = r"\\*[\"'](?:\s|\\+[nrt])*,(?:\s|\\+[nrt])*b?(\\*[\"'])"
 _LONGEST_PREFIX: Final = 24
 _LONGEST_NAME: Final = 40

@@ -111,6 +111,8 @@ _PEM_ITEM: Final = (
     rf"{_PEM_CLOSE}{_PEM_BREAK}[bu]?\\*[\"']([A-Za-z0-9+/=][A-Za-z0-9+/=:, -]*|){_PEM_CLOSE}{_PEM_BREAK}(?:[^\s:]|\z)"
 )
 """The end of one string, and the line that is the next one, if that is no key of an object."""
+_PEM_HEADERS: Final = r"(?:(?:[\r\n]|\\+[nr])+[A-Z][A-Za-z-]{2,15}:(?:[^-\r\n\\\"']|-{1,4}[^-\r\n\\\"'])*)*"
+"""`Proc-Type`, `DEK-Info`, `Version`: what an encrypted key and one of PGP have before an empty line."""
 _PEM_LONG: Final = r"(?:(?:\s|\\+[nrt])*[A-Za-z0-9+/=]{16,})"
 _PEM_SHORT: Final = r"(?:(?:[ \t]*[\r\n]+|\\+[nr])+[A-Za-z0-9+/]{1,15}={0,2})"
 _BLANK: Final = r"(?: |%20|\+)"
@@ -129,7 +131,7 @@ RULES: Final[tuple[Shown | _KeyLines, ...]] = (
         anchor=_PEM_BEGIN,
         lead=_PEM,
         # Up to the END line; where that is missing, as many long runs of base64 as follow, and a last short one.
-        secret=rf"{_PEM_TEXT}+-----END|{_PEM_LONG}+{_PEM_SHORT}?",
+        secret=rf"{_PEM_TEXT}+-----END|{_PEM_HEADERS}{_PEM_LONG}+{_PEM_SHORT}?",
         stays=b"-----END",
     ),
     _KeyLines(anchor=rf"{_PEM}{_PEM_CLOSE}"),

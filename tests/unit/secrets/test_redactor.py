@@ -154,6 +154,7 @@ def test_long_texts_are_redacted_whole() -> None:
 LISTS = (
     '"password":["a b", ', '"password":["a', "password=(", "password={a}", "pwd:`<", "--password', '", '"pass":"', "&pass=", "userPass:",
     '-----BEGIN PRIVATE KEY-----","', '-----BEGIN PRIVATE KEY-----"', '"MIIE",', "-----BEGIN PRIVATE KEY-----#",
+    "-----BEGIN PRIVATE KEY-----\nProc-Type: 4", "\nProc-Type: 4",
     "\\", "\\/", "\\u0022", "password\\u003da,", "\\u0022password\\u0022:\\u0022", "\\\\\\u005c",
 )  # fmt: skip
 """Values in brackets, in lists and in key blocks that begin and do not end."""

@@ -55,6 +55,10 @@ SECRETS = [
     (f"key:\n-----BEGIN OPENSSH PRIVATE KEY-----\n{PEM_TEXT}", "key:\n-----BEGIN OPENSSH PRIVATE KEY-----[redacted:private-key]\n"),
     ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F\n\nMIIEpAIBAAKC\n-----END RSA PRIVATE KEY-----",
      "-----BEGIN RSA PRIVATE KEY-----[redacted:private-key]-----END RSA PRIVATE KEY-----"),
+    (f"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0F\n\n{PEM_TEXT}",
+     "-----BEGIN RSA PRIVATE KEY-----[redacted:private-key]\n"),
+    (json.dumps({"k": f"-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\n\n{PEM_TEXT.strip()}"}),
+     '{"k": "-----BEGIN PGP PRIVATE KEY BLOCK-----[redacted:private-key]"}'),
     *((break_.join(PEM_LINES), "-----BEGIN PRIVATE KEY-----[redacted:private-key]-----END PRIVATE KEY-----")
       for break_ in (r"\u000a", r"\012", "#012", "%0A", "<br>", "\n> ", "\n# ", "\x1b[0m\n\x1b[32m", "\n2026-11-23 app-1: ")),
     ("-----BEGIN+PRIVATE+KEY-----%0AMIIEpAIBAAKC%2B%0A-----END+PRIVATE+KEY-----", "-----BEGIN+PRIVATE+KEY-----[redacted:private-key]-----END+PRIVATE+KEY-----"),
@@ -143,6 +147,7 @@ SECRETS = [
     ("%22password%22%3A%22hunter2%22%2C", "%22password%22%3A%22[redacted:password]%22%2C"),
     ('{"passwordConfirmation":"hunter2","n":1}', '{"passwordConfirmation":"[redacted:password]","n":1}'),
     ('{"passwordConfirm":"hunter2"}', '{"passwordConfirm":"[redacted:password]"}'),
+    ('DB_PASSWORD_1=hunter2 {"api-key-2":"12ab34cd"}', 'DB_PASSWORD_1=[redacted:password] {"api-key-2":"[redacted:api-key]"}'),
     ("newPasswordRepeat=hunter2&passwordAgain=hunter2", "newPasswordRepeat=[redacted:password]&passwordAgain=[redacted:password]"),
     ("PASSWORD_CONFIRMATION=hunter2 PASSWORD_HASH=$2b$12$abc", "PASSWORD_CONFIRMATION=[redacted:password] PASSWORD_HASH=[redacted:password]"),
     ('{"passwordHash":"$2b$12$abc"}', '{"passwordHash":"[redacted:password]"}'),
