@@ -92,6 +92,14 @@ def interactive() -> bool:
     return sys.stderr.isatty()
 
 
+def has_lost_terminal() -> bool:
+    """Whether stderr, which was a terminal, is one no more since that was closed: nothing is written there then."""
+    if sys.stderr.isatty():
+        return False
+    _discard(sys.stderr)
+    return True
+
+
 class Progress:
     """A line on stderr that is written over; silent when nobody watches."""
 

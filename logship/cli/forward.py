@@ -33,8 +33,8 @@ from logship.timerange import parse_past
 def command(store: str | None, *, dry_run: bool, first: int, form: str, **flags: Any) -> int:
     """Stream logs into the store, losing nothing and storing nothing twice.
 
-    Reads the sources of logship.toml, or the log groups of --group. Stops cleanly on SIGTERM and Ctrl-C, goes on where
-    it stopped, also after being killed, and reads its settings again on SIGHUP.
+    Reads the sources of logship.toml, or the log groups of --group. Stops cleanly on SIGTERM, on Ctrl-C and with its
+    terminal, goes on where it stopped, also after being killed, and reads its settings again on SIGHUP.
     """
     from logship.cli import forwarding
     from logship.cli.forward_plan import Wanted

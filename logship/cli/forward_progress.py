@@ -119,6 +119,7 @@ def _on_screen(console: Console | None, cost: Callable[[ForwardStatus, Rate], st
         notices.append(f"{time.strftime('%H:%M:%S')} {text}")
 
     screen = console or Console(stderr=True)
+    look = diagnostics.has_lost_terminal if console is None else bool
 
     def tell() -> None:
         for text in notices:
@@ -126,6 +127,7 @@ def _on_screen(console: Console | None, cost: Callable[[ForwardStatus, Rate], st
 
     def leave(text: str) -> None:
         say(text)
+        look()
         live.stop()
         tell()
 
@@ -135,7 +137,10 @@ def _on_screen(console: Console | None, cost: Callable[[ForwardStatus, Rate], st
             Live(console=screen, auto_refresh=False, screen=True, vertical_overflow="crop") as live,
             _beside("logship-screen", _REFRESH_S, lambda: _redraw(found, live, list(notices)), say),
         ):
-            yield found
+            try:
+                yield found
+            finally:
+                look()  # a terminal that was closed takes no last words
     finally:
         tell()
 

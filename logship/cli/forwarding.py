@@ -164,6 +164,8 @@ def _report(forwarder: Forwarder, prepare: Preparer, letters: int, people: Telli
 class _Signals:
     """SIGTERM and SIGINT end everything; SIGHUP ends the forwarder that runs, if the new settings are good.
 
+    A terminal that is closed sends SIGHUP, too: that ends everything, or it would run on where nobody sees it.
+
     Before the first forwarder nothing has been read: whatever is waited for then is given up at once. After it a
     store may take its time over a request, and the process ends without it: that loses nothing, as `kill -9` does not.
     """
@@ -190,7 +192,8 @@ class _Signals:
         self._context = options.context()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
-        signal.signal(signal.SIGHUP, lambda *_: self._hangups.put(None))
+        self._in_terminal = diagnostics.interactive()
+        signal.signal(signal.SIGHUP, self._hang_up)
         self._ended = threading.Event()
         threading.Thread(target=self._end_at_last, name="logship-end", daemon=True).start()
 
@@ -228,6 +231,12 @@ class _Signals:
         self._ends.put(None)
         if not self._began:
             sys.exit(ExitCode.DONE)
+
+    def _hang_up(self, *_: Any) -> None:
+        if self._in_terminal and diagnostics.has_lost_terminal():
+            self._end()
+        else:
+            self._hangups.put(None)
 
     def _end_at_last(self) -> None:
         self._ends.get()

@@ -179,3 +179,33 @@ def test_the_last_word_of_a_process_that_ends_at_once_stands_in_the_usual_screen
     assert ("\x1b[?1049h" in other, "\x1b[?1049" in usual) == (True, False)
     assert [line[9:] for line in usual.splitlines() if line[2:3] == ":"] == ["it was stuck", "it ends"]
     assert "\x1b[?25h" in said
+
+
+OWNED = (
+    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Runs a program whose terminal is the one that stdin is: the system tells it when that is closed."""
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["hung-up", "background"])
+def test_a_terminal_that_is_closed_takes_its_forwarder_along(
+    shop: LocalCloudWatch, tmp_path: Path, is_told: bool
+) -> None:
+    """It does not run on where nobody sees it; one in the background is told by somebody else. Neither is a failure."""
+    master, slave = pty.openpty()
+    words, environ = command(shop, tmp_path, TERM="xterm-256color")
+    owned = [sys.executable, "-c", OWNED] if is_told else []
+    process = subprocess.Popen([*owned, *words], cwd=tmp_path, env=environ, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    written = b""
+    while b"25 records stored" not in written:
+        written += os.read(master, 65_536)
+    os.close(master)
+    if not is_told:
+        process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    assert stored(tmp_path / "data") == 25
