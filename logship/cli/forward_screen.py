@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +16,9 @@ from logship.cli.diagnostics import counted
 from logship.cli.output import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.console import Console, ConsoleOptions
 
     from logship.forward.outside.rates import Rate
     from logship.forward.outside.status import ForwardStatus, GroupStatus, SourceStatus
@@ -57,7 +62,8 @@ def draw(shown: Shown, *, width: int, height: int) -> RenderableType:
     rows = sorted(status.groups, key=lambda row: _order(row, rate))
     # The heading of the groups, and the line that tells how many are not shown.
     room = max(0, height - len(head) - len(wrong) - len(said) - 2)
-    body: list[RenderableType] = [_groups(rows[:room], rate, width=width)] if rows and room else []
+    names = _names(status)
+    body: list[RenderableType] = [_groups(rows[:room], rate, names, width=width)] if rows and room else []
     if len(rows) > room:
         body.append(_line((f"and {len(rows) - room:,} more groups that are less behind", "dim")))
     return Group(*head, *body, *wrong, *said)
@@ -127,7 +133,39 @@ def _source(source: SourceStatus, rate: Rate) -> Text:
     return _line(*parts)
 
 
-def _groups(rows: Sequence[tuple[SourceStatus, GroupStatus]], rate: Rate, *, width: int) -> Table:
+class _Name:
+    """A name that is cut in its middle where room is short: those of many groups begin alike and end differently."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1, cell_len(self._name))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        name, room = self._name, options.max_width
+        if (size := cell_len(name)) > room:
+            head = max(0, room - 1) // 3
+            begin, end = set_cell_size(name, head).rstrip(), name  # half a wide sign is a blank
+            while size > room - 1 - head:
+                size, end = size - cell_len(end[0]), end[1:]
+            name = f"{begin}…{end}"
+        yield Text(name, no_wrap=True, overflow="crop")
+
+
+def _names(status: ForwardStatus) -> dict[tuple[str, str], str]:
+    """What groups are called, by source and name: with the source where several have a group of that name."""
+    pairs = [(source.name, group.name) for source, group in status.groups]
+    count = Counter(name for _, name in pairs)
+    return {
+        (source, name): f"{source.removeprefix('cloudwatch ')} {name}" if count[name] > 1 else name
+        for source, name in pairs
+    }
+
+
+def _groups(
+    rows: Sequence[tuple[SourceStatus, GroupStatus]], rate: Rate, called: Mapping[tuple[str, str], str], *, width: int
+) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), expand=True, header_style="dim", show_edge=False)
     table.add_column("group", ratio=1, no_wrap=True, overflow="ellipsis")
     names = ["lag", "delay", "ev/s", "read/s"]
@@ -139,7 +177,7 @@ def _groups(rows: Sequence[tuple[SourceStatus, GroupStatus]], rate: Rate, *, wid
         cells = [_lag(group), Text(span(group.ingestion_delay_s)), Text(f"{events:,.0f}"), Text(size(read))]
         if width >= _WIDE:
             cells += _more(group)
-        table.add_row(Text(printable(group.name)), *cells)
+        table.add_row(_Name(printable(called[source.name, group.name])), *cells)
     return table
 
 

@@ -95,6 +95,30 @@ def test_a_wide_screen_has_all_figures_of_a_group() -> None:
     assert "  1 m 0 s     0.5 s      80      7    29%    10%" in row
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_groups_can_be_told_apart_where_room_is_short(width: int) -> None:
+    """Names that begin alike are cut in their middle, also where a sign takes two columns."""
+    wide = replace(SOURCE, groups=tuple(replace(group, name=f"/日本語/{group.name}") for group in MANY.groups))
+    for source in (MANY, wide):
+        shown = [line.split()[0] for line in lines(status(sources=(source,)), width=width, height=40) if "…" in line]
+        numbers = [name[-3:] for name in shown if name[0] == "/"]
+
+        assert numbers[:3] == ["299", "298", "297"]
+        assert len(set(numbers)) == len(numbers) > 20
+
+
+def test_groups_of_one_name_are_told_apart_by_their_sources() -> None:
+    """Regions and accounts have groups of the same names."""
+    other = replace(SOURCE, name="cloudwatch eu-west-9")
+    shown = lines(status(sources=(SOURCE, other, replace(SOURCE, name="c", groups=(ODD,)))), width=100, height=30)
+    names = [line for line in shown if GROUP.name in line]
+
+    assert sorted(line.split(GROUP.name)[0] for line in names) == sorted(
+        f"{source.name.removeprefix('cloudwatch ')} " for source in (SOURCE, other)
+    )
+    assert [line[:5] for line in shown if ODD.name in line][:1] == ["/shop"]
+
+
 def test_what_is_not_there_is_not_shown() -> None:
     """No cost, no groups, one writer, a source that says nothing of itself: fewer lines and figures, no zeros."""
     plain = status(
