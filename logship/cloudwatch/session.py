@@ -12,6 +12,7 @@ from logship.errors import AccessError, UsageError
 from logship.validation import ROLE
 
 _TIMEOUT_S: Final = 5
+_BAD_STATUS: Final = 300
 
 
 def open_session(*, region: str | None = None, role: str = "", external_id: str = "") -> Any:
@@ -71,7 +72,26 @@ def open_client(service: str, session: Any, *, read_timeout_s: float = 30, endpo
         url = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
         place = f"AWS_ENDPOINT_URL = {url!r}: " if url else ""
         raise UsageError(f"{place}{error}; write a whole URL, such as http://localhost:4566") from None
+    if service != "logs":  # whose answers are looked at where they are read
+        refuse_pages(client)
     return client
+
+
+def refuse_pages(client: Any) -> None:
+    """Has a client raise a `BotoCoreError` for a good answer that is not of its service, if that speaks JSON."""
+    if client.meta.service_model.resolved_protocol == "json":
+        client.meta.events.register("before-parse", _check_answer)
+
+
+def _check_answer(response_dict: dict[str, Any], **_: Any) -> None:
+    """The SDK reads a proxy's page as an answer that has nothing in it: an empty queue, a field that is missing."""
+    from botocore.exceptions import BotoCoreError
+
+    body = response_dict["body"].lstrip()
+    if response_dict["status_code"] < _BAD_STATUS and body and not body.startswith(b"{"):
+        error = BotoCoreError()
+        error.args = (NO_AWS,)
+        raise error
 
 
 def _name_failures(credentials: Any) -> None:

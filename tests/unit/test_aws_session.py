@@ -14,6 +14,7 @@ from logship.cloudwatch.client import explained, is_retriable, logs_client, tran
 from logship.cloudwatch.paging import Retry
 from logship.cloudwatch.session import account_of, open_client, open_session
 from logship.errors import AccessError, ConnectError, UsageError
+from logship.forward.checkpoints.dynamodb import dynamodb_client
 from tests import fake_aws
 
 if TYPE_CHECKING:
@@ -119,6 +120,29 @@ def test_what_answers_in_place_of_sts_may_go_away(monkeypatch: pytest.MonkeyPatc
     failure = translate(caught.value, "listing log groups")
     assert isinstance(failure, ConnectError)
     assert "no service of AWS; check AWS_ENDPOINT_URL" in str(failure)
+
+
+@pytest.mark.usefixtures("_credentials")
+@pytest.mark.parametrize("page", [b"<html>welcome", b"[]", b'"x"'])
+@pytest.mark.parametrize(
+    ("service", "call", "arguments"),
+    [
+        ("dynamodb", "describe_table", {"TableName": "shop"}),
+        ("kinesis", "list_shards", {"StreamName": "shop"}),
+        ("sqs", "receive_message", {"QueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/q"}),
+    ],
+)
+def test_a_page_is_no_answer_that_has_nothing_in_it(
+    monkeypatch: pytest.MonkeyPatch, service: str, call: str, arguments: dict[str, str], page: bytes
+) -> None:
+    """A queue is not taken for empty, nor does a missing field end in a defect, because a proxy has said 200."""
+    with fake_aws.endpoint(lambda _: (200, page)) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        shared = service == "dynamodb"
+        client = dynamodb_client() if shared else open_client(service, open_session())
+        with pytest.raises(ConnectError, match="no service of AWS; check AWS_ENDPOINT_URL"), explained("it"):
+            getattr(client, call)(**arguments)
 
 
 @pytest.mark.usefixtures("_credentials")

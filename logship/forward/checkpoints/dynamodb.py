@@ -38,14 +38,16 @@ def dynamodb_client(*, region: str | None = None, endpoint_url: str | None = Non
     """
     from botocore.config import Config
 
-    from logship.cloudwatch.session import open_session
+    from logship.cloudwatch.session import open_session, refuse_pages
 
     config = Config(retries={"total_max_attempts": 2, "mode": "standard"}, connect_timeout=2, read_timeout=3)
     session = open_session(region=region)
     if session.region_name is None:
         raise UsageError("no AWS region is known; set AWS_REGION, or region under [[forward.source]]")
     with sdk_explained("DynamoDB"):
-        return session.client("dynamodb", endpoint_url=endpoint_url, config=config)
+        client = session.client("dynamodb", endpoint_url=endpoint_url, config=config)
+    refuse_pages(client)
+    return client
 
 
 class DynamoCheckpoints:
