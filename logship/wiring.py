@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from logship import naming
+from logship.cloudwatch.tags import Tags
 from logship.errors import LogshipError, MissingExtraError, SettingsError
 from logship.settings import Store
 
@@ -167,6 +168,8 @@ class SourceOptions:
     """Pause between two rounds of a source that asks."""
     once: bool = False
     """End when everything that is there now has been read."""
+    heard: Tags = field(default_factory=Tags)
+    """Tags of log groups that this process knows from before: nothing waits until they are asked for."""
     waits: bool = False
     """Whether log groups that are named and not there, and an endpoint that does not answer, are waited for: they were
     there when these settings began."""
@@ -227,6 +230,7 @@ class _Pollers:
             groups=tuple(source.groups),
             exclude=tuple(source.exclude_groups),
             tags=source.tags,
+            heard=options.heard,
             linked=source.linked_accounts,
             start_ms=_start_ms(source, place, options),
             interval_s=options.interval_s,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from logship.cli import options
+from logship.cloudwatch.tags import Tags
 from logship.errors import SettingsError
 from logship.settings import Source, file_of, load
 
@@ -61,17 +62,20 @@ class Plan:
     sources: Callable[[SourcePorts], Sequence[ForwardSource]]
     waits: bool
     """Whether a forwarder has run with these settings before."""
+    heard: Tags = field(default_factory=Tags)
+    """Tags of log groups that sources have heard: the next plan begins with them."""
     has_begun: bool = False
     """Whether all sources were ready that may be read: then the settings are good."""
 
 
-def plan_of(wanted: Wanted, found: Settings, *, waits: bool = False) -> Plan:
+def plan_of(wanted: Wanted, found: Settings, *, waits: bool = False, before: Plan | None = None) -> Plan:
     """Looks whether settings can be used, as far as that is known without asking anybody.
 
     Args:
         wanted: the flags.
         found: the settings, as they were read.
         waits: whether named groups that are gone are waited for, since they have been read before.
+        before: what has run until now.
 
     Raises:
         LogshipError: they cannot be used.
@@ -84,11 +88,12 @@ def plan_of(wanted: Wanted, found: Settings, *, waits: bool = False) -> Plan:
     table_of(settings.forward)
     if settings.forward.listen and not wanted.once:
         address_of(settings.forward.listen)
+    heard = before.heard if before else Tags()
     reading = SourceOptions(
-        now_us=options.now_us(), interval_s=settings.forward.interval_s, once=wanted.once, waits=waits
+        now_us=options.now_us(), interval_s=settings.forward.interval_s, once=wanted.once, heard=heard, waits=waits
     )
     sources = sources_of(settings.forward.source, reading)
-    return Plan(found=found, settings=settings, prepare=prepare_of(settings), sources=sources, waits=waits)
+    return Plan(found=found, settings=settings, prepare=prepare_of(settings), sources=sources, waits=waits, heard=heard)
 
 
 def check_reload(found: Settings, plan: Plan, wanted: Wanted, target: Store) -> None:

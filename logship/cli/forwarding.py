@@ -74,7 +74,7 @@ def run(wanted: Wanted, target: Store) -> int:
                     return ExitCode.DONE
                 elif before is not None:
                     people.say(f"{failure}; going on with the settings as they were")
-                    signals.plan = plan = plan_of(wanted, before, waits=True)
+                    signals.plan = plan = plan_of(wanted, before, waits=True, before=plan)
                     before = None
                 elif isinstance(failure, _PASSING) and plan.waits:  # it has run with these: nothing is wrong with them
                     away.met(failure)
@@ -265,7 +265,7 @@ class _Signals:
         with self._context:
             found = options.settings()
             check_reload(found, self.plan, self._wanted, self._target)
-            return plan_of(self._wanted, found)
+            return plan_of(self._wanted, found, before=self.plan)
 
 
 def show(wanted: Wanted, target: Store, *, first: int, form: str) -> int:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 from logship.cloudwatch.client import no_cloudwatch
 from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import DESCRIBE_TPS, TAGS_TPS, Governor
+from logship.cloudwatch.tags import KEPT_S, Tags
 from logship.errors import UnknownGroupError
 from logship.record import Cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from logship.cloudwatch.paging import Retry
 
 _WILD: Final = frozenset("*?[")
 _UNREADABLE: Final = frozenset({"INFREQUENT_ACCESS", "DELIVERY"})
 """Classes of log groups that FilterLogEvents does not read (CloudWatch Logs user guide, log classes)."""
-_TAGS_KEPT_S: Final = 600.0
-"""So long a group's tags are taken as they were: asking costs a call for each group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class Discovery:
         say: told of patterns that match nothing, a line each.
         waits: whether groups that are named and not there are waited for from the first listing on.
         known: whether a group has been read before: then it has gone since, and is waited for, too.
+        heard: the tags that other listings of this process have heard: the first one begins with them.
         clock: monotonic seconds.
     """
 
@@ -80,6 +80,7 @@ class Discovery:
         say: Callable[[str], None] = lambda _: None,
         waits: bool = False,
         known: Callable[[str], bool] = lambda _: False,
+        heard: Tags | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._patterns, self._exclude = client, patterns or ["*"], exclude
@@ -91,7 +92,7 @@ class Discovery:
         """The account whose credentials these are, once a listing has told."""
         self.untagged: frozenset[str] = frozenset()
         """The keys of groups that the last listing left out for their tags alone."""
-        self._tags: dict[str, tuple[float, dict[str, str]]] = {}
+        self._tags, self._began_s = heard or Tags(), clock()
         self._tagging = Governor(TAGS_TPS, clock)
         self._listing = Governor(DESCRIBE_TPS, clock)
 
@@ -123,7 +124,10 @@ class Discovery:
         named = {key: found[key] for key in sorted(found) if not self._is_excluded(found[key].name)}
         if not self._wanted_tags:
             return named
-        wanted = {key: group for key, group in named.items() if self._has_tags(group, retry)}
+        # Nothing waits for a later listing: what others have heard is asked for again then.
+        since_s = float("-inf") if is_first else max(self._began_s, self._clock() - KEPT_S)
+        again = self._tags.to_ask_again([group.arn for group in named.values()], since_s)
+        wanted = {key: group for key, group in named.items() if self._has_tags(group, again, retry)}
         if is_first and named and not wanted:
             tags = ", ".join(f"{key}={value}" for key, value in self._wanted_tags.items())
             arn = next(iter(named.values())).arn
@@ -132,7 +136,7 @@ class Discovery:
                 f"see those of one with: aws logs list-tags-for-resource --resource-arn {arn}"
             )
         self.untagged = frozenset(named.keys() - wanted.keys())
-        self._tags = {group.arn: self._tags[group.arn] for group in named.values() if group.arn in self._tags}
+        self._tags.forget(self._clock())
         return wanted
 
     def _tell(self, missed: Sequence[str]) -> None:
@@ -192,21 +196,21 @@ class Discovery:
             self.account = next((arn.split(":")[4] for _, arn, _ in _named(self._page(retry, limit=1)) if arn), "")
         return self.account
 
-    def _has_tags(self, group: FoundGroup, retry: Retry) -> bool:
-        try:
-            tags = self._tags_of(group, retry)
-        except UnknownGroupError:  # deleted since it was listed
-            return False
+    def _has_tags(self, group: FoundGroup, again: Collection[str], retry: Retry) -> bool:
+        tags = None if group.arn in again else self._tags.of(group.arn)
+        if tags is None:
+            try:
+                tags = self._ask_for_tags(group, retry)
+            except UnknownGroupError:  # deleted since it was listed
+                return False
         return all(key in tags and fnmatchcase(tags[key], value) for key, value in self._wanted_tags.items())
 
-    def _tags_of(self, group: FoundGroup, retry: Retry) -> dict[str, str]:
-        at_s, tags = self._tags.get(group.arn, (float("-inf"), {}))
-        if self._clock() - at_s > _TAGS_KEPT_S:
-            what, request = f"the tags of log group {group.name!r}", self._client.list_tags_for_resource
-            needs = allow("logs:ListTagsForResource", group.arn)
-            page = replace(retry, governor=self._tagging).call(what, request, needs=needs, resourceArn=group.arn)
-            tags = dict(page.get("tags", {}))
-            self._tags[group.arn] = (self._clock(), tags)
+    def _ask_for_tags(self, group: FoundGroup, retry: Retry) -> Mapping[str, str]:
+        what, request = f"the tags of log group {group.name!r}", self._client.list_tags_for_resource
+        needs = allow("logs:ListTagsForResource", group.arn)
+        page = replace(retry, governor=self._tagging).call(what, request, needs=needs, resourceArn=group.arn)
+        tags: Mapping[str, str] = page.get("tags", {})
+        self._tags.hear(group.arn, tags, self._clock())
         return tags
 
 

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from logship.cloudwatch.discovery import Discovery
 from logship.cloudwatch.paging import Retry
+from logship.cloudwatch.tags import KEPT_S, Tags
 from logship.errors import AccessError, ConnectError, Stopped, UnknownGroupError
 from logship.forward import run
 from logship.forward.between.prepare import Preparer
@@ -136,6 +137,36 @@ def test_tags_are_asked_for_once() -> None:
             asked.append(cw.requests["ListTagsForResource"])
 
     assert asked == [1, 1, 2]
+
+
+def test_tags_that_were_heard_before_are_begun_with() -> None:
+    """Settings that are read again wait for no tags of groups that are known; these are asked for after that."""
+    heard, asked = Tags(), []
+    with LocalCloudWatch() as cw:
+        make(cw, "/shop/a", team="blue")
+        Discovery(client_of(cw), tags={"team": "blue"}, heard=heard).list(Retry())
+        make(cw, "/shop/b", team="blue")
+        later = Discovery(client_of(cw), tags={"team": "blue"}, heard=heard)
+        for _ in range(3):
+            assert list(later.list(Retry())) == ["/shop/a", "/shop/b"]
+            asked.append(cw.requests["ListTagsForResource"])
+
+    assert asked == [2, 3, 3]
+
+
+def test_a_new_group_does_not_wait_for_the_tags_of_all_others() -> None:
+    """What is known of many gets old at the same time: some are asked for anew in each listing, the oldest first."""
+    tags, arns = Tags(), [f"arn:{number}" for number in range(120)]
+    for number, arn in enumerate(arns):
+        tags.hear(arn, {}, float(number))
+
+    asked = []
+    for now_s in (1_000.0, 1_020.0, 1_040.0, 1_060.0):
+        asked.append(tags.to_ask_again([*arns, "arn:new"], now_s - KEPT_S))
+        for arn in asked[-1]:
+            tags.hear(arn, {}, now_s)
+
+    assert asked == [{*arns[:50]}, {*arns[50:100]}, {*arns[100:]}, set()]
 
 
 def test_listing_again_leaves_calls_to_others() -> None:
@@ -348,7 +379,7 @@ def test_a_group_that_is_made_anew_is_read_at_once(tmp_path: Path, monkeypatch: 
 def test_a_group_that_changes_its_tags_changes_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that wanted the old tags lets go of it, and says so; the one that wants the new ones reads it on."""
     monkeypatch.setattr("logship.forward.sources.poll.poller._RELIST_S", 0.1)
-    monkeypatch.setattr("logship.cloudwatch.discovery._TAGS_KEPT_S", 0.1)
+    monkeypatch.setattr("logship.cloudwatch.discovery.KEPT_S", 0.1)
     said, store, readers = list[str](), MemoryStore(), dict[str, object]()
     with LocalCloudWatch() as cw:
         make(cw, "/shop/a", "one", team="blue")

@@ -65,8 +65,8 @@ class Story:
 
         return Signals()
 
-    def _plan_of(self, wanted: object, found: Settings, *, waits: bool = False) -> Any:
-        del wanted
+    def _plan_of(self, wanted: object, found: Settings, *, waits: bool = False, before: object = None) -> Any:
+        del wanted, before
         return Plan(found=found, settings=found, prepare=None, sources=lambda _: [], waits=waits)  # type: ignore[arg-type]
 
     def _forward(self, wanted: object, plan: Any, *_: object) -> LogshipError | None:

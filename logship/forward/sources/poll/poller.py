@@ -11,6 +11,7 @@ from logship.cloudwatch.discovery import Discovery, FoundGroup
 from logship.cloudwatch.paging import Retry
 from logship.cloudwatch.quotas import Governor, Governors
 from logship.cloudwatch.service_clock import ServiceClock, steady_s
+from logship.cloudwatch.tags import Tags
 from logship.errors import AccessError, ConnectError, LogshipError, Stopped
 from logship.forward.news import News
 from logship.forward.outside.status import SourceStatus
@@ -50,6 +51,8 @@ class Polled:
     """Names and patterns of groups that are not read."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags that a group must have; values may be patterns."""
+    heard: Tags = field(default_factory=Tags)
+    """Tags of groups that this process knows from before."""
     linked: bool = False
     """Whether groups of accounts linked to this monitoring account are read, too."""
     start_ms: int
@@ -110,6 +113,7 @@ class CloudWatchPoller:
             observe=self._clock.observe,
             say=say,
             waits=wanted.waits,
+            heard=wanted.heard,
             known=lambda name: checkpoints.load(self._key(name)) is not None,
         )
         self._found: dict[str, FoundGroup] = {}
