@@ -25,12 +25,14 @@ class Story:
     """A forwarder that runs with the settings ``good``, is told others, and meets the failures that are written here.
 
     Args:
-        told: the states of the settings that it is told, one after the other.
+        told: the state of the settings that it is told after each run; None where it is told nothing.
         fails: what each run meets, by its number; None where it runs.
         monkeypatch: puts this in place of everything around the loop.
     """
 
-    def __init__(self, told: list[str], fails: list[LogshipError | None], monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, told: list[str | None], fails: list[LogshipError | None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         self._told, self._fails = told, fails
         self._ending = threading.Event()
         self.ran: list[str] = []
@@ -61,7 +63,8 @@ class Story:
                 """Nothing."""
 
             def renewed(self) -> object:
-                return story._plan_of(None, _settings(story._told.pop(0))) if story._told else None
+                state = story._told.pop(0) if story._told else None
+                return story._plan_of(None, _settings(state)) if state else None
 
         return Signals()
 
@@ -113,6 +116,14 @@ def test_an_outage_while_settings_are_read_again_is_waited_out(monkeypatch: pyte
 
     assert (story.run(), story.ran) == (0, ["good", "new", "good", "good", "good"])
     assert [line for line in story.said if line.endswith("trying again")] == [f"{away}; trying again"]
+
+
+def test_told_again_amid_an_outage_it_still_has_settings_to_go_back_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that it waits with have run before: nothing is wrong with them, however often others fail."""
+    away = ConnectError("the table does not answer")
+    story = Story(["new", None, "newer"], [None, away, away, away, None], monkeypatch)
+
+    assert (story.run(), story.ran) == (0, ["good", "new", "good", "newer", "good"])
 
 
 def test_a_start_that_fails_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
