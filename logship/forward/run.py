@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from logship.cloudwatch.backoff import REFUSED_S
 from logship.cloudwatch.service_clock import steady_s
-from logship.errors import AccessError, LogshipError, Stopped
+from logship.errors import AccessError, ConnectError, LogshipError, Stopped
 from logship.forward.between.prepare import Preparer
 from logship.forward.checkpoints.sqlite import SqliteCheckpoints
 from logship.forward.letters.dead_letters import DeadLetters
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from logship.forward.port import Source
     from logship.forward.storing import Prepare
     from logship.store.port import StoreWriter
+
+
+_AWAY_S: Final = 5.0
+"""Pause before a source that does not answer is tried again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +65,8 @@ class Forwarder:
         say: told what people should know, a line each.
         once: whether the run ends by itself, and gives up a store that takes nothing for minutes.
 
-    A source that may not be read from its start on is left out, said and tried again, as long as there are others: a
-    role that is gone in one account is no reason to read none.
+    A source that may not be read from its start on, or does not answer, is left out, said and tried again, as long as
+    there are others: a role that is gone in one account, or a region that is away, is no reason to read none.
     """
 
     def __init__(
@@ -91,8 +95,8 @@ class Forwarder:
         self._say, self._once = say, once
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
-        self._denied: dict[Source, AccessError] = {}
-        """Sources that could not be begun at first, and why."""
+        self._unread: dict[Source, LogshipError] = {}
+        """Sources that could not be begun at first, and why; some of them may be read by now."""
 
     @property
     def counts(self) -> Counts:
@@ -106,8 +110,8 @@ class Forwarder:
 
     @property
     def left_out(self) -> list[Source]:
-        """Sources that may not be read; they are tried again."""
-        return [source for source in list(self._denied) if _has_not_begun(source)]
+        """Sources that cannot be read; they are tried again."""
+        return [source for source in list(self._unread) if _has_not_begun(source)]
 
     def run(self) -> Counts:
         """Forwards until stopped, or until all is stored.
@@ -131,16 +135,14 @@ class Forwarder:
             closer.join()
         if self._failure:
             raise self._failure
-        if self._once and self._denied:
-            raise next(iter(self._denied.values()))
+        if self._once and self._unread:
+            raise next(iter(self._unread.values()))
         return self.counts
 
     def _read(self, source: Source) -> None:
-        """Runs a source; one that is left out begins again now and then, since it may be permitted later."""
-        denied = Trouble(
-            self._say, f"{source.name} is left out and tried again every {REFUSED_S / 60:.0f} minutes, others go on"
-        )
-        while True:
+        """Runs a source; one that is left out begins again now and then, since what keeps it may pass."""
+        unread = Trouble(self._say, f"{source.name} is left out and tried again later, other sources go on")
+        while not self.stop.is_set():
             try:
                 source.run(self.pipeline.deliver, self.stop)
             except Stopped:
@@ -150,24 +152,26 @@ class Forwarder:
                     self._failure = self._failure or error
                     self.stop.set()
                     return
-                denied.met(error)
+                unread.met(error)
+                wait_s = _AWAY_S if isinstance(error, ConnectError) else REFUSED_S
             else:
                 return
-            if self._once or self.stop.wait(REFUSED_S):
+            if self._once:
                 return
+            self.stop.wait(wait_s)
 
     def _leaves_out(self, source: Source, error: LogshipError) -> bool:
-        """Whether the others go on without a source, which may not be read, and never was.
+        """Whether the others go on without a source that was never read.
 
         Once it is left out, whatever else keeps it from beginning is no reason to end them either.
         """
         if not _has_not_begun(source):
             return False
         with self._lock:
-            if source not in self._denied:
-                if not isinstance(error, AccessError):
+            if source not in self._unread:
+                if not isinstance(error, AccessError if self._once else (AccessError, ConnectError)):
                     return False
-                self._denied[source] = error
+                self._unread[source] = error
             return len(self.left_out) < len(self.sources)
 
     def _close_after(self, threads: Sequence[threading.Thread]) -> None:

@@ -298,7 +298,7 @@ def test_an_account_that_may_be_read_later_is_read_then(tmp_path: Path, monkeypa
         stop.set()
 
     assert (ended.failure(), was_left_out, forwarder.left_out) == (None, sources[:1], [])
-    assert (len(said), "tried again every" in said[0], "/shop/b" in said[1]) == (2, True, True), said
+    assert (len(said), "tried again later" in said[0], "/shop/b" in said[1]) == (2, True, True), said
 
 
 def test_where_no_account_may_be_read_that_is_an_error(tmp_path: Path) -> None:
@@ -310,6 +310,41 @@ def test_where_no_account_may_be_read_that_is_an_error(tmp_path: Path) -> None:
         ]
         with pytest.raises(AccessError, match="DescribeLogGroups"):
             forward(sources, tmp_path, MemoryStore())
+
+
+def test_a_region_that_is_away_keeps_the_others_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said once, and read when it answers; where none answers that is an error."""
+    monkeypatch.setattr("logship.forward.run._AWAY_S", 0.1)
+    monkeypatch.setattr("logship.cloudwatch.paging.backoff_s", lambda _: 0.01)
+    said, store = list[str](), MemoryStore()
+
+    def sources_of(*places: LocalCloudWatch) -> list[CloudWatchPoller]:
+        named = zip(("111111111111", "222222222222"), places, strict=True)
+        return [
+            CloudWatchPoller(client_of(place), checkpoints, Polled(account=name, start_ms=0)) for name, place in named
+        ]
+
+    checkpoints, stop = SqliteCheckpoints(tmp_path), threading.Event()
+    with LocalCloudWatch() as away, LocalCloudWatch() as cw:
+        make(away, "/shop/b", "two")
+        make(cw, "/shop/a", "one")
+        away.faults = Faults(error_503_rate=1.0)
+        forwarder = Forwarder(
+            sources_of(away, cw), store, Preparer(Parser()), DeadLetters(tmp_path), stop=stop, say=said.append
+        )
+        ended = Ended(forwarder)
+        wait_for(lambda: holds(store, 1) and away.requests.get("DescribeLogGroups", 0) > 12)
+        away.faults = Faults()
+        wait_for(lambda: holds(store, 2))
+        stop.set()
+        assert ended.failure() is None
+        away.faults = Faults(error_503_rate=1.0)
+        with pytest.raises(ConnectError, match="listing log groups"):
+            forward(sources_of(away, away), tmp_path, store)
+
+    assert [line.partition("; ")[2] for line in said if "tried again later" in line] == [
+        "try again later; cloudwatch 111111111111 us-east-1 is left out and tried again later, other sources go on"
+    ]
 
 
 class Ended:
