@@ -173,6 +173,19 @@ def test_a_limit_on_rows_is_said() -> None:
     assert (len(result.rows), said) == (5, ["5 of 20 rows; --limit shows more"])
 
 
+@pytest.mark.parametrize("stages", ["limit 6", "dedup n", "dedup n | fields - n", "limit 6 | sort n"])
+def test_a_limit_on_records_that_no_query_counts_is_said(stages: str) -> None:
+    """Five of six are never called all there are; six are."""
+    memory = memory_of([record(number, attributes={"n": number}) for number in range(6)])
+    said: list[str] = []
+    shown = []
+    for limit in (5, 6):
+        result = run(memory, parse_pipeline(f"* | {stages}"), limit=limit, say=said.append)
+        shown.append(len(list(result.records)))  # type: ignore[union-attr]
+
+    assert (shown, said) == ([5, 6], ["only the first 5 records are shown; --limit shows more"])
+
+
 def test_a_chart_covers_the_range_that_was_asked_for() -> None:
     """Also where it holds no records; an open range ends where the records do."""
     memory = memory_of([record(0), record(3_500)])

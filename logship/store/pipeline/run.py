@@ -136,12 +136,23 @@ class _Run:
 
     def result(self, limit: int | None) -> Records | Rows:
         if self._rows is None:
-            found = self._without(self._found.take(limit)) if self._hidden else self._found.take(limit)
-            return Records(found, self._columns, self._found.query)
+            found = self._first(limit)
+            return Records(self._without(found) if self._hidden else found, self._columns, self._found.query)
         if limit is not None and len(self._rows.rows) > limit:
             self._say(f"{limit:,} of {len(self._rows.rows):,} rows; --limit shows more")
             return Rows(self._rows.columns, list(islice(self._rows.rows, limit)))
         return self._rows
+
+    def _first(self, limit: int | None) -> Iterator[Record]:
+        """The records, at most that many; that a stream has more, which no query counts, is said behind the last."""
+        if limit is None or self._found.query is not None:
+            return self._found.take(limit)
+        return self._cut(self._found.take(limit + 1), limit)
+
+    def _cut(self, records: Iterator[Record], limit: int) -> Iterator[Record]:
+        yield from islice(records, limit)
+        if next(records, None) is not None:
+            self._say(f"only the first {limit:,} records are shown; --limit shows more")
 
     def _without(self, records: Iterable[Record]) -> Iterator[Record]:
         for record in records:
