@@ -14,11 +14,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from logship.errors import BrokenFileError, UsageError
 from logship.forward.letters.letter_lines import LetterLines
-from logship.parse import parse_line, times
+from logship.parse import json_text, parse_line, times
 from logship.record import SEVERITY_NUMBERS, LogEvent, from_document, with_own_id
 from logship.timerange import LATEST_US
 
@@ -213,8 +211,8 @@ def _text(raw: bytes) -> tuple[str, bytes | None]:
 def _cloudwatch(raw: bytes) -> dict[str, Any] | None:
     """The line as a CloudWatch event; None when it is none."""
     try:
-        found = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        found = json_text.loads(raw)
+    except ValueError:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("message"), str):
         return None
@@ -227,7 +225,7 @@ def _document(raw: bytes) -> Record | None:
     if not raw.startswith(b'{"_id":'):
         return None
     try:
-        record: Any = from_document(orjson.loads(raw))
+        record: Any = from_document(json_text.loads(raw))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     texts = (record.id, record.body, record.severity, record.trace_id, record.span_id, record.parent_span_id)
@@ -241,8 +239,8 @@ def _document(raw: bytes) -> Record | None:
 def _is_listing(raw: bytes) -> bool:
     """Whether a line begins `aws logs filter-log-events` output in one line."""
     try:
-        found = orjson.loads(raw) if b'"events"' in raw[:4096] else None
-    except orjson.JSONDecodeError:
+        found = json_text.loads(raw) if b'"events"' in raw[:4096] else None
+    except ValueError:
         return False
     return isinstance(found, dict) and isinstance(found.get("events"), list)
 
@@ -254,13 +252,13 @@ def _listing(content: bytes, limit_bytes: int, stand_in: _StandIn) -> Iterator[F
             f"{limit_bytes:,} bytes unpacked; make lines of it with: jq -c '.events[]'"
         )
     try:
-        events = orjson.loads(content)["events"]
+        events = json_text.loads(content)["events"]
         last_ms: int | None = None
         for found in events:
             event = _event(found, stand_in, last_ms)
             last_ms = event.timestamp_ms
             yield FileEvent(event)
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise OSError(f"it begins like the output of `aws logs filter-log-events` but is none ({error})") from None
 
 

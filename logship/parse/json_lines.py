@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from logship.parse import dialects, times, wrappers
+from logship.parse import dialects, json_text, times, wrappers
 from logship.parse.parsed import Parsed
 from logship.record import DURATION_MS, KIND, severity
 
@@ -58,8 +58,8 @@ SAMPLES: Final = (
 def parse(line: str) -> Parsed | None:
     """The parts of a line that is one JSON object; None when it is anything else."""
     try:
-        found = orjson.loads(line)
-    except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
+        found = json_text.loads(line)
+    except (ValueError, RecursionError):
         return None
     return from_object(found) if isinstance(found, dict) else None
 

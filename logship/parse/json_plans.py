@@ -11,10 +11,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
-import orjson
 from msgspec.structs import astuple
 
-from logship.parse import json_lines, logfmt, wrappers
+from logship.parse import json_lines, json_text, logfmt, wrappers
 from logship.parse.json_code import maker
 from logship.parse.json_columns import table_maker
 from logship.parse.json_meaning import Meaning
@@ -143,8 +142,8 @@ class Plans:
         if wrappers.is_wrapped(message):
             return None
         try:
-            found = orjson.loads(message)
-        except (orjson.JSONDecodeError, UnicodeEncodeError, RecursionError):
+            found = json_text.loads(message)
+        except (ValueError, RecursionError):
             return None
         fields: dict[str, Any] = found
         plan = self._plan_of(fields)

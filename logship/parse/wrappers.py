@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
-
-from logship.parse import times
+from logship.parse import json_text, times
 from logship.record import DURATION_MS
 
 _DOCKER: Final = '{"log":"'
@@ -30,8 +28,8 @@ def docker(message: str) -> tuple[str, str, tuple[int, bool] | None] | None:
     if not message.startswith(_DOCKER):
         return None
     try:
-        found = orjson.loads(message)
-    except (orjson.JSONDecodeError, UnicodeEncodeError):
+        found = json_text.loads(message)
+    except ValueError:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("time"), str) or "stream" not in found:
         return None
