@@ -59,6 +59,8 @@ def export(
 
     Exit status 5: the other store refused some records; everything else is copied.
     """
+    from logship.query.tree import fields
+
     if bool(target) == bool(wanted or output):
         raise UsageError("say where the records go: --to WHERE for a store, or --format ndjson [--output FILE]")
     diagnostics.expect_many_objects()
@@ -66,6 +68,7 @@ def export(
     tree = options.read_query(query, now=now)
     within = options.time_range(since, from_time, until, now=now)
     reader = options.open_store(store)
+    options.say_unknown_fields(reader, fields(tree))
     if target:
         return _to_store(reader, tree, within, options.chosen_store(store), target)
     return _to_file(reader, tree, within, output)

@@ -76,7 +76,7 @@ def _values(reader: StoreReader, tree: Node, within: TimeRange | None, field: st
     from logship.cli import output, tables
     from logship.query import names
     from logship.query.stages import Column
-    from logship.query.tree import Exists, both
+    from logship.query.tree import Exists, both, fields
 
     name = names.canonical(field)
     asked = both(tree, Exists(name))  # a store that has to read records reads these alone
@@ -84,6 +84,7 @@ def _values(reader: StoreReader, tree: Node, within: TimeRange | None, field: st
     if not found:
         known = reader.field_names()
         hints = [] if name in known else output.unknown_fields([name], known)
+        options.say_unknown_fields(reader, fields(tree))
         diagnostics.say(hints[0] if hints else f"no record that matches has {field!r}")
         return ExitCode.FINDINGS
     having = reader.count(asked, within)
@@ -102,9 +103,11 @@ def _values(reader: StoreReader, tree: Node, within: TimeRange | None, field: st
 def _names(reader: StoreReader, tree: Node, within: TimeRange | None, wanted: str) -> int:
     from logship.cli import output, tables
     from logship.query.stages import Column
+    from logship.query.tree import fields
 
     sample = reader.search(tree, within, limit=_SAMPLE)
     if not sample:
+        options.say_unknown_fields(reader, fields(tree))
         diagnostics.say("0 records")
         return ExitCode.FINDINGS
     facts = [_facts(reader, tree, within, name, sample) for name in reader.field_names()]

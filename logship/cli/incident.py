@@ -40,11 +40,11 @@ def command(
     """
     from logship.cli import output
     from logship.incident import analyse
-    from logship.query import parse
+    from logship.query.tree import fields
 
     diagnostics.expect_many_objects()
     now = options.now_us()
-    tree = parse(query, now_us=now)
+    tree = options.read_query([query], now=now)
     reader = options.open_store(store)
     window = _window(reader, from_time, to_time, now)
     baseline = _baseline(reader, window, baseline_from, baseline_to, now)
@@ -54,6 +54,7 @@ def command(
     diagnostics.say(f"time: {window}; {finding.records:,} records against {finding.baseline_records:,}")
     for note in finding.notes:
         diagnostics.say(f"note: {note}")
+    options.say_unknown_fields(reader, fields(tree))
     if wanted == "json":
         output.write_line(output.dumps(finding.to_json()))
     else:

@@ -13,10 +13,11 @@ from logship.cli import diagnostics
 from logship.settings import Settings, Store, load, resolve_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from logship.query.stages import Pipeline
     from logship.query.tree import Node
+    from logship.record import Record
     from logship.store.port import StoreReader
     from logship.timerange import TimeRange
 
@@ -82,10 +83,15 @@ def time_options(command: _Command) -> _Command:
 
 def read_query(query: Sequence[str], *, now: int) -> Node:
     """The tree of a query without stages; what it probably means otherwise is said on stderr."""
-    from logship.query import parse
-
     text = " ".join(query)
-    found = parse(text, now_us=now)
+    if "|" in text:
+        from logship.query.stages import parse_conditions
+
+        found = parse_conditions(text, now_us=now)
+    else:
+        from logship.query import parse  # most queries have no stages, whose parser is not loaded then
+
+        found = parse(text, now_us=now)
     _say_hints(text)
     return found
 
@@ -100,6 +106,24 @@ def read_pipeline(text: str, *, now: int) -> tuple[Node, Pipeline | None]:
     found = parse_pipeline(text, now_us=now)
     _say_hints(text[: split(text)[0].end])
     return found.search, found if found.stages else None
+
+
+def say_unknown_fields(reader: StoreReader, asked: Iterable[str], found: Iterable[Record] = ()) -> None:
+    """Hints about fields that no record has; what a record that was found has is not asked for."""
+    from logship.cli import output
+    from logship.query.match import values
+    from logship.query.names import TOP_LEVEL
+    from logship.query.tree import Exists
+
+    asked = set(asked) - TOP_LEVEL
+    for record in found:
+        asked = {name for name in asked if not values(record, name)}
+        if not asked:
+            return
+    missing = [name for name in asked if not reader.count(Exists(name))]
+    if missing:
+        for hint in output.unknown_fields(missing, reader.field_names()):
+            diagnostics.say(hint)
 
 
 def _say_hints(query: str) -> None:

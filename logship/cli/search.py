@@ -227,21 +227,10 @@ def _matching(reader: StoreReader, pipeline: Pipeline, within: TimeRange | None)
 
 
 def _say_fields(reader: StoreReader, search: _Wanted, found: Iterable[Record]) -> None:
-    """Hints about fields that no record has; what a shown record has is not asked for."""
-    from logship.cli import output
-    from logship.query.match import values
-    from logship.query.names import TOP_LEVEL
-    from logship.query.tree import Exists, fields
+    from logship.query.tree import fields
 
-    asked = (search.pipeline.fields if search.pipeline else fields(search.tree)) - TOP_LEVEL
-    for record in found:
-        asked = {name for name in asked if not values(record, name)}
-        if not asked:
-            return
-    missing = [name for name in asked if not reader.count(Exists(name))]
-    if missing:
-        for hint in output.unknown_fields(missing, reader.field_names()):
-            diagnostics.say(hint)
+    asked = search.pipeline.fields if search.pipeline else fields(search.tree)
+    options.say_unknown_fields(reader, asked, found)
 
 
 def _follow(search: _Wanted, store: str | None, *, only_count: bool, ends: str | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logship.query.stages.parser import parse_pipeline
+from logship.query.stages.parser import parse_conditions, parse_pipeline
 from logship.query.stages.tree import Column, Pipeline, Stage
 
-__all__ = ["Column", "Pipeline", "Stage", "parse_pipeline"]
+__all__ = ["Column", "Pipeline", "Stage", "parse_conditions", "parse_pipeline"]

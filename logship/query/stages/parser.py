@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from logship.query.stages.lexer import Piece, Token
+    from logship.query.tree import Node
 
 _TOP: Final = 10
 _WHOLE: Final = re.compile(r"[0-9]{1,9}\Z")
 _COUNT: Final = Figure("count", "", 0.0, Column("count", "count"))
 _ELSEWHERE: Final = {
-    "patterns": "the command `logship patterns QUERY` groups messages by their shape",
+    "patterns": "top 10 message counts messages that are the same",
     "slow": "the command `logship incident` finds what is slow and who causes it",
 }
 _OTHER_NAMES: Final = {
@@ -75,6 +76,19 @@ def parse_pipeline(text: str, *, now_us: int | None = None) -> Pipeline:
         stage, shape = _Stages(text, piece, shape, now).read()
         stages.append(stage)
     return Pipeline(search, tuple(stages))
+
+
+def parse_conditions(text: str, *, now_us: int | None = None) -> Node:
+    """The tree of a query where no stages may follow it.
+
+    Raises:
+        QuerySyntaxError: as `parse_pipeline` does, and where stages do follow.
+    """
+    query, *stages = split(text)
+    if stages:
+        problem = "stages make tables, and conditions alone are asked for here"
+        raise QuerySyntaxError(text, query.end, problem, suggestion="run it as `logship search`")
+    return parse(text, now_us=now_us)
 
 
 class _Stages:

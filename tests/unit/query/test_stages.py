@@ -129,7 +129,7 @@ MISTAKES = [
     ("a | stat count()", 4, "did you mean stats?"),
     ("a | filter x", 4, "did you mean where?"),
     ("a | nonsense", 4, "stages are stats, top"),
-    ("a | patterns", 4, "logship patterns"),
+    ("a | patterns", 4, "top 10 message"),
     ("a | slow", 4, "logship incident"),
     ("a | stats", 9, "stats count() by service"),
     ("a | stats median(duration)", 10, "did you mean p50?"),

@@ -13,8 +13,7 @@ from textual.widgets import Footer, Input, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from logship.errors import LogshipError, QuerySyntaxError
-from logship.query import parse
-from logship.query.stages.lexer import split
+from logship.query.stages import parse_conditions
 from logship.query.tree import All, And, Node
 from logship.store.port import Cancelled
 from logship.timerange import human_span
@@ -50,20 +49,6 @@ class Answer:
     within: TimeRange | None = None
     interval_us: int = 1
     facts: Facts = field(default_factory=Facts)
-
-
-def _conditions(text: str, now_us: int) -> Node:
-    """The tree of a query without stages.
-
-    Raises:
-        QuerySyntaxError: it cannot be read, or has stages.
-    """
-    search, *stages = split(text)
-    if stages:
-        raise QuerySyntaxError(
-            text, search.end, "stages make tables, and this is a list", suggestion="run it as `logship search`"
-        )
-    return parse(text, now_us=now_us)
 
 
 class SearchScreen(SearchKeys):
@@ -118,7 +103,7 @@ class SearchScreen(SearchKeys):
         if self._typing:
             self._typing.stop()
         try:
-            tree = _conditions(self._text, self.app.now_us())
+            tree = parse_conditions(self._text, now_us=self.app.now_us())
         except QuerySyntaxError as error:
             self._point_at(error)
             return
