@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -113,6 +113,15 @@ def write_atomically(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
+def size_bytes(index: Path) -> int:
+    """Of an index that may be written meanwhile: a merge takes files away after they were listed."""
+    total = 0
+    for path in index.iterdir():
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
+
+
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
     """Turns what the operating system and the engine complain about into errors of the store."""
@@ -121,6 +130,10 @@ def explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _full(folder) from None
+        if isinstance(error, FileNotFoundError) and not (folder / "format.json").exists():
+            raise StoreError(
+                f"the store {str(folder)!r} is gone: it was removed, or what it lies on; start again when it is back"
+            ) from None
         raise StoreError(
             f"the store {str(folder)!r} cannot be used: {error.strerror or error}; check its rights"
         ) from None

@@ -226,14 +226,14 @@ class Reader:
 
     def status(self) -> dict[str, Any]:
         """Facts for people."""
-        files = [path for path in (self._folder / "index").iterdir() if path.is_file()]
-        return {
-            "location": str(self._folder),
-            "engine": f"{folder.ENGINE} format {schema.FORMAT}",
-            "records": self._searcher.num_docs,
-            "size_bytes": sum(path.stat().st_size for path in files),
-            "committed_us": self._stamp // 1000,
-        } | health.facts(self._folder)
+        with folder.explained(self._folder):
+            return {
+                "location": str(self._folder),
+                "engine": f"{folder.ENGINE} format {schema.FORMAT}",
+                "records": self._searcher.num_docs,
+                "size_bytes": folder.size_bytes(self._folder / "index"),
+                "committed_us": self._stamp // 1000,
+            } | health.facts(self._folder)
 
     def explain(self, query: Node, within: TimeRange | None = None) -> list[str]:
         """The engine's query, and what of the store it touches."""
