@@ -115,12 +115,12 @@ def read_events(
     """
     name = named or path.resolve()
     try:
-        with path.open("rb") as probe:
-            start = probe.read(6)
-        opener = next((open_ for magic, open_ in _MAGIC if start.startswith(magic)), None)
-        with opener(path, "rb") if opener else path.open("rb") as file:
-            lines = _Lines(file, complete=options.final or opener is not None, waits=waits)  # type: ignore[arg-type]
-            yield from _events(name, lines, options)
+        with path.open("rb") as raw:
+            start = raw.peek()  # opened once, since what a pipe gave does not come again
+            opener = next((open_ for magic, open_ in _MAGIC if start.startswith(magic)), None)
+            with opener(raw, "rb") if opener else raw as file:
+                lines = _Lines(file, complete=options.final or opener is not None, waits=waits)  # type: ignore[arg-type]
+                yield from _events(name, lines, options)
     except _BROKEN as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise BrokenFileError(

@@ -6,7 +6,9 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import tracemalloc
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +22,7 @@ from logship.store.tantivy.writer import open_writer
 from logship.testing import MemoryStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from logship.record import LogEvent
 
@@ -162,6 +164,18 @@ def test_compression_is_known_by_content(tmp_path: Path, pack: object) -> None:
     whole = pack is not bytes
 
     assert [event.message[-1] for event in events(path)] == (["a", "b"] if whole else ["a"])
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_a_pipe_is_read_like_a_file(pack: Callable[[bytes], bytes]) -> None:
+    """`aws logs … | logship import /dev/stdin` takes what comes; a pipe gives each byte once."""
+    reading, writing = os.pipe()
+    os.write(writing, pack(b"2026-11-23T14:21:05Z one\n2026-11-23T14:21:06Z two\n"))
+    os.close(writing)
+    found = [event.message[-3:] for event in events(Path(f"/dev/fd/{reading}"))]
+    os.close(reading)
+
+    assert found == ["one", "two"]
 
 
 def test_a_growing_and_rotated_file_is_the_same_file(tmp_path: Path) -> None:
