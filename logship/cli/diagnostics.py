@@ -171,10 +171,17 @@ def _flush_last() -> None:
 
 
 def _in_one_line(error: click.ClickException) -> str:
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "logship"
-    return message if message.endswith("?") else f"{message.rstrip('.')}; see {command} --help"
+    if context and isinstance(error, click.NoSuchOption) and _may_be_of_a_query(error.option_name, context.command):
+        message += f"; what a query leaves out stands behind --, such as: {command} -- -level:debug"
+    return message if message.endswith("?") else f"{message}; see {command} --help"
+
+
+def _may_be_of_a_query(option: str, command: click.Command) -> bool:
+    takes_query = any(isinstance(found, click.Argument) and found.name == "query" for found in command.params)
+    return takes_query and not option.startswith("--")
 
 
 def _report() -> str:

@@ -58,6 +58,12 @@ CASES = [
     (["search", "word~" + "9" * 5000], 2, b"1 or 2 mistakes"),
     (["search", "x", "--limit", "0"], 2, b"--limit"),
     (["search", "x", "--formt", "json"], 2, b"--format"),
+    (
+        ["search", "level:info", "-service:edge"],
+        2,
+        b"stands behind --, such as: python -m logship search -- -level:debug",
+    ),
+    (["fields", "-service:edge"], 2, b"stands behind --"),
     (["incident", "--baseline-from", "2026-01-01"], 2, b"pairs"),
     (["incident", "--query", "a AND"], 2, b"behind it"),
     (["--config", "bad.toml", "search", "x"], 2, b"'store'"),
