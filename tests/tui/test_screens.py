@@ -179,3 +179,15 @@ async def test_an_empty_store_says_so() -> None:
         await asyncio.sleep(0)
 
     assert ("0 of 0 records" in search, "the store is empty" in incident) == (True, True)
+
+
+async def test_the_header_follows_the_width_of_the_terminal() -> None:
+    """A window that is made wider says which store it shows, at its right edge; a narrow one has no room for that."""
+    app = LogshipApp(store_of(record(1, "alpha")), now_us=BASE_US)
+    async with app.run_test(size=(80, 24)) as pilot:
+        narrow = (await settled(app, pilot, "1 records")).splitlines()[0]
+        await pilot.resize_terminal(120, 24)
+        wide = (await settled(app, pilot, "store ")).splitlines()[0]
+
+    assert "store " not in narrow
+    assert (len(wide.rstrip()), "store " in wide) == (119, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.widgets import Static
 
@@ -23,20 +24,29 @@ class Header(Static):
     def __init__(self, screen_name: str) -> None:
         super().__init__()
         self._screen_name = screen_name
+        self._location, self._now_us = "", 0
+        self._facts: Facts | None = None
 
     def tell(self, location: str, facts: Facts, now_us: int) -> None:
         """Shows the state of the store."""
-        newest_us = facts.newest_us
-        behind = "empty" if newest_us is None else _behind(now_us - newest_us, newest_us)
+        self._location, self._facts, self._now_us = location, facts, now_us
+        self.on_resize()
+
+    def on_resize(self) -> None:
+        """How much fits is seen when the width is known, and again when it changes."""
+        if self._facts is None:
+            return
+        newest_us = self._facts.newest_us
+        behind = "empty" if newest_us is None else _behind(self._now_us - newest_us, newest_us)
         left = Text(no_wrap=True, end="")
         left.append(" logship ", "bold reverse")
         for key, name in (("1", "Search"), ("4", "Incident")):
             left.append(f"  {key} {name}", "bold" if name == self._screen_name else "dim")
         width = self.size.width or 80
-        right = f"{facts.records:,} records · {behind} "
+        right = f"{self._facts.records:,} records · {behind} "
         if width >= _NARROW:
-            right = f"store {location[-30:]} · {right}"
-        room = max(1, width - left.cell_len - len(right))
+            right = f"store {self._location[-30:]} · {right}"
+        room = max(1, width - left.cell_len - cell_len(right))
         left.append(" " * room)
         left.append(right, "dim")
         self.update(left)
