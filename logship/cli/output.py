@@ -105,7 +105,9 @@ def _csv(records: Iterable[Record], out: BinaryIO) -> int:
     table.writerow([*_COLUMNS, "trace", "id"])
     written = 0
     for written, record in enumerate(records, 1):  # noqa: B007 - returned
-        table.writerow([*_cells(record), record.trace_id, record.id])
+        time, level, service, _, text = _cells(record)
+        duration = record.attributes.get(DURATION_MS)
+        table.writerow([time, level, service, duration, text, record.trace_id, record.id])
     return written
 
 
@@ -119,7 +121,7 @@ def _md(records: Iterable[Record], out: BinaryIO) -> int:
 
 
 def _cells(record: Record) -> list[str]:
-    duration = record.attributes.get("duration_ms")
+    duration = record.attributes.get(DURATION_MS)
     took = human_span(float(duration) * 1000) if isinstance(duration, (int, float)) else ""
     return [format_time(record.time_us), record.severity, record.service, took, summary(record)]
 
