@@ -155,10 +155,19 @@ def _row(record: Record, width: int, *, color: bool) -> str:
     time, level, service, took, text = _cells(record)
     head = f"{time[:10]} {time[11:23]} {level:<5} {printable(service):<14} {took:>8}  "
     line = head + printable(text)
-    if width and len(line) > width:
-        line = line[: width - 1] + "…"
+    if width:
+        line = _cut(line, width)
     code = _COLORS.get(level)
     return f"\x1b[{code}m{line}\x1b[0m" if color and code else line
+
+
+def _cut(line: str, width: int) -> str:
+    """The line in so many cells of a terminal, of which a Chinese or Japanese sign takes two."""
+    if line.isascii():
+        return line if len(line) <= width else line[: width - 1] + "…"
+    from rich.cells import cell_len, set_cell_size
+
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1) + "…"
 
 
 _WRITERS: Final[dict[str, Callable[[Iterable[Record], BinaryIO], int]]] = {

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
 
 from logship.cli import output
 from logship.record import Record
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def record(body: str, duration_ms: float) -> Record:
@@ -20,3 +28,14 @@ def test_csv_has_the_duration_as_a_number() -> None:
     rows = list(csv.DictReader(io.StringIO(out.getvalue().decode())))
 
     assert [row["duration"] for row in rows] == ["2104.237", "0.45"]
+
+
+def test_a_record_takes_one_line_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where signs are two cells wide: 80 cells hold 40 of them."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((80, 24)))
+    out = io.BytesIO()
+    output.write_records([record(text * 100, 1) for text in ("x", "日本", "é", "a日")], "table", out)
+    widths = [cell_len(line) for line in out.getvalue().decode().splitlines()]
+
+    assert widths == [80, 80, 80, 80]
