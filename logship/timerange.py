@@ -19,6 +19,8 @@ _UNITS_US: Final = {
     "d": 86_400_000_000,
     "w": 7 * 86_400_000_000,
 }
+_MANY: Final = 100_000
+"""Greater numbers of days are no time that a request took, and are shown by their order alone."""
 _SPAN: Final = re.compile(r"(?:(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w))+\Z")
 _PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w)")
 _EPOCH_MS: Final = re.compile(r"\d{12,14}\Z")
@@ -132,11 +134,13 @@ def ordered(start_us: int, end_us: int) -> TimeRange:
 
 
 def human_span(span_us: float) -> str:
-    """A span for people: ``850 ms``, ``2.1 s``, ``30 m``, ``4 h``, ``3 d``."""
+    """A span for people, in a few characters whatever it is: ``850 ms``, ``2.1 s``, ``30 m``, ``4 h``, ``3 d``."""
+    if span_us < 0:
+        return f"-{human_span(-span_us)}"
     for unit, size in (("d", "d"), ("h", "h"), ("m", "m"), ("s", "s"), ("ms", "ms")):
         value = span_us / _UNITS_US[size]
         if value >= 1:
-            return f"{value:.3g} {unit}" if value < 100 else f"{value:.0f} {unit}"  # noqa: PLR2004
+            return f"{value:.0f} {unit}" if 100 <= value < _MANY else f"{value:.3g} {unit}"  # noqa: PLR2004
     return f"{span_us:.0f} us"
 
 

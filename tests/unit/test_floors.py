@@ -85,6 +85,15 @@ def test_a_range_is_resolved_once() -> None:
     assert (parse_span("1h30m"), human_span(5_400_000_000)) == (5_400_000_000, "1.5 h")
 
 
+@pytest.mark.parametrize(
+    ("span_us", "shown"),
+    [(1e303, "1.16e+292 d"), (-5_000, "-5 ms"), (0, "0 us"), (99_999 * 86_400e6, "99999 d"), (412_000, "412 ms")],
+)
+def test_a_span_takes_a_few_characters(span_us: float, shown: str) -> None:
+    """Whatever duration a line claims, it leaves its message room."""
+    assert human_span(span_us) == shown
+
+
 def test_names_follow_the_rule() -> None:
     """Patterns are filled in; unknown placeholders and illegal names say so."""
     assert Naming(app="shop").group_name("orders") == "/shop/orders"
