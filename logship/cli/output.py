@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,11 @@ _SHOWN: Final = (
 def printable(text: str) -> str:
     """The text in one line, without anything that a terminal would obey."""
     return _CONTROL.sub(lambda match: " " if match[0] in "\n\r\t" else "�", text)
+
+
+def colored() -> bool:
+    """Whether lines are coloured: on a terminal that can, unless NO_COLOR (no-color.org) is set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def dumps(value: Any, *, indent: bool = False) -> bytes:
@@ -144,7 +150,7 @@ def _table(records: Iterable[Record], out: BinaryIO) -> int:
     import shutil
 
     width = shutil.get_terminal_size((160, 24)).columns if sys.stdout.isatty() else 0
-    color = sys.stdout.isatty()
+    color = colored()
     written = 0
     for written, record in enumerate(records, 1):  # noqa: B007 - returned
         out.write(_row(record, width, color=color).encode("utf-8", "replace") + b"\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -57,7 +56,7 @@ def command(
     if wanted == "json":
         output.write_line(output.dumps(to_json(made)))
         return ExitCode.DONE
-    for line in text_lines(made, color=sys.stdout.isatty()):
+    for line in text_lines(made, color=output.colored()):
         output.write_line(line.encode("utf-8", "replace"))
     return ExitCode.DONE
 

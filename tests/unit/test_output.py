@@ -6,15 +6,12 @@ import csv
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
 
+import pytest
 from rich.cells import cell_len
 
 from logship.cli import output
 from logship.record import Record
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def record(body: str, duration_ms: float) -> Record:
@@ -28,6 +25,25 @@ def test_csv_has_the_duration_as_a_number() -> None:
     rows = list(csv.DictReader(io.StringIO(out.getvalue().decode())))
 
     assert [row["duration"] for row in rows] == ["2104.237", "0.45"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "colored"),
+    [({"TERM": "xterm"}, True), ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+    ids=["usual", "no-color", "dumb"],
+)
+def test_colours_are_left_out_where_they_are_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], *, colored: bool
+) -> None:
+    """On a terminal that knows none, and where NO_COLOR is set."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    out = io.BytesIO()
+    output.write_records([Record("01", 0, "a", "ERROR", resource={}, attributes={})], "table", out)
+
+    assert (b"\x1b[31m" in out.getvalue()) is colored
 
 
 def test_a_record_takes_one_line_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
