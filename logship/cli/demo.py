@@ -33,16 +33,17 @@ def command(*, no_tui: bool, wanted: str, seed: int, folder: str | None) -> int:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "uvicorn", "demo") from None
+    from logship.cli.tui import need_terminal, start
     from logship.demo import story
 
+    if not no_tui:
+        need_terminal("logship demo --no-tui")
     with tempfile.TemporaryDirectory(prefix="logship-demo-") as temporary:
         outcome = story.run(Path(folder or temporary), seed=seed, say=_say)
         exact = outcome.delivery.exact and outcome.finding.alarm
         if no_tui:
             _print(outcome, wanted)
         else:
-            from logship.cli.tui import start
-
             start(outcome.store, screen="incident", window=outcome.finding.window, baseline=outcome.finding.baseline)
     return ExitCode.DONE if exact else ExitCode.FINDINGS
 

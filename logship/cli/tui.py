@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from logship.cli import options
-from logship.errors import MissingExtraError
+from logship.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,19 @@ def command(
     """Search and find causes in a terminal screen; `?` shows the keys."""
     from logship import timerange
 
+    need_terminal("logship search")
     within = timerange.resolve(since, from_time, to_time, now_us=options.now_us())
     start(options.chosen_store(store), query=" ".join(query), within=within)
+
+
+def need_terminal(instead: str) -> None:
+    """Keys come from stdin, and Textual draws on stderr; a driver of its own, such as textual-serve's, needs neither.
+
+    Raises:
+        UsageError: nobody could see the screen, or press a key.
+    """
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"the screen needs a terminal to draw on and to read keys from; use ssh -t, or {instead}")
 
 
 def start(

@@ -64,6 +64,8 @@ CASES = [
         b"stands behind --, such as: python -m logship search -- -level:debug",
     ),
     (["fields", "-service:edge"], 2, b"stands behind --"),
+    (["tui"], 2, b"needs a terminal"),
+    (["demo"], 2, b"--no-tui"),
     (["incident", "--baseline-from", "2026-01-01"], 2, b"pairs"),
     (["incident", "--query", "a AND"], 2, b"behind it"),
     (["--config", "bad.toml", "search", "x"], 2, b"'store'"),
