@@ -130,7 +130,8 @@ def guarded(main: Callable[[], int | None]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        say(f"logship: {_in_one_line(error)}")
+        asks_help = isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ()))  # since click 8.2
+        say(error.format_message() if asks_help else f"logship: {_in_one_line(error)}")
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         say("logship: interrupted")

@@ -39,6 +39,14 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("group", [[], ["store"], ["agent"]], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help(tmp_path: Path, group: list[str]) -> None:
+    """As `--help` does, line by line: it is the first thing that somebody types."""
+    done, helped = (logship(*group, *more, cwd=tmp_path) for more in ([], ["--help"]))
+
+    assert (done.returncode, done.stderr) == (2, helped.stdout)
+
+
 CASES = [
     (["import", "absent.log"], 5, b"'absent.log' does not exist"),
     (["import", "broken.gz"], 5, b"broken.gz"),
