@@ -191,3 +191,16 @@ async def test_the_header_follows_the_width_of_the_terminal() -> None:
 
     assert "store " not in narrow
     assert (len(wide.rstrip()), "store " in wide) == (119, True)
+
+
+@pytest.mark.parametrize("either", ["alpha OR beta", "alpha || beta"])
+async def test_a_service_filters_every_alternative(either: str) -> None:
+    """However `or` is written, `f` leaves records of the service under the cursor alone."""
+    app = LogshipApp(store_of(record(1, "alpha", service="edge"), record(2, "beta")), now_us=BASE_US, query=either)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(app, pilot, "2 of 2 records")
+        await pilot.press("escape", "f")
+        text = await settled(app, pilot, "1 of 2 records")
+
+    assert "1 of 2 records" in text
+    assert f"({either}) service:orders" in text

@@ -9,6 +9,8 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from logship.errors import LogshipError
+from logship.query import parse
+from logship.query.tree import Or
 from logship.timerange import TimeRange, resolve
 from logship_tui.actions import SEARCH, bindings
 from logship_tui.widgets.histogram import Histogram
@@ -156,7 +158,7 @@ class SearchKeys(Screen[None]):
         record = self.query_one(ResultList).record
         if record and record.service:
             before = self._text.strip()
-            held = f"({before}) " if " OR " in before.upper() else f"{before} "
+            held = f"({before}) " if _is_either(before) else f"{before} "
             self.ask(f"{held}{sign}service:{quoted(record.service)}".strip(), self._within)
 
     def action_copy_line(self) -> None:
@@ -165,6 +167,14 @@ class SearchKeys(Screen[None]):
         if record:
             self.app.copy_to_clipboard(record.original)
             self.notify("copied the original line")
+
+
+def _is_either(query: str) -> bool:
+    """Whether a condition behind the query would belong to its last alternative alone."""
+    try:
+        return isinstance(parse(query), Or)
+    except LogshipError:
+        return False
 
 
 def quoted(value: str) -> str:
