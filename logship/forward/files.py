@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from logship.record import Record
 
 _MAGIC: Final = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
+_ARCHIVES: Final = (
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"\x28\xb5\x2f\xfd", "packed by zstd"),
+    (257, b"ustar", "a tar archive"),
+)
+"""Where a file that has to be unpacked first has which bytes; a tar archive may be compressed besides."""
 _LONGEST_LINE: Final = 32 * 2**20
 """Longer lines are read in pieces of that many bytes, so that memory stays bounded."""
 _FIRST_LINE: Final = 4096
@@ -130,6 +137,8 @@ def read_events(
 
 def _events(path: PurePath, lines: _Lines, options: FileOptions) -> Iterator[FileEvent]:
     first = lines.peek()
+    if archive := next((what for at, sign, what in _ARCHIVES if first.startswith(sign, at)), None):
+        raise OSError(f"it is {archive}; unpack it, and import the files")
     group = options.group or path.parent.name or "files"
     stream = options.stream or blake2b(first[:_FIRST_LINE], digest_size=8).hexdigest()
     stand_in = _StandIn(group, stream)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import os
+import tarfile
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,6 +167,39 @@ def test_compression_is_known_by_content(tmp_path: Path, pack: object) -> None:
     whole = pack is not bytes
 
     assert [event.message[-1] for event in events(path)] == (["a", "b"] if whole else ["a"])
+
+
+def _tar() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(__file__)
+    return packed.getvalue()
+
+
+def _zip() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(__file__)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (_zip(), "a zip archive"),
+        (_tar(), "a tar archive"),
+        (gzip.compress(_tar()), "a tar archive"),
+        (b"\x28\xb5\x2f\xfd\x24\x06", "packed by zstd"),
+    ],
+    ids=["zip", "tar", "tgz", "zstd"],
+)
+def test_archives_are_not_taken_for_logs(tmp_path: Path, content: bytes, what: str) -> None:
+    """Nothing of them is stored, and the remedy is to unpack them, not to give them a time."""
+    path = tmp_path / "logs"
+    path.write_bytes(content)
+
+    with pytest.raises(BrokenFileError, match=f"it is {what}; unpack it"):
+        events(path, FileOptions(final=True, time_ms=1))
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
