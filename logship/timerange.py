@@ -19,7 +19,7 @@ _UNITS_US: Final = {
     "d": 86_400_000_000,
     "w": 7 * 86_400_000_000,
 }
-_MANY: Final = 100_000
+_MANY: Final = 10_000_000
 """Greater numbers of days are no time that a request took, and are shown by their order alone."""
 _SPAN: Final = re.compile(r"(?:(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w))+\Z")
 _PIECE: Final = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w)")

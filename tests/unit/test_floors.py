@@ -87,7 +87,7 @@ def test_a_range_is_resolved_once() -> None:
 
 @pytest.mark.parametrize(
     ("span_us", "shown"),
-    [(1e303, "1.16e+292 d"), (-5_000, "-5 ms"), (0, "0 us"), (99_999 * 86_400e6, "99999 d"), (412_000, "412 ms")],
+    [(1e303, "1.16e+292 d"), (-5_000, "-5 ms"), (0, "0 us"), (738_549 * 86_400e6, "738549 d"), (412_000, "412 ms")],
 )
 def test_a_span_takes_a_few_characters(span_us: float, shown: str) -> None:
     """Whatever duration a line claims, it leaves its message room."""
