@@ -204,3 +204,18 @@ async def test_a_service_filters_every_alternative(either: str) -> None:
 
     assert "1 of 2 records" in text
     assert f"({either}) service:orders" in text
+
+
+@pytest.mark.parametrize("asked", ["2026-11-23T14:00..", "..2026-11-23T14:01"])
+async def test_an_open_range_shows_the_time_that_the_store_holds(asked: str) -> None:
+    """Bars and keys go by the minute that has records, not by the years until the end of all time."""
+    app = LogshipApp(store_of(record(0, "first"), record(59, "last")), now_us=BASE_US)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(app, pilot, "2 of 2 records")
+        await pilot.press("r", *asked, "enter")
+        shown = await settled(app, pilot, "each bar 1 s")
+        await pilot.press("left")
+        earlier = await settled(app, pilot, "1 of 2 records")
+
+    assert "each bar 1 s" in shown
+    assert "1 of 2 records" in earlier

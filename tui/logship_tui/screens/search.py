@@ -16,7 +16,7 @@ from logship.errors import LogshipError, QuerySyntaxError
 from logship.query.stages import parse_conditions
 from logship.query.tree import All, And, Node
 from logship.store.port import Cancelled
-from logship.timerange import human_span
+from logship.timerange import EARLIEST_US, LATEST_US, TimeRange, human_span
 from logship_tui import look
 from logship_tui.facts import Facts, facts_of
 from logship_tui.rows import BLOCK, Rows
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from logship.store.port import Bar
-    from logship.timerange import TimeRange
 
 _TYPING_PAUSE_S = 0.12
 _LIVE_S = 1.0
@@ -49,6 +48,15 @@ class Answer:
     within: TimeRange | None = None
     interval_us: int = 1
     facts: Facts = field(default_factory=Facts)
+
+
+def _charted(within: TimeRange | None, held: TimeRange | None) -> TimeRange | None:
+    """What bars and keys go by: a range without a start or an end begins or ends where the records do."""
+    if within is None or held is None:
+        return within or held
+    start_us = held.start_us if within.start_us <= EARLIEST_US else within.start_us
+    end_us = held.end_us if within.end_us >= LATEST_US else within.end_us
+    return TimeRange(start_us, end_us) if start_us < end_us else within
 
 
 class SearchScreen(SearchKeys):
@@ -136,7 +144,7 @@ class SearchScreen(SearchKeys):
             first = rows.read(0, stop)
             self.app.call_from_thread(self._arrived, Answer(generation, rows, len(first)), tree)
             total = len(first) if len(first) < BLOCK else reader.count(tree, within, stop=stop)
-            span = within or reader.extent()
+            span = _charted(within, reader.extent())
             interval = interval_us(span, columns - 14) if span else 1
             bars = reader.histogram(tree, span, interval, by_severity=True, stop=stop) if span else []
             answer = Answer(generation, rows, len(first), total, tuple(bars), span, interval, facts_of(reader))

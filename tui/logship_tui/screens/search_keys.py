@@ -11,7 +11,7 @@ from textual.widgets import Input
 from logship.errors import LogshipError
 from logship.query import parse
 from logship.query.tree import Or
-from logship.timerange import TimeRange, resolve
+from logship.timerange import EARLIEST_US, LATEST_US, TimeRange, resolve
 from logship_tui.actions import SEARCH, bindings
 from logship_tui.widgets.histogram import Histogram
 from logship_tui.widgets.result_list import ResultList
@@ -76,7 +76,7 @@ class SearchKeys(Screen[None]):
 
     def action_explain(self) -> None:
         """The incident screen on the time range that is shown."""
-        self.app.explain(self._within)
+        self.app.explain(self._within and self._moved())
 
     # The time range
 
@@ -124,14 +124,20 @@ class SearchKeys(Screen[None]):
         self._within = None
         self.search()
 
+    def _moved(self) -> TimeRange | None:
+        """The range that keys go by: the one asked for, or what was shown of it where it has no start or no end."""
+        asked = self._within
+        is_open = asked is None or asked.start_us <= EARLIEST_US or asked.end_us >= LATEST_US
+        return self._shown if is_open else asked
+
     def _shift(self, by: float) -> None:
-        if shown := self._within or self._shown:
+        if shown := self._moved():
             step = int(shown.span_us * by)
             self._within = TimeRange(shown.start_us + step, shown.end_us + step)
             self.search()
 
     def _scale(self, by: float) -> None:
-        if shown := self._within or self._shown:
+        if shown := self._moved():
             middle, half = (shown.start_us + shown.end_us) // 2, max(_SMALLEST_US, int(shown.span_us * by)) // 2
             self._within = TimeRange(middle - half, middle + half)
             self.search()
