@@ -54,6 +54,8 @@ class _State:
     deadline_seconds: float = 0.0
     ends_at: float | None = None
     """Monotonic time by which everything is to be flushed, once an end has begun."""
+    ended = False
+    """The flush at the interpreter's exit is over."""
     previous: Any = None
     wants_sigterm = installed_sigterm = False
     sends = False
@@ -161,8 +163,16 @@ def flush_now(seconds: float) -> bool:
     return all(delivered)
 
 
+def left_of(seconds: float) -> float:
+    """So many seconds; what the deadline leaves of them when the interpreter ends, where logging flushes once more."""
+    if not _State.ended or _State.ends_at is None:
+        return seconds
+    return max(0.0, min(seconds, _State.ends_at - time.monotonic()))
+
+
 def _at_exit() -> None:
     flush_all()
+    _State.ended = True
     for delivery in _deliveries():
         delivery.abandon()
 
@@ -212,7 +222,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork() -> None:
     _State.importing = threading.Lock()
-    _State.ends_at, _State.sends = None, False
+    _State.ends_at, _State.ended, _State.sends = None, False, False
     for delivery in _deliveries():
         delivery.after_fork()
 

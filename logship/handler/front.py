@@ -277,13 +277,13 @@ class CloudWatchHandler(logging.Handler):
         """Wait until everything logged before is delivered.
 
         Args:
-            timeout: seconds; None means `flush_timeout`.
+            timeout: seconds; None means `flush_timeout`, and what is left of it when the interpreter ends.
 
         Returns:
             False when the time was up, or when the calling thread holds logging's lock (as in
             dictConfig), where nobody may wait: delivery then goes on in the background.
         """
-        return self._delivery.flush(self.flush_timeout if timeout is None else timeout)
+        return self._delivery.flush(exits.left_of(self.flush_timeout) if timeout is None else timeout)
 
     def close(self) -> None:
         """Flush, and let the thread end when everything is delivered."""
