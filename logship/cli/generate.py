@@ -86,19 +86,23 @@ def logging(
 
 
 def _services(settings: Settings, named: str | None, frameworks: tuple[str, ...]) -> list[tuple[Service, list[str]]]:
-    """The services to wire, each with its frameworks."""
+    """The services to wire, each once and with all its frameworks: several entries may describe parts of one."""
     from logship.settings import Service
 
-    known = [one for one in settings.service if named in (None, one.name)]
+    entries = [one for one in settings.service if named in (None, one.name)]
+    known = [next(one for one in entries if one.name == name) for name in dict.fromkeys(one.name for one in entries)]
     if named is not None and not known:
         known = [Service(name=named)]
     if frameworks:
         if not known:
             raise UsageError("whose logs? name it with --service, or as a [[service]] of logship.toml")
         return [(one, list(frameworks)) for one in known]
-    wired = [(one, [one.framework]) for one in known if one.framework]
-    if wired:
-        return wired
+    of_name: dict[str, dict[str, None]] = {}
+    for one in entries:
+        if one.framework:
+            of_name.setdefault(one.name, {})[one.framework] = None
+    if of_name:
+        return [(one, list(of_name[one.name])) for one in known if one.name in of_name]
     detected = _detected()
     if not known:
         known = [Service(name=Path.cwd().name)]

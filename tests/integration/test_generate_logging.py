@@ -257,3 +257,18 @@ def test_bad_input_is_one_line(tmp_path: Path, flags: tuple[str, ...], said: str
     done = generated(tmp_path, *flags)
 
     assert (done.returncode, said in done.stderr, done.stderr.count("\n")) == (2, True, 1)
+
+
+def test_entries_of_one_service_share_its_folder(tmp_path: Path) -> None:
+    """A service that is described in parts has a file for each framework, and what was written is up to date."""
+    entry = '[[service]]\nname = "orders"\nframework = "{}"\n'
+    names = ("fastapi", "flask", "celery", "fastapi")
+    (tmp_path / "logship.toml").write_text('[naming]\napp = "shop"\n' + "".join(map(entry.format, names)))
+    written, checked = generated(tmp_path), generated(tmp_path, "--check")
+
+    assert (written.returncode, checked.returncode, checked.stderr) == (0, 0, "")
+    assert sorted(path.name for path in tmp_path.glob("logging_*.py")) == [
+        "logging_celery.py",
+        "logging_setup.py",
+        "logging_setup_flask.py",
+    ]
