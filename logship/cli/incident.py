@@ -85,4 +85,8 @@ def _baseline(
     if not starts:
         return default_baseline(reader, window)
     pairs = zip(starts, ends, strict=True)
-    return [ordered(parse_time(a, now_us=now), parse_time(b, now_us=now)) for a, b in pairs]
+    quiet = [ordered(parse_time(a, now_us=now), parse_time(b, now_us=now)) for a, b in pairs]
+    for one in quiet:
+        if one.start_us < window.end_us and window.start_us < one.end_us:
+            raise TimeRangeError(f"the quiet time {one} overlaps the window {window}; name one before it")
+    return quiet
