@@ -47,6 +47,14 @@ class TimeRange:
         """Length in microseconds."""
         return self.end_us - self.start_us
 
+    def without(self, other: TimeRange) -> list[TimeRange]:
+        """The parts of it that lie before and behind another one."""
+        parts = (
+            TimeRange(self.start_us, min(self.end_us, other.start_us)),
+            TimeRange(max(self.start_us, other.end_us), self.end_us),
+        )
+        return [part for part in parts if part.span_us > 0]
+
     def before(self, span_us: int) -> TimeRange:
         """The range of that length which ends where this one begins."""
         return TimeRange(self.start_us - span_us, self.start_us)

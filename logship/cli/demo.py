@@ -33,11 +33,12 @@ def command(*, no_tui: bool, wanted: str, seed: int, folder: str | None) -> int:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "uvicorn", "demo") from None
-    from logship.cli.tui import need_terminal, start
+    from logship.cli.tui import has_terminal, start
     from logship.demo import story
 
-    if not no_tui:
-        need_terminal("logship demo --no-tui")
+    if not no_tui and not has_terminal():
+        _say("there is no terminal to draw on, so the finding is printed")
+        no_tui = True
     with tempfile.TemporaryDirectory(prefix="logship-demo-") as temporary:
         outcome = story.run(Path(folder or temporary), seed=seed, say=_say)
         exact = outcome.delivery.exact and outcome.finding.alarm

@@ -85,8 +85,12 @@ def _baseline(
     if not starts:
         return default_baseline(reader, window)
     pairs = zip(starts, ends, strict=True)
-    quiet = [ordered(parse_time(a, now_us=now), parse_time(b, now_us=now)) for a, b in pairs]
-    for one in quiet:
-        if one.start_us < window.end_us and window.start_us < one.end_us:
-            raise TimeRangeError(f"the quiet time {one} overlaps the window {window}; name one before it")
+    quiet = []
+    for asked in (ordered(parse_time(a, now_us=now), parse_time(b, now_us=now)) for a, b in pairs):
+        parts = asked.without(window)  # compared with itself, a window is never unusual
+        if not parts:
+            raise TimeRangeError(f"the quiet time {asked} lies within the window {window}; name one before it")
+        if parts != [asked]:
+            diagnostics.say(f"note: the quiet time {asked} overlaps the window; only what lies outside of it counts")
+        quiet += parts
     return quiet

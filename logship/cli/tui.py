@@ -29,19 +29,16 @@ def command(
     """Search and find causes in a terminal screen; `?` shows the keys."""
     from logship import timerange
 
-    need_terminal("logship search")
     within = timerange.resolve(since, from_time, to_time, now_us=options.now_us())
     start(options.chosen_store(store), query=" ".join(query), within=within)
 
 
-def need_terminal(instead: str) -> None:
-    """Keys come from stdin, and Textual draws on stderr; a driver of its own, such as textual-serve's, needs neither.
+def has_terminal() -> bool:
+    """Whether somebody could see the screen, and press a key.
 
-    Raises:
-        UsageError: nobody could see the screen, or press a key.
+    Keys come from stdin, and Textual draws on stderr; a driver of its own, such as textual-serve's, needs neither.
     """
-    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"the screen needs a terminal to draw on and to read keys from; use ssh -t, or {instead}")
+    return "TEXTUAL_DRIVER" in os.environ or (sys.stdin.isatty() and sys.stderr.isatty())
 
 
 def start(
@@ -57,6 +54,7 @@ def start(
 
     Raises:
         MissingExtraError: the terminal is not installed.
+        UsageError: there is no terminal.
     """
     from logship.wiring import open_reader
 
@@ -66,4 +64,6 @@ def start(
         run: Any = next(iter(entry_points(group="logship.frontends", name="tui"))).load()
     except (StopIteration, ImportError):
         raise MissingExtraError("textual", "tui") from None
+    if not has_terminal():
+        raise UsageError("the screen needs a terminal to draw on and to read keys from; use ssh -t, or logship search")
     run(location, reader, query=query, within=within, screen=screen, window=window, baseline=tuple(baseline))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from logship.cloudwatch.client import no_cloudwatch
+from logship.cloudwatch.client import is_denied, no_cloudwatch
 from logship.cloudwatch.permissions import allow, partition
 from logship.cloudwatch.quotas import DESCRIBE_TPS, TAGS_TPS, Governor
 from logship.cloudwatch.tags import KEPT_S, Tags
-from logship.errors import UnknownGroupError
+from logship.errors import AccessError, UnknownGroupError
 from logship.record import Cloud
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from logship.cloudwatch.paging import Retry
 
 _WILD: Final = frozenset("*?[")
+_NONE: Final = 20
+"""So many groups whose tags are refused, and none whose are not: no other one is asked for its own."""
 _UNREADABLE: Final = frozenset({"INFREQUENT_ACCESS", "DELIVERY"})
 """Classes of log groups that FilterLogEvents does not read (CloudWatch Logs user guide, log classes)."""
 
@@ -92,6 +94,8 @@ class Discovery:
         """The account whose credentials these are, once a listing has told."""
         self.untagged: frozenset[str] = frozenset()
         """The keys of groups that the last listing left out for their tags alone."""
+        self._refused = set[str]()
+        """The keys of groups whose tags may not be asked for."""
         self._tags, self._began_s = heard or Tags(), clock()
         self._tagging = Governor(TAGS_TPS, clock)
         self._listing = Governor(DESCRIBE_TPS, clock)
@@ -127,7 +131,7 @@ class Discovery:
         # Nothing waits for a later listing: what others have heard is asked for again then.
         since_s = float("-inf") if is_first else max(self._began_s, self._clock() - KEPT_S)
         again = self._tags.to_ask_again([group.arn for group in named.values()], since_s)
-        wanted = {key: group for key, group in named.items() if self._has_tags(group, again, retry)}
+        wanted = self._with_tags(named, again, retry)
         if is_first and named and not wanted:
             tags = ", ".join(f"{key}={value}" for key, value in self._wanted_tags.items())
             arn = next(iter(named.values())).arn
@@ -196,6 +200,33 @@ class Discovery:
             self.account = next((arn.split(":")[4] for _, arn, _ in _named(self._page(retry, limit=1)) if arn), "")
         return self.account
 
+    def _with_tags(
+        self, named: Mapping[str, FoundGroup], again: Collection[str], retry: Retry
+    ) -> dict[str, FoundGroup]:
+        """Those of the groups that have the tags. One whose tags may not be asked for has those that were heard before.
+
+        Raises:
+            AccessError: that holds for all of them.
+        """
+        wanted, refused = dict[str, FoundGroup](), dict[str, AccessError]()
+        for number, (key, group) in enumerate(named.items(), 1):
+            try:
+                has_tags = self._has_tags(group, again, retry)
+            except AccessError as error:
+                refused[key] = error
+                is_none_heard = number == len(refused) >= min(_NONE, len(named))
+                if is_none_heard or not (isinstance(error.__cause__, Exception) and is_denied(error.__cause__)):
+                    raise
+                has_tags = self._are_wanted(self._tags.of(group.arn) or {})
+            if has_tags:
+                wanted[key] = group
+        for key in refused:
+            self._tags.hear(named[key].arn, self._tags.of(named[key].arn) or {}, self._clock())
+        for key in sorted(refused.keys() - self._refused):
+            self._say(f"{refused[key]}; meanwhile it is {'read on' if key in wanted else 'left out'}")
+        self._refused |= refused.keys()
+        return wanted
+
     def _has_tags(self, group: FoundGroup, again: Collection[str], retry: Retry) -> bool:
         tags = None if group.arn in again else self._tags.of(group.arn)
         if tags is None:
@@ -203,6 +234,10 @@ class Discovery:
                 tags = self._ask_for_tags(group, retry)
             except UnknownGroupError:  # deleted since it was listed
                 return False
+            self._refused.discard(group.key)
+        return self._are_wanted(tags)
+
+    def _are_wanted(self, tags: Mapping[str, str]) -> bool:
         return all(key in tags and fnmatchcase(tags[key], value) for key, value in self._wanted_tags.items())
 
     def _ask_for_tags(self, group: FoundGroup, retry: Retry) -> Mapping[str, str]:

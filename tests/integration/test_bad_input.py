@@ -73,16 +73,15 @@ CASES = [
     ),
     (["fields", "-service:edge"], 2, b"stands behind --"),
     (["tui"], 2, b"needs a terminal"),
-    (["demo"], 2, b"--no-tui"),
     (["incident", "--baseline-from", "2026-01-01"], 2, b"pairs"),
     (["incident", "--query", "a AND"], 2, b"behind it"),
     (
         [
             *["incident", "--from", "2026-11-23T14:00", "--to", "2026-11-23T14:10"],
-            *["--baseline-from", "2026-11-23T13:30", "--baseline-to", "2026-11-23T14:01"],
+            *["--baseline-from", "2026-11-23T14:00", "--baseline-to", "2026-11-23T14:05"],
         ],
         2,
-        b"overlaps the window 2026-11-23 14:00:00",
+        b"lies within the window 2026-11-23 14:00:00",
     ),
     (["--config", "bad.toml", "search", "x"], 2, b"'store'"),
     (["--config", "absent.toml", "search", "x"], 2, b"absent.toml"),

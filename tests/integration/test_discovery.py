@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from logship.cloudwatch.discovery import Discovery
 from logship.cloudwatch.paging import Retry
@@ -208,6 +209,32 @@ def test_a_group_that_goes_before_its_tags_are_asked_for_is_left_out() -> None:
         listed = Discovery(client, tags={"team": "blue"}).list(Retry())
 
     assert list(listed) == ["/shop/b"]
+
+
+def test_a_group_whose_tags_may_not_be_asked_for_keeps_the_others_from_nothing() -> None:
+    """It is left out, and said once, with what the policy lacks; that it holds for all of them is an error."""
+    refused, said = {"/shop/b"}, list[str]()
+
+    def refuse(params: dict[str, Any], **_: Any) -> None:
+        if any(name in str(params["body"]) for name in refused):
+            facts = {"Code": "AccessDeniedException", "Message": "not authorized"}
+            raise ClientError({"Error": facts}, "ListTagsForResource")
+
+    with LocalCloudWatch() as cw:
+        for name in "abc":
+            make(cw, f"/shop/{name}", team="blue")
+        client = client_of(cw)
+        client.meta.events.register("before-call.cloudwatch-logs.ListTagsForResource", refuse)
+        discovery = Discovery(client, tags={"team": "blue"}, say=said.append)
+        listed = [list(discovery.list(Retry())) for _ in range(2)]
+        refused |= {"/shop/a", "/shop/c"}
+        with pytest.raises(AccessError, match=r'"logs:ListTagsForResource"'):
+            Discovery(client, tags={"team": "blue"}).list(Retry())
+
+    assert listed == [["/shop/a", "/shop/c"]] * 2
+    assert [('"logs:ListTagsForResource"' in line, line.partition("}; ")[2]) for line in said] == [
+        (True, "meanwhile it is left out")
+    ]
 
 
 @pytest.mark.parametrize(
