@@ -384,7 +384,9 @@ def test_the_table_moves_with_the_first_region_alone() -> None:
         for sources in ([here], [Source(), here, there], [there, here])
     ]
 
-    assert places == ["'dynamodb:checkpoints' in eu-west-1"] * 2 + ["'dynamodb:checkpoints' in us-east-1"]
+    assert places == [
+        f"the DynamoDB table 'checkpoints' in {region}" for region in ("eu-west-1", "eu-west-1", "us-east-1")
+    ]
 
 
 def test_settings_choose_the_table(client: Any, moto_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
