@@ -12,6 +12,7 @@ from typing import Final
 
 _ESCAPE: Final = re.compile(rb"\\(?<!\\\\)\\*+(?:u00[2-7][0-9a-fA-F]|/)")
 """With all backslashes before it. Each run of them is looked at once; one stands first, which is searched for fast."""
+_BACKSLASH: Final = ord("\\")
 _CODE: Final = len("u0022")
 _SHORT: Final = 16
 """Escapes of so many bytes are remembered."""
@@ -66,7 +67,7 @@ def undone(data: bytes) -> bytes:
 
 def _may_have(data: bytes) -> bool:
     """Whether what is in every text with an escape is in this one: what most texts cost."""
-    return b"\\" in data and (b"\\u00" in data or b"\\/" in data)  # a single byte is searched for much faster
+    return _BACKSLASH in data and (b"\\u00" in data or b"\\/" in data)  # a number is searched for much faster
 
 
 def _plain(escape: bytes) -> tuple[int, bytes]:

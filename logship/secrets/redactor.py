@@ -47,7 +47,13 @@ class Redactor:
     def redact(self, text: str) -> str:
         """The text without its secrets; the same object if it has none."""
         data, readable = encoded(text)
-        return self._cut(text, data, readable) if self._always or self._is_suspect(readable) else text
+        if not self._always:
+            if "\\" in text:  # else it has no escapes, which most have not
+                if not self._is_suspect(readable):
+                    return text
+            elif self._gate is None or self._gate.search(readable) is None:
+                return text
+        return self._cut(text, data, readable)
 
     def redact_many(self, texts: Sequence[str]) -> Sequence[str]:
         """Each text without its secrets, in order; `texts` itself if none has any.
