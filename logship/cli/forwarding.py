@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 _PASSING: Final = (ConnectError, DiskFullError)
 """What may be over in a while."""
-_AWAY_S: Final = 5.0
-"""Pause before a forwarder is begun again whose checkpoints or sources do not answer."""
 _LAST_S: Final = 8.0
 """So long after it was told to stop, the process ends whatever it waits for: supervisors kill soon after 10 s."""
 
@@ -44,6 +42,7 @@ def run(wanted: Wanted, target: Store) -> int:
     """Forwards until told to stop."""
     from logship.cli import costs
     from logship.cli.forward_progress import telling
+    from logship.cloudwatch.backoff import AWAY_S
     from logship.forward.news import News
     from logship.forward.trouble import Trouble
     from logship.wiring import open_writer
@@ -78,7 +77,7 @@ def run(wanted: Wanted, target: Store) -> int:
                     before = None
                 elif isinstance(failure, _PASSING) and plan.waits:  # it has run with these: nothing is wrong with them
                     away.met(failure)
-                    signals.rest(_AWAY_S)
+                    signals.rest(AWAY_S)
                 else:
                     raise failure
                 gc.collect()  # clients of the SDK are cycles, and the collector hardly ever comes by itself

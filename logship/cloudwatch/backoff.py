@@ -7,6 +7,8 @@ from typing import Final
 
 REFUSED_S: Final = 300.0
 """What is not permitted is tried again after that long: somebody may have changed the policy."""
+AWAY_S: Final = 5.0
+"""What does not answer when it is to begin is begun again after that long."""
 _MOST_DOUBLINGS: Final = 30
 """More reach every longest wait, and an outage of hours would make a number that no float holds."""
 _SAID_AT: Final = frozenset({3, 8, 16})

@@ -41,13 +41,12 @@ _EXPIRED_CODES: Final = frozenset({"ExpiredTokenException", "ExpiredToken"})
 _OF_CLOCKS: Final = ("Signature expired", "not yet current", "earlier than", "still expired")
 """What AWS says of a request that was signed too long ago, or ahead of its time, by its own clock, and what the SDK
 says of credentials that are new and have expired by ours."""
-_PASSING_CODES: Final = frozenset(
+_THROTTLED_CODES: Final = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
+)
+_PASSING_CODES: Final = _THROTTLED_CODES | frozenset(
     {
-        "ThrottlingException",
-        "Throttling",
         "ThrottledException",
-        "TooManyRequestsException",
-        "LimitExceededException",
         "RequestLimitExceeded",
         "RequestThrottledException",
         "ProvisionedThroughputExceededException",  # Kinesis: a shard's share is used up
@@ -65,9 +64,6 @@ _PASSING_CODES: Final = frozenset(
         "OperationAbortedException",  # somebody else changes the same group
         "IDPCommunicationError",  # STS: it could not ask who gave out the web identity
     }
-)
-_THROTTLED_CODES: Final = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "LimitExceededException"}
 )
 NO_AWS: Final = "what answers is no service of AWS"
 """Said of whom credentials were asked, and of whoever answers with no code of AWS."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from logship.cloudwatch.backoff import REFUSED_S
+from logship.cloudwatch.backoff import AWAY_S, REFUSED_S
 from logship.cloudwatch.service_clock import steady_s
 from logship.errors import AccessError, ConnectError, LogshipError, Stopped
 from logship.forward.between.prepare import Preparer
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from logship.forward.port import Source
     from logship.forward.storing import Prepare
     from logship.store.port import StoreWriter
-
-
-_AWAY_S: Final = 5.0
-"""Pause before a source that does not answer is tried again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +149,7 @@ class Forwarder:
                     self.stop.set()
                     return
                 unread.met(error)
-                wait_s = _AWAY_S if isinstance(error, ConnectError) else REFUSED_S
+                wait_s = AWAY_S if isinstance(error, ConnectError) else REFUSED_S
             else:
                 return
             if self._once:

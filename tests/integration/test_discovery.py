@@ -341,7 +341,7 @@ def test_where_no_account_may_be_read_that_is_an_error(tmp_path: Path) -> None:
 
 def test_a_region_that_is_away_keeps_the_others_from_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said once, and read when it answers; where none answers that is an error."""
-    monkeypatch.setattr("logship.forward.run._AWAY_S", 0.1)
+    monkeypatch.setattr("logship.forward.run.AWAY_S", 0.1)
     monkeypatch.setattr("logship.cloudwatch.paging.backoff_s", lambda _: 0.01)
     said, store = list[str](), MemoryStore()
 
