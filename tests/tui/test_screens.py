@@ -12,8 +12,10 @@ from logship.testing import MemoryStore
 from logship.timerange import TimeRange
 from logship_tui.actions import EVERYWHERE, INCIDENT, SEARCH
 from logship_tui.app import LogshipApp
+from logship_tui.facts import Facts
 from logship_tui.picture import sample_store
 from logship_tui.rows import BLOCK, Rows
+from logship_tui.widgets.header import Header
 from logship_tui.widgets.result_list import ResultList
 
 if TYPE_CHECKING:
@@ -219,3 +221,14 @@ async def test_an_open_range_shows_the_time_that_the_store_holds(asked: str) -> 
 
     assert "each bar 1 s" in shown
     assert "1 of 2 records" in earlier
+
+
+async def test_the_name_of_a_store_cuts_no_count() -> None:
+    """Where there is no room for both, the number of records and their age stand."""
+    app = LogshipApp(store_of(record(1, "alpha")), now_us=BASE_US)
+    async with app.run_test(size=(90, 24)) as pilot:
+        await settled(app, pilot, "1 records")
+        app.screen.query_one(Header).tell("/var/lib/logship/stores/production", Facts(12_345_678, BASE_US), BASE_US)
+        line = (await settled(app, pilot, "12,345,678 records")).splitlines()[0]
+
+    assert line.rstrip().endswith("12,345,678 records · 0 us behind")

@@ -44,8 +44,9 @@ class Header(Static):
             left.append(f"  {key} {name}", "bold" if name == self._screen_name else "dim")
         width = self.size.width or 80
         right = f"{self._facts.records:,} records · {behind} "
-        if width >= _NARROW:
-            right = f"store {self._location[-30:]} · {right}"
+        whole = f"store {self._location[-30:]} · {right}"
+        if width >= _NARROW and left.cell_len + cell_len(whole) < width:
+            right = whole
         room = max(1, width - left.cell_len - cell_len(right))
         left.append(" " * room)
         left.append(right, "dim")
